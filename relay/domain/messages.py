@@ -1,0 +1,209 @@
+"""What is sent and what arrives: requests, copies, calls, inbound texts, delivery reports.
+
+The field names of `Receipt` and friends are the contract's (section 4), so that the journal can keep them as they
+are and the bus can publish them as they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from relay.domain.addresses import Address
+from relay.domain.errors import Problem, ProviderDetail
+from relay.domain.states import Fact
+
+
+class OnUncertain(StrEnum):
+    """What to do with a copy that the provider may or may not have taken."""
+
+    HOLD = "hold"
+    RESEND = "resend"
+    FAIL = "fail"
+
+
+class Priority(StrEnum):
+    """The lane a copy travels in."""
+
+    HIGH = "high"
+    NORMAL = "normal"
+    BULK = "bulk"
+
+    @property
+    def lane(self) -> int:
+        """The lane's place in the queue: lower goes first."""
+        return ("high", "normal", "bulk").index(self.value)
+
+
+class MessageClass(StrEnum):
+    """What a message is for; decides which rules it may pass."""
+
+    NORMAL = "normal"
+    URGENT = "urgent"
+    COMPLIANCE = "compliance"
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One attachment."""
+
+    content_type: str
+    filename: str | None
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Where a client wants its answers besides the contract's topics (MQTT 5)."""
+
+    topic: str | None = None
+    correlation: bytes | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """A send request, understood and checked for form (contract, section 4).
+
+    `key` is the idempotency key; None where the client gave no id. `digest` is equal for equal bodies.
+    """
+
+    line: str
+    client: str | None
+    key: str | None
+    digest: str
+    to: tuple[Address, ...]
+    text: str | None = field(repr=False)
+    subject: str | None = field(default=None, repr=False)
+    media: tuple[Media, ...] = ()
+    group: bool = False
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    ttl: float | None = None
+    priority: Priority = Priority.NORMAL
+    receipts: bool = True
+    on_uncertain: OnUncertain = OnUncertain.HOLD
+    message_class: MessageClass = MessageClass.NORMAL
+    metadata: Mapping[str, Any] | None = None
+    ref: str | None = None
+    redelivered: bool = False
+    reply: Reply = field(default_factory=Reply)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a line will send a text: what the provider's limits make of it."""
+
+    encoding: str
+    segments: int
+    recipients_per_call: int
+    sent_as: str = "sms"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One copy of a call: its id, where it goes, and nothing more."""
+
+    copy_id: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundCall:
+    """One call to a provider, claimed and written down as begun: the copies that travel together."""
+
+    call_id: str
+    message_id: str
+    line: str
+    attempt: int
+    recipients: tuple[Recipient, ...]
+    text: str | None = field(repr=False)
+    subject: str | None = field(default=None, repr=False)
+    media: tuple[Media, ...] = ()
+    group: bool = False
+    receipts: bool = True
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What a provider's answer says of one recipient.
+
+    `ref` is the id under which later reports will speak of this copy alone, where the provider gives one.
+    """
+
+    fact: Fact
+    ref: str | None = None
+    provider: ProviderDetail | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswer:
+    """A provider's answer to a call: one handover for each recipient, in their order.
+
+    `ref` is the id under which the provider can be asked for the status of the whole call; None where it cannot.
+    """
+
+    ref: str | None
+    handovers: tuple[Handover, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RawAnswer:
+    """Bytes as a provider sent them, kept before anybody reads them."""
+
+    body: bytes = field(repr=False)
+    content_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """A text or MMS that somebody sent to a line.
+
+    `dedupe_key` is equal when the provider delivers the same message again, and None where it gives nothing to
+    recognise it by.
+    """
+
+    sender: Address
+    recipient: str
+    text: str | None = field(repr=False)
+    dedupe_key: str | None = None
+    provider_time: datetime | None = None
+    subject: str | None = field(default=None, repr=False)
+    provider: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What a provider tells of one copy after the hand-over.
+
+    `ref` is a copy's or a call's id at the provider; `address` tells the copies of a call apart, and `position` is
+    the place in the call (from 0) where the address does not. `code` is what the receipt shows as the provider's.
+    """
+
+    ref: str
+    fact: Fact
+    address: Address | None = None
+    position: int | None = None
+    status: str | None = None
+    code: str | None = None
+    problem: Problem | None = None
+    dedupe_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InboxPage:
+    """An inbox page, understood: its messages, and how many more wait at the provider."""
+
+    messages: tuple[InboundMessage, ...]
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HookReading:
+    """A web hook, understood. Both may be empty: an event that relay needs to know of and has nothing to do for."""
+
+    messages: tuple[InboundMessage, ...] = ()
+    reports: tuple[DeliveryReport, ...] = ()

@@ -1,0 +1,47 @@
+"""Ids and chance, handed in: time-ordered ids (UUIDv7) and jitter from one source that a test can seed."""
+
+import random
+import secrets
+import uuid
+
+from relay.clock import Clock
+
+_VERSION_7 = 0x7 << 76
+_VARIANT = 0x2 << 62
+_MILLISECOND_BITS = (1 << 48) - 1
+_COUNTER_BITS = (1 << 12) - 1
+
+
+class Ids:
+    """Makes ids that sort by the time they were made, and everything else that needs chance.
+
+    Args:
+        clock: gives the time that goes into the ids.
+        chance: where the random bits come from; a seeded `random.Random` repeats a run.
+    """
+
+    def __init__(self, clock: Clock, chance: random.Random | None = None) -> None:
+        self._clock = clock
+        self.chance: random.Random = chance or random.SystemRandom()
+        self._last = (0, 0)
+
+    def new(self) -> str:
+        """A UUIDv7: time-ordered, rising even within one millisecond and when the clock steps back."""
+        millisecond = int(self._clock.now().timestamp() * 1000) & _MILLISECOND_BITS
+        last_millisecond, counter = self._last
+        millisecond = max(millisecond, last_millisecond)
+        counter = counter + 1 if millisecond == last_millisecond else 0
+        if counter > _COUNTER_BITS:
+            millisecond, counter = millisecond + 1, 0
+        self._last = (millisecond, counter)
+        bits = millisecond << 80 | _VERSION_7 | counter << 64 | _VARIANT | self.chance.getrandbits(62)
+        return str(uuid.UUID(int=bits))
+
+    def jitter(self, seconds: float, part: float = 0.2) -> float:
+        """`seconds`, more or less by up to `part` of it, so that many waits do not end at once."""
+        return seconds * self.chance.uniform(1 - part, 1 + part)
+
+
+def unguessable() -> str:
+    """A secret of 192 bits that is safe in a path."""
+    return secrets.token_urlsafe(24)

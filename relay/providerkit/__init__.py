@@ -1,0 +1,1 @@
+"""What provider folders share. It knows no provider."""

@@ -1,0 +1,158 @@
+"""What a provider is to relay: a folder that exports one `Provider`, and lines with small capabilities.
+
+A line has the capabilities it has: a stage asks `isinstance(line, FetchesInbox)` and leaves the line alone
+otherwise. Every capability that reads takes bytes and gives domain values or raises `Malformed`; every capability
+that calls raises the classes of `relay.domain.errors`, and nothing else.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from relay.clock import Clock
+from relay.domain.messages import (
+    CallAnswer,
+    DeliveryReport,
+    HookReading,
+    InboxPage,
+    Media,
+    OutboundCall,
+    Plan,
+    RawAnswer,
+)
+from relay.ids import Ids
+
+
+class LineSettings(BaseModel):
+    """What every line's settings have; each provider adds its own (section 7 of the contract)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider: str
+    base_url: str
+    window: int = 8  # calls in flight at once
+
+
+class ProviderState(Protocol):
+    """A line's small durable memory: tokens, cursors, secrets. What was put is on disk when `put` returns."""
+
+    async def get(self, key: str) -> bytes | None:
+        """What was put under `key`, or None."""
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Keep `value` under `key`, on disk, in place of what was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineContext:
+    """What wiring hands to a provider to make a line of."""
+
+    alias: str
+    settings: Any  # the provider's own LineSettings
+    state: ProviderState
+    clock: Clock
+    ids: Ids
+
+
+class Line(Protocol):
+    """One number or short code, connected. Lines also have some of the capabilities below."""
+
+    alias: str
+    provider: str
+
+    async def verify(self) -> str:
+        """Try the credentials without any effect; says in a few words what was found (for `relay check`)."""
+
+    async def aclose(self) -> None:
+        """Close connections."""
+
+
+@runtime_checkable
+class Sends(Protocol):
+    """A line that texts can be sent from."""
+
+    def plan(self, text: str | None, media: Sequence[Media], subject: str | None) -> Plan:
+        """How this content will be sent; raises Refused, naming the limit, where the provider cannot take it."""
+
+    async def send(self, call: OutboundCall) -> CallAnswer:
+        """Make one call.
+
+        Raises:
+            TryLater, Throttled: it had no effect.
+            Refused, RefusedAsGroup: the provider refused it as a whole.
+            NotAuthorized: the line cannot send at all.
+            OutcomeUnknown: it was written and not answered usably.
+        """
+
+
+@runtime_checkable
+class FetchesInbox(Protocol):
+    """A line whose inbox is polled. Reading deletes at the provider: keep the bytes before reading them."""
+
+    poll_interval: float  # seconds
+    loss_after: float  # seconds without a poll after which the provider discards
+
+    async def fetch_inbox(self) -> RawAnswer:
+        """One page, as bytes; raises OutcomeUnknown where a page may have been deleted and not received."""
+
+    def read_inbox(self, raw: RawAnswer) -> InboxPage:
+        """The page's meaning; raises Malformed."""
+
+
+@runtime_checkable
+class AsksStatus(Protocol):
+    """A line whose delivery status is asked for. A final status may be told only once: keep the bytes first."""
+
+    async def fetch_status(self, ref: str) -> RawAnswer:
+        """The status of a call, as bytes; raises Gone where the provider no longer knows the id."""
+
+    def read_status(self, ref: str, raw: RawAnswer) -> Sequence[DeliveryReport]:
+        """The answer's meaning; raises Malformed."""
+
+
+@runtime_checkable
+class TakesHooks(Protocol):
+    """A line that the provider calls back, at `/hooks/<line>/<secret>/<event>`."""
+
+    hook_events: tuple[str, ...]
+
+    def read_hook(self, event: str, raw: RawAnswer) -> HookReading:
+        """The hook's meaning; raises Malformed."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledHook:
+    """A web hook as the provider has it."""
+
+    provider_id: str
+    event: str
+    url: str
+    method: str
+
+
+@runtime_checkable
+class InstallsHooks(Protocol):
+    """A line whose web hooks relay can install at the provider."""
+
+    async def list_hooks(self) -> Sequence[InstalledHook]:
+        """Every web hook of the account, other people's included."""
+
+    async def install_hook(self, event: str, url: str) -> None:
+        """Add a web hook."""
+
+    async def update_hook(self, provider_id: str, url: str) -> None:
+        """Point a web hook at another address."""
+
+    async def remove_hook(self, provider_id: str) -> None:
+        """Remove a web hook; one that is gone already is fine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A provider folder's one export, `PROVIDER`."""
+
+    name: str
+    settings: type[LineSettings]
+    connect: Callable[[LineContext], Line]

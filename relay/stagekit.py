@@ -1,0 +1,114 @@
+"""What stages share: a step, a rest between steps, and a window of work in flight that refills."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from relay.clock import Clock
+
+
+class Bell(Protocol):
+    """Something that rings when there may be work."""
+
+    async def wait(self) -> None:
+        """Return once it has rung since the last wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """There is nothing to do until the bell rings or so many of relay's seconds have passed, whichever is first."""
+
+    seconds: float | None = None
+    bell: Bell | None = None
+
+    async def over(self, clock: Clock) -> None:
+        """Wait for the end of the rest."""
+        if self.bell is None:
+            await clock.sleep(self.seconds or 0)
+        elif self.seconds is None:
+            await self.bell.wait()
+        else:
+            with suppress(TimeoutError):
+                await clock.wait(self.bell.wait(), max(self.seconds, 0))
+
+
+class Window:
+    """Work in flight, at most `size` pieces at once: a free place is taken at once, none waits for the slowest.
+
+    A piece is not cancelled when the stage stops: `drain` lets it finish first. A piece that fails unexpectedly
+    makes the next `room` raise its error, so that the supervisor sees it.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._pieces: set[asyncio.Task[Any]] = set()
+        self._changed = asyncio.Event()
+        self._failed: list[BaseException] = []
+
+    @property
+    def busy(self) -> int:
+        """How many pieces are in flight."""
+        return len(self._pieces)
+
+    async def room(self) -> None:
+        """Return once a place is free; raises what a piece failed with."""
+        while True:
+            if self._failed:
+                raise self._failed.pop(0)
+            if len(self._pieces) < self._size:
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    def start(self, piece: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
+        """Put `piece` in flight."""
+        task = asyncio.create_task(piece, name=name)
+        self._pieces.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    async def run(self, piece: Coroutine[Any, Any, Any], name: str) -> Any:
+        """Put `piece` in flight and wait for it; being cancelled meanwhile leaves it in flight, for `drain`."""
+        task = self.start(piece, name)
+        await asyncio.wait({task})
+        if task.cancelled() or task.exception() is None:
+            return None if task.cancelled() else task.result()
+        await self.room()
+        return None
+
+    async def drain(self, seconds: float) -> None:
+        """Let what is in flight finish within so many real seconds, then cancel the rest and see it end."""
+        if not self._pieces:
+            return
+        _, late = await asyncio.wait(set(self._pieces), timeout=seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._pieces.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed.append(error)
+        self._changed.set()
+
+
+class Stage:
+    """One arrow of the picture. It does one piece of work at a time, when the supervisor says so.
+
+    Attributes:
+        name: unique among the running stages, such as `sender/alerts`.
+        line: the line whose trouble this stage's trouble is, or None.
+    """
+
+    name: str
+    line: str | None = None
+
+    async def step(self) -> Rest | None:
+        """Do one piece of work; None says that there may be more, a rest that there is none for now."""
+        raise TypeError(f"{type(self).__name__} has no step")
+
+    async def drain(self, seconds: float) -> None:
+        """Finish what is in flight within so many real seconds, after the last step."""

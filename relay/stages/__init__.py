@@ -1,0 +1,11 @@
+"""The arrows: one file each. They never import one another; they meet in the journal.
+
+poller     provider -> journal   an inbox page: keep the bytes, then understand them
+receiver   provider -> journal   a web hook: keep the bytes, answer 2xx, then understand them
+tracker    provider -> journal   delivery status: keep the bytes, then understand them
+installer  journal -> provider   web hooks at the provider: install what is missing, repair what is wrong
+consumer   bus -> journal        a command: write it down with its answer, then acknowledge it
+sender     journal -> provider   a call: write down that it begins, make it, write down how it ended
+publisher  journal -> bus        an event: publish it, mark it done once the broker confirmed it
+janitor    journal -> journal    expiry, the end of 72 hours, retention
+"""
