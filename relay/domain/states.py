@@ -113,23 +113,33 @@ _STOPPED: Mapping[Fact, State] = {Fact.EXPIRED: State.EXPIRED, Fact.CANCELED: St
 _TOLD_BY_PROVIDER = (*_HANDED_OVER, Fact.FORGOTTEN)
 
 
+# How a call ended without effect; it teaches nothing of a copy that evidence has overtaken meanwhile.
+_WITHOUT_EFFECT = (Fact.RETRIED, Fact.RELEASED, Fact.UNANSWERED)
+
+
 def _rising(state: State) -> dict[Fact, State]:
-    """What a provider may still tell of a copy in `state`: rank never falls, equal rank teaches nothing."""
+    """What may still be told of a copy in `state`: rank never falls, equal rank and what opens an end teach nothing."""
     told = {**_HANDED_OVER, Fact.FORGOTTEN: State.UNKNOWN_FOR_GOOD}
-    return {fact: after if after.rank > state.rank else state for fact, after in told.items()}
+    return {
+        **dict.fromkeys(_WITHOUT_EFFECT, state),
+        **{
+            fact: after if after.rank > state.rank and after.final >= state.final else state
+            for fact, after in told.items()
+        },
+    }
 
 
 TRANSITIONS: Mapping[State, Mapping[Fact, State]] = MappingProxyType(
     {
         State.SCHEDULED: {
+            # A resent copy may be postponed, and its first call may be answered late.
+            **_HANDED_OVER,
             Fact.POSTPONED: State.SCHEDULED,
             Fact.DUE: State.QUEUED,
             Fact.CLAIMED: State.SENDING,
-            Fact.REFUSED: State.FAILED,
             **_STOPPED,
         },
         State.QUEUED: {
-            # A resent copy is queued again, and its first call may be answered late.
             **_HANDED_OVER,
             Fact.DUE: State.QUEUED,
             Fact.POSTPONED: State.SCHEDULED,
@@ -158,7 +168,7 @@ TRANSITIONS: Mapping[State, Mapping[Fact, State]] = MappingProxyType(
         State.UNKNOWN_FOR_GOOD: _rising(State.UNKNOWN_FOR_GOOD),
         State.DELIVERED_UNCONFIRMED: _rising(State.DELIVERED_UNCONFIRMED),
         **{
-            state: dict.fromkeys(_TOLD_BY_PROVIDER, state)
+            state: dict.fromkeys((*_TOLD_BY_PROVIDER, *_WITHOUT_EFFECT), state)
             for state in (State.DELIVERED, State.UNDELIVERED, State.FAILED, State.EXPIRED, State.CANCELED)
         },
     },

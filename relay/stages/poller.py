@@ -21,6 +21,7 @@ from relay.telemetry.health import LineBoard, LineState
 log = structlog.get_logger()
 
 LAST_POLL = "inbox.polled"
+LOSS_MARGIN = 300.0  # seconds: however a fetch fails, the next one comes this long before the provider discards
 
 
 class PolledLine(Line, FetchesInbox):
@@ -30,9 +31,7 @@ class PolledLine(Line, FetchesInbox):
 class Poller(Stage):
     """Empties one line's inbox, every `poll_interval`, and at once while more is pending."""
 
-    def __init__(
-        self, line: PolledLine, *, journal: Journal, board: LineBoard, clock: Clock, ids: Ids
-    ) -> None:
+    def __init__(self, line: PolledLine, *, journal: Journal, board: LineBoard, clock: Clock, ids: Ids) -> None:
         self.name = f"poller/{line.alias}"
         self.line = line.alias
         self._line = line
@@ -109,7 +108,7 @@ class Poller(Stage):
             case OutcomeUnknown():
                 # The page may have been deleted with the answer lost: say so, for it can never be fetched again.
                 await self._journal.events.announce(alias, "loss-suspected", {"reason": problem.detail})
-                rest = max(rest, self._line.poll_interval)
+                rest = self._line.poll_interval
             case Throttled():
                 rest = max(error.after or 0.0, self._line.poll_interval)
                 self._board.report(alias, "inbox", LineState.THROTTLED, problem.code)
@@ -123,4 +122,4 @@ class Poller(Stage):
                 rest = self._line.poll_interval
                 self._board.report(alias, "inbox", LineState.SUSPENDED, problem.code)
         self._log.warning("inbox.failed", policy=type(error).__name__, code=problem.code.value, failures=self._failures)
-        return Rest(min(rest, self._line.poll_interval))
+        return Rest(min(rest, self._line.loss_after - LOSS_MARGIN))

@@ -111,9 +111,7 @@ class Sender(Stage):
         first_look = next_look(0.0, chance=self._ids.chance.random()) if follow else None
         await self._journal.calls.answered(call.call_id, self._owner, answer, first_look=first_look)
         self._board.report(self._line.alias, "send", LineState.READY)
-        self._log.info(
-            "call.answered", call_id=call.call_id, message_id=call.message_id, copies=len(call.recipients)
-        )
+        self._log.info("call.answered", call_id=call.call_id, message_id=call.message_id, copies=len(call.recipients))
 
     async def _failed(self, call: OutboundCall, error: RelayError) -> None:
         """Do what the error's class says (design, rule 5)."""

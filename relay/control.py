@@ -1,0 +1,126 @@
+"""The daemon's side of the command line: JSON over HTTP on a Unix socket that only its user and root may open.
+
+POST /command   {"line", "verb", "client", "payload"}    the answer, as its result on the bus
+GET  /status                                             the node, its lines, its journal
+GET  /events    ?after=POSITION                          every event from there on, one JSON object a line, for ever
+GET  /trace/ID                                           everything the journal knows of an id
+GET  /uncertain                                          the copies that wait for a person
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+from aiohttp import web
+from pydantic_core import from_json, to_json
+
+from relay.bus.mqtt import Delivery
+from relay.bus.payloads import as_json
+from relay.journal import Answer, Journal, JournalFull
+
+log = structlog.get_logger()
+
+BATCH = 500
+MAX_BODY = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What the control socket may ask of the daemon."""
+
+    take: Callable[[Delivery], Awaitable[Answer]]
+    status: Callable[[], Awaitable[dict[str, Any]]]
+    journal: Journal
+    source: str
+
+
+class ControlServer:
+    """Serves the control socket.
+
+    Args:
+        path: where the socket is made; a socket that a dead daemon left there is replaced.
+        controls: what it may ask.
+    """
+
+    def __init__(self, path: Path, controls: Controls) -> None:
+        self._path = path
+        self._controls = controls
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_post("/command", self._command)
+        app.router.add_get("/status", self._status)
+        app.router.add_get("/events", self._events)
+        app.router.add_get("/trace/{id}", self._trace)
+        app.router.add_get("/uncertain", self._uncertain)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._followers: set[asyncio.Task[Any]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Listen; raises OSError where the socket cannot be made."""
+        await self._runner.setup()
+        await asyncio.to_thread(self._path.unlink, missing_ok=True)
+        await web.UnixSite(self._runner, str(self._path)).start()
+        await asyncio.to_thread(self._path.chmod, 0o600)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop; those who follow events are let go."""
+        for follower in tuple(self._followers):
+            follower.cancel()
+        await self._runner.cleanup()
+        await asyncio.to_thread(self._path.unlink, missing_ok=True)
+
+    async def _command(self, request: web.Request) -> web.Response:
+        try:
+            asked = from_json(await request.read())
+            delivery = Delivery.local(asked["line"], asked["verb"], asked.get("client"), to_json(asked["payload"]))
+        except (ValueError, KeyError, TypeError):
+            return web.json_response({"error": "the body must be {line, verb, payload}"}, status=400)
+        try:
+            answer = await self._controls.take(delivery)
+        except JournalFull:
+            return web.json_response({"error": "the journal's queue is full; try again"}, status=503)
+        return _json(answer.body)
+
+    async def _status(self, _: web.Request) -> web.Response:
+        return _json(await self._controls.status())
+
+    async def _trace(self, request: web.Request) -> web.Response:
+        return _json(await self._controls.journal.queries.trace(request.match_info["id"]))
+
+    async def _uncertain(self, _: web.Request) -> web.Response:
+        return _json(await self._controls.journal.calls.uncertain(BATCH))
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        journal = self._controls.journal
+        asked = request.query.get("after", "")
+        position = int(asked) if asked.isdecimal() else await journal.events.last_position()
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        await response.prepare(request)
+        # An empty line says that the following has begun: what is sent after it will be seen.
+        await response.write(b"\n")
+        follower = asyncio.current_task()
+        if follower is not None:
+            self._followers.add(follower)
+        try:
+            with suppress(ConnectionResetError):
+                await self._follow(position, response)
+        finally:
+            self._followers.discard(follower) if follower else None
+        return response
+
+    async def _follow(self, position: int, response: web.StreamResponse) -> None:
+        bell = self._controls.journal.listen("events")
+        while True:
+            batch = await self._controls.journal.events.follow(position, BATCH)
+            for position, event in batch:
+                await response.write(as_json(event) + b"\n")
+            if not batch:
+                await bell.wait()
+
+
+def _json(value: Any) -> web.Response:
+    return web.Response(body=to_json(value), content_type="application/json")

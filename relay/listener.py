@@ -1,0 +1,179 @@
+"""The web-hook listener: HTTP in front of the receiver, with every wait and every size bounded.
+
+aiohttp's server waits for slow headers and bodies for ever, so both have a deadline here. A wrong path, line,
+event or secret is one and the same 404.
+"""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from relay.domain.messages import RawAnswer
+from relay.journal import JournalFull, JournalUnusable
+
+log = structlog.get_logger()
+
+HEADERS_WITHIN = 10.0  # seconds
+BODY_WITHIN = 10.0
+RETRY_AFTER = "30"
+_PATH_PARTS = 5  # "", "hooks", line, secret, event
+
+Take = Callable[[str, str, RawAnswer], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class HookRoutes:
+    """Which hooks are taken: the secrets of each line, and whether the line knows an event."""
+
+    secrets: Mapping[str, Sequence[str]]
+    knows: Callable[[str, str], bool]
+
+    def match(self, path: str) -> tuple[str, str] | None:
+        """The line and the event that `path` names, if its secret is right."""
+        parts = path.split("/")
+        if len(parts) != _PATH_PARTS or parts[1] != "hooks":
+            return None
+        _, _, line, secret, event = parts
+        offered = secret.encode("utf-8", "replace")
+        # Every secret is compared, so that the time taken says nothing.
+        right = [hmac.compare_digest(offered, known.encode()) for known in self.secrets.get(line, ("-",))]
+        return (line, event) if line in self.secrets and any(right) and self.knows(line, event) else None
+
+
+class Listener:
+    """Serves `/hooks/<line>/<secret>/<event>` on one address.
+
+    Args:
+        host: the address to listen on.
+        port: 0 for any free one; `port` says which it became.
+        routes: what is taken.
+        take: keeps a hook; it is on disk on return.
+        max_body: bytes.
+    """
+
+    def __init__(self, host: str, port: int, *, routes: HookRoutes, take: Take, max_body: int) -> None:
+        self._host = host
+        self.port = port
+        self._routes = routes
+        self._take = take
+        self._max_body = max_body
+        self._runner = web.ServerRunner(_GuardedServer(self._handle, access_log=None))
+
+    async def __aenter__(self) -> Self:
+        """Listen; raises OSError where the address cannot be had."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self.port, shutdown_timeout=5.0)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        log.info("listener.started", host=self._host, port=self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop listening; hooks that are being taken are answered first."""
+        await self._runner.cleanup()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        protocol = request.protocol
+        guard = protocol if isinstance(protocol, _GuardedHandler) else None
+        if guard:
+            guard.request_began()
+        try:
+            return await self._answer(request)
+        finally:
+            if guard:
+                guard.request_ended()
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        matched = self._routes.match(request.rel_url.raw_path)
+        if matched is None or request.method not in {"POST", "PUT"}:
+            return _last(404, "not found\n")
+        body = await self._read(request)
+        if isinstance(body, web.Response):
+            return body
+        line, event = matched
+        try:
+            await self._take(line, event, RawAnswer(body, request.headers.get("Content-Type", "")))
+        except (JournalFull, JournalUnusable) as error:
+            log.error("hook.refused", line=line, hook=event, reason=type(error).__name__)
+            return web.Response(status=503, text="cannot keep it now\n", headers={"Retry-After": RETRY_AFTER})
+        return web.Response(status=200, text="kept\n")
+
+    async def _read(self, request: web.BaseRequest) -> bytes | web.Response:
+        if (request.content_length or 0) > self._max_body:
+            return _last(413, "too large\n")
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_WITHIN):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > self._max_body:
+                        return _last(413, "too large\n")
+        except TimeoutError:
+            return _last(408, "too slow\n")
+        return bytes(body)
+
+
+def _last(status: int, text: str) -> web.Response:
+    """An answer after which the connection is closed: what follows on it is not worth reading."""
+    response = web.Response(status=status, text=text)
+    response.force_close()
+    return response
+
+
+class _GuardedHandler(RequestHandler[Any]):
+    """One connection; it is closed when a request's headers take too long."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _in_request = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Start waiting for headers."""
+        super().connection_made(transport)
+        self._arm()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Stop waiting."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a next request start the wait for its headers."""
+        if not self._in_request:
+            self._arm()
+        super().data_received(data)
+
+    def request_began(self) -> None:
+        """The headers are here."""
+        self._in_request = True
+        self._disarm()
+
+    def request_ended(self) -> None:
+        """The answer is made; the keep-alive time-out of aiohttp watches the idle connection."""
+        self._in_request = False
+
+    def _arm(self) -> None:
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().call_later(HEADERS_WITHIN, self._too_slow)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self.transport is not None:
+            self.transport.abort()
+
+
+class _GuardedServer(web.Server[web.BaseRequest]):
+    """Makes guarded connections."""
+
+    def __call__(self) -> _GuardedHandler:
+        return _GuardedHandler(self, loop=self._loop, **self._kwargs)

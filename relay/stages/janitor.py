@@ -1,0 +1,33 @@
+"""journal -> journal: what time alone does: expiry, the end of 72 hours, and forgetting what is done with.
+
+Every piece is small, so that nobody waits for it.
+"""
+
+import structlog
+
+from relay.journal import Journal
+from relay.stagekit import Rest, Stage
+
+log = structlog.get_logger()
+
+EVERY = 5.0  # seconds: an expiry is seen at the latest this long after its time
+
+
+class Janitor(Stage):
+    """Keeps the journal tidy."""
+
+    name = "janitor"
+
+    def __init__(self, *, journal: Journal) -> None:
+        self._journal = journal
+
+    async def step(self) -> Rest | None:
+        """Do a little of everything that is due; no rest where one of them may have more."""
+        upkeep = self._journal.upkeep
+        expired = await upkeep.expire()
+        ended = await upkeep.end_following()
+        dropped = await upkeep.drop_parked()
+        purged = await upkeep.purge()
+        if expired or ended or dropped:
+            log.info("journal.tidied", expired=expired, ended=ended, dropped=dropped)
+        return None if expired or ended or purged else Rest(EVERY)

@@ -1,0 +1,131 @@
+"""provider -> journal: ask for the delivery status of what was handed over, keep the answer, then understand it.
+
+A final status may be told only once, and for no longer than 30 minutes (SMS documentation, Get SMS Delivery
+Status), so an answer's bytes are kept before anybody reads them, and a look is never cut short.
+"""
+
+import structlog
+
+from relay.clock import Clock
+from relay.domain.errors import Gone, Malformed, NotAuthorized, Problem, RelayError, TryLater
+from relay.domain.schedule import next_look
+from relay.ids import Ids
+from relay.journal import Journal, KeptRaw, Look
+from relay.providerkit.spec import AsksStatus, Line
+from relay.stagekit import Rest, Stage, Window
+from relay.telemetry.health import LineBoard, LineState
+
+log = structlog.get_logger()
+
+IDLE = 60.0  # seconds between two looks into the journal when no bell rings
+RETRY_LOOK = 60.0  # seconds until a look that failed is tried again: far below AT&T's 30 minutes
+UNAUTHORIZED_PAUSE = 60.0
+BATCH = 100
+
+
+class TrackedLine(Line, AsksStatus):
+    """A line whose delivery status is asked for."""
+
+
+class Tracker(Stage):
+    """Follows one line's calls to their ends."""
+
+    def __init__(
+        self, line: TrackedLine, *, journal: Journal, board: LineBoard, clock: Clock, ids: Ids, window: int
+    ) -> None:
+        self.name = f"tracker/{line.alias}"
+        self.line = line.alias
+        self._line = line
+        self._journal = journal
+        self._board = board
+        self._clock = clock
+        self._ids = ids
+        self._window = Window(window)
+        self._under_way: dict[str, Look] = {}
+        self._resumed = False
+        self._pause = 0.0
+        self._log = log.bind(line=line.alias)
+
+    async def step(self) -> Rest | None:
+        """Put every look that is due in flight."""
+        await self._window.room()
+        if not self._resumed:
+            await self._window.run(self._resume(), self.name)
+        if self._pause:
+            pause, self._pause = self._pause, 0.0
+            return Rest(pause)
+        due = await self._journal.looks.due(self._line.alias, BATCH)
+        fresh = [look for look in due if look.call_id not in self._under_way]
+        for look in fresh:
+            await self._window.room()
+            self._under_way[look.call_id] = look
+            self._window.start(self._look(look), self.name)
+        if fresh:
+            return None
+        return Rest(await self._until_due(), self._journal.bell(f"looks:{self._line.alias}"))
+
+    async def drain(self, seconds: float) -> None:
+        """Let the looks in flight finish: what they bring can be had only once."""
+        await self._window.drain(seconds)
+
+    async def _resume(self) -> None:
+        """Understand what a former life kept and did not read."""
+        for kept in await self._journal.raw.unread(self._line.alias, source="status"):
+            await self._understand(kept)
+        self._resumed = True
+
+    async def _until_due(self) -> float:
+        due = await self._journal.looks.next_due(self._line.alias)
+        if due is None:
+            return IDLE
+        return min(IDLE, max((due - self._clock.now()).total_seconds(), 1.0))
+
+    async def _look(self, look: Look) -> None:
+        try:
+            raw = await self._line.fetch_status(look.ref)
+        except RelayError as error:
+            await self._failed(look, error)
+        else:
+            kept = await self._journal.raw.keep(self._line.alias, "status", look.ref, look.call_id, raw)
+            self._board.report(self._line.alias, "status", LineState.READY)
+            await self._understand(kept, look)
+        finally:
+            self._under_way.pop(look.call_id, None)
+
+    async def _understand(self, kept: KeptRaw, look: Look | None = None) -> None:
+        try:
+            reports = self._line.read_status(kept.event, kept.raw)
+        except Malformed as error:
+            await self._journal.raw.set_aside(kept, error.problem.detail)
+            return
+        age = (self._clock.now() - look.handed_over_at).total_seconds() if look else 0.0
+        wait = next_look(age, chance=self._ids.chance.random())
+        done = await self._journal.raw.understood(kept, reports=reports, next_look=wait)
+        self._log.debug("status.read", call_id=kept.about, reports=done.applied)
+
+    async def _failed(self, look: Look, error: RelayError) -> None:
+        problem = error.problem
+        match error:
+            case Gone():
+                await self._journal.looks.forgotten(look.call_id, _forgotten(problem))
+            case NotAuthorized():
+                self._pause = UNAUTHORIZED_PAUSE
+                self._board.report(self._line.alias, "status", LineState.UNAUTHORIZED, problem.code)
+                await self._journal.looks.later(look.call_id, UNAUTHORIZED_PAUSE)
+            case TryLater():
+                await self._journal.looks.later(look.call_id, error.after or RETRY_LOOK)
+            case _:
+                await self._journal.looks.later(look.call_id, RETRY_LOOK)
+        self._log.log(
+            20 if isinstance(error, Gone) else 30,
+            "status.failed",
+            call_id=look.call_id,
+            policy=type(error).__name__,
+            code=problem.code.value,
+        )
+
+
+def _forgotten(problem: Problem) -> Problem:
+    return Problem(
+        problem.code, "the provider no longer knows this message; its final status is lost", problem.provider
+    )

@@ -1,0 +1,90 @@
+"""How the node stands: for its retained topics, and for `relay status`."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from relay import __version__
+from relay.bus.mqtt import Bus
+from relay.clock import Clock
+from relay.journal import Journal
+from relay.settings import Settings
+from relay.telemetry.health import LineBoard, LineHealth, LineState
+
+_IN_ORDER = frozenset({LineState.READY, LineState.THROTTLED})
+
+
+class NodeStatus:
+    """Tells the bus how the node and its lines stand, whenever that changes.
+
+    Args:
+        settings: the node's name and lines.
+        clock: relay's time.
+        journal: counts what waits.
+        board: how the lines stand.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock, journal: Journal, board: LineBoard) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._journal = journal
+        self._board = board
+        self._bus: Bus | None = None
+        self._started = clock.now()
+        self._since = self._started
+        self._state = ""
+
+    def show_on(self, bus: Bus) -> None:
+        """Keep the retained topics on `bus` right from now on."""
+        self._bus = bus
+        bus.set_retained("info", None, self._info())
+        for line, health in self._board.all().items():
+            bus.set_retained("line", line, health.as_body())
+        self._show_node()
+        self._board.listen(self._line_changed)
+
+    def stopping(self) -> None:
+        """Say that the node is about to stop."""
+        self._show("stopping", None)
+
+    async def as_body(self) -> dict[str, Any]:
+        """Everything `relay status` shows."""
+        return {
+            "node": self._settings.node.name,
+            "version": __version__,
+            "state": self._state,
+            "since": _written(self._since),
+            "started": _written(self._started),
+            "bus": {
+                "connected": bool(self._bus and self._bus.connected),
+                "protocol": self._bus.protocol if self._bus else None,
+            },
+            "lines": {line: health.as_body() for line, health in self._board.all().items()},
+            "journal": await self._journal.queries.status(),
+        }
+
+    def _line_changed(self, line: str, health: LineHealth) -> None:
+        if self._bus is not None:
+            self._bus.set_retained("line", line, health.as_body())
+        self._show_node()
+
+    def _show_node(self) -> None:
+        troubled = sorted(line for line, health in self._board.all().items() if health.state not in _IN_ORDER)
+        self._show("degraded" if troubled else "online", f"lines: {', '.join(troubled)}" if troubled else None)
+
+    def _show(self, state: str, reason: str | None) -> None:
+        if state != self._state:
+            self._state, self._since = state, self._clock.now()
+        if self._bus is not None:
+            self._bus.set_retained("node", None, {"state": state, "reason": reason, "since": _written(self._since)})
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "lines": {alias: line.provider for alias, line in self._settings.lines.items()},
+            "schemas": {"envelope": "1.0", "data": "v1"},
+            "started": _written(self._started),
+        }
+
+
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
