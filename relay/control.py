@@ -102,24 +102,25 @@ class ControlServer:
         await response.prepare(request)
         # An empty line says that the following has begun: what is sent after it will be seen.
         await response.write(b"\n")
-        follower = asyncio.current_task()
-        if follower is not None:
-            self._followers.add(follower)
+        following = asyncio.create_task(self._follow(position, response))
+        self._followers.add(following)
         try:
-            with suppress(ConnectionResetError):
-                await self._follow(position, response)
+            with suppress(ConnectionResetError, asyncio.CancelledError):
+                await following
         finally:
-            self._followers.discard(follower) if follower else None
+            self._followers.discard(following)
+            following.cancel()
         return response
 
     async def _follow(self, position: int, response: web.StreamResponse) -> None:
         bell = self._controls.journal.listen("events")
         while True:
             batch = await self._controls.journal.events.follow(position, BATCH)
-            for position, event in batch:
-                await response.write(as_json(event) + b"\n")
             if not batch:
                 await bell.wait()
+                continue
+            await response.write(b"".join(as_json(event) + b"\n" for _, event in batch))
+            position = batch[-1][0]
 
 
 def _json(value: Any) -> web.Response:

@@ -12,7 +12,7 @@ from relay.clock import Clock
 class Bell(Protocol):
     """Something that rings when there may be work."""
 
-    async def wait(self) -> None:
+    async def wait(self) -> object:
         """Return once it has rung since the last wait."""
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import structlog
 
 from relay import __version__
-from relay.bus.commands import CommandLimits, CommandReader
-from relay.bus.mqtt import Bus, BusSettings
+from relay.bus.config import BusSettings
+from relay.bus.mqtt import Bus
+from relay.bus.requests import CommandRules
 from relay.clock import Clock, LabClock, SystemClock
 from relay.control import Controls, ControlServer
 from relay.hookaddresses import HookSecrets, hook_addresses, hook_prefix, hook_secrets
@@ -122,10 +123,9 @@ class Stages:
         self._base = base
         self._bus = bus
         self._board = board
-        bus_limits = base.settings.bus
-        reader = CommandReader(base.clock, CommandLimits(bus_limits.max_command_bytes, bus_limits.max_recipients))
-        own_numbers = {alias: line.number for alias, line in base.lines.items()}
-        self.intake = Intake(base.lines, own_numbers, base.journal, reader)
+        limits = base.settings.bus
+        rules = CommandRules(limits.max_command_bytes, limits.max_recipients)
+        self.intake = Intake(base.lines, base.journal, base.clock, rules)
         self.consumer = Consumer(bus=bus, intake=self.intake)
         hooked = {alias: line for alias, line in base.lines.items() if isinstance(line, TakesHooks)}
         self.receiver = Receiver(hooked, journal=base.journal, board=board)
@@ -203,7 +203,7 @@ def bus_settings(settings: Settings) -> BusSettings:
         key_file=bus.key_file,
         base=bus.base,
         node=settings.node.name,
-        response_topics=bus.response_topics,
+        response_topics=(bus.response_topics,) if bus.response_topics else (),
         protocol=bus.protocol,
         max_command_bytes=bus.max_command_bytes,
     )

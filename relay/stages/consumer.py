@@ -6,19 +6,23 @@ again, from what was written down.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import structlog
 
-from relay.bus.commands import (
+from relay.bus.commands import read_command
+from relay.bus.delivery import Delivery
+from relay.bus.mqtt import Bus
+from relay.bus.requests import (
     BadCommand,
     CancelCommand,
     CheckCommand,
-    CommandReader,
+    CommandRules,
     LookupCommand,
     SendCommand,
 )
-from relay.bus.mqtt import Bus, Delivery
+from relay.clock import Clock
 from relay.domain.errors import ErrorCode, Problem, Refused
 from relay.domain.messages import Plan, SendRequest
 from relay.journal import Answer, Journal
@@ -28,6 +32,8 @@ from relay.stagekit import Rest, Stage, Window
 log = structlog.get_logger()
 
 IN_FLIGHT = 64
+# A copy ends even where nobody set an expiry and its line never comes back: after as long as AT&T itself would try.
+UNASKED_TTL = timedelta(hours=72)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,49 +41,41 @@ class Intake:
     """Understands commands and writes them down; the bus and the control socket both hand theirs in here."""
 
     lines: Mapping[str, Line]
-    own_numbers: Mapping[str, str]
     journal: Journal
-    reader: CommandReader
+    clock: Clock
+    rules: CommandRules
 
     async def take(self, delivery: Delivery) -> Answer:
         """The answer to a command; it is on disk, and on its way to the bus, when this returns."""
-        match self.reader.read(delivery):
-            case SendCommand(request=request, refusals=refusals):
-                return await self._send(request, refusals, delivery)
-            case CheckCommand(request=request, refusals=refusals):
-                return await self._check(request, refusals)
-            case LookupCommand() as command:
-                return await self.journal.commands.lookup(
-                    command.line, command.client, command.key, command.ref, command.reply
-                )
-            case CancelCommand() as command:
-                return await self.journal.commands.cancel(
-                    command.line, command.client, command.key, command.ref, command.reply
-                )
-            case BadCommand() as command:
-                return await self.journal.commands.reject(
-                    delivery.line,
-                    delivery.client,
-                    command.request_id,
-                    command.ref,
-                    command.problem,
-                    command.reply,
-                    command.metadata,
+        commands = self.journal.commands
+        match read_command(delivery, self.clock.now(), self.rules):
+            case SendCommand() as asked:
+                return await self._send(asked)
+            case CheckCommand() as asked:
+                return await self._check(asked)
+            case LookupCommand() as asked:
+                return await commands.lookup(asked.line, asked.client, asked.key, asked.ref, asked.reply)
+            case CancelCommand() as asked:
+                return await commands.cancel(asked.line, asked.client, asked.key, asked.ref, asked.reply)
+            case BadCommand() as bad:
+                return await commands.reject(
+                    bad.line, bad.client, bad.request_id, bad.ref, bad.problem, bad.reply, bad.metadata
                 )
 
-    async def _send(self, request: SendRequest, refusals: tuple[Problem | None, ...], delivery: Delivery) -> Answer:
+    async def _send(self, asked: SendCommand) -> Answer:
+        request = _ending(asked.request)
         plan = self._plan(request)
         if isinstance(plan, Problem):
             return await self._reject(request, plan)
-        return await self.journal.commands.accept(
-            request, plan, self._with_own_number(request, refusals), raw_digest=delivery.digest
-        )
+        refusals = self._with_own_number(request, asked.refusals)
+        return await self.journal.commands.accept(request, plan, refusals, raw_digest=asked.raw_digest)
 
-    async def _check(self, request: SendRequest, refusals: tuple[Problem | None, ...]) -> Answer:
-        plan = self._plan(request)
+    async def _check(self, asked: CheckCommand) -> Answer:
+        plan = self._plan(asked.request)
         if isinstance(plan, Problem):
-            return await self._reject(request, plan)
-        return await self.journal.commands.checked(request, plan, self._with_own_number(request, refusals))
+            return await self._reject(asked.request, plan)
+        refusals = self._with_own_number(asked.request, asked.refusals)
+        return await self.journal.commands.checked(asked.request, plan, refusals)
 
     async def _reject(self, request: SendRequest, problem: Problem) -> Answer:
         return await self.journal.commands.reject(
@@ -87,7 +85,7 @@ class Intake:
     def _plan(self, request: SendRequest) -> Plan | Problem:
         line = self.lines.get(request.line)
         if line is None:
-            return Problem(ErrorCode.UNKNOWN_LINE, f"there is no line {request.line!r} here")
+            return Problem(ErrorCode.UNKNOWN_LINE, "there is no such line here; `relay status` lists the lines")
         if not isinstance(line, Sends):
             return Problem(ErrorCode.UNSUPPORTED, f"the line {request.line!r} does not send")
         try:
@@ -99,12 +97,21 @@ class Intake:
         self, request: SendRequest, refusals: tuple[Problem | None, ...]
     ) -> tuple[Problem | None, ...]:
         """A line that texts itself would answer itself: such a copy is refused."""
-        own = self.own_numbers.get(request.line)
+        own = self.lines[request.line].number
         problem = Problem(ErrorCode.LOOP_SUSPECTED, "this recipient is the line's own number")
         return tuple(
             refusal or (problem if address.value == own else None)
             for address, refusal in zip(request.to, refusals, strict=True)
         )
+
+
+def _ending(request: SendRequest) -> SendRequest:
+    """The request with an expiry, where it has none of its own."""
+    if request.expires_at is not None or request.ttl is not None:
+        return request
+    if request.send_at is not None:
+        return replace(request, expires_at=request.send_at + UNASKED_TTL)
+    return replace(request, ttl=UNASKED_TTL.total_seconds())
 
 
 class Consumer(Stage):
@@ -141,7 +148,7 @@ class Consumer(Stage):
         finally:
             if not taken:
                 # The broker repeats what was not acknowledged only on a new connection.
-                self._bus.redeliver(delivery)
+                delivery.again()
         log.info(
             "command.taken",
             line=delivery.line,

@@ -4,13 +4,15 @@ AT&T deletes what it hands out ("Upon retrieval of a message, the message is rem
 documentation, Get SMS), so the bytes are on disk before anybody reads them, and a fetch is never cut short.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from pydantic_core import from_json, to_json
 
 from relay.clock import Clock
 from relay.domain.errors import Malformed, NotAuthorized, OutcomeUnknown, RelayError, Throttled, TryLater
-from relay.domain.messages import InboxPage
+from relay.domain.messages import InboxPage, RawAnswer
 from relay.domain.schedule import RETRY_SEND
 from relay.ids import Ids
 from relay.journal import Journal, KeptRaw
@@ -20,8 +22,28 @@ from relay.telemetry.health import LineBoard, LineState
 
 log = structlog.get_logger()
 
-LAST_POLL = "inbox.polled"
+_MARK = "inbox.polls"
 LOSS_MARGIN = 300.0  # seconds: however a fetch fails, the next one comes this long before the provider discards
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What the journal remembers of a line's polls: when one last brought its page, and which one is under way.
+
+    A poll that was begun and left no page may have deleted one at the provider: that is told, never guessed away.
+    """
+
+    polled: datetime | None = None
+    begun: str | None = None
+
+    @classmethod
+    def read(cls, kept: bytes | None) -> "_Mark":
+        found = from_json(kept) if kept else {}
+        polled = found.get("polled")
+        return cls(datetime.fromisoformat(polled) if polled else None, found.get("begun"))
+
+    def written(self) -> bytes:
+        return to_json({"polled": self.polled.isoformat() if self.polled else None, "begun": self.begun})
 
 
 class PolledLine(Line, FetchesInbox):
@@ -42,16 +64,15 @@ class Poller(Stage):
         self._ids = ids
         self._window = Window(1)
         self._failures = 0
-        self._resumed = False
+        self._mark: _Mark | None = None
+        self._unkept: RawAnswer | None = None  # fetched, and not on disk yet
         self._log = log.bind(line=line.alias)
 
     async def step(self) -> Rest | None:
-        """Fetch one page when it is due."""
+        """Fetch one page; it is due when the last rest is over."""
         await self._window.room()
-        if not self._resumed:
-            rest = await self._window.run(self._resume(), self.name)
-        else:
-            rest = await self._window.run(self._poll(), self.name)
+        piece = self._resume() if self._mark is None else self._poll_and_keep(self._mark)
+        rest = await self._window.run(piece, self.name)
         return rest if isinstance(rest, Rest) else None
 
     async def drain(self, seconds: float) -> None:
@@ -60,32 +81,59 @@ class Poller(Stage):
 
     async def _resume(self) -> Rest | None:
         """Understand what a former life kept and did not read, and keep the provider's interval over restarts."""
-        for kept in await self._journal.raw.unread(self._line.alias, source="inbox"):
+        unread = await self._journal.raw.unread(self._line.alias, source="inbox")
+        for kept in unread:
             await self._understand(kept)
-        self._resumed = True
-        last = await self._memory.get(LAST_POLL)
-        if last is None:
+        mark = _Mark.read(await self._memory.get(_MARK))
+        if mark.begun is not None:
+            found = [kept.received_at for kept in unread if kept.about == mark.begun]
+            if not found:
+                await self._suspect_loss("relay stopped while a page was being fetched")
+            mark = _Mark(found[0] if found else self._clock.now())
+        await self._remember(mark)
+        if mark.polled is None:
             return None
-        polled = datetime.fromisoformat(last.decode())
-        self._tell_loss(polled)
-        passed = (self._clock.now() - polled).total_seconds()
+        self._tell_loss(mark.polled)
+        passed = (self._clock.now() - mark.polled).total_seconds()
         wait = self._line.poll_interval - max(passed, 0)
         return Rest(wait) if wait > 0 else None
 
-    async def _poll(self) -> Rest | None:
-        try:
-            raw = await self._line.fetch_inbox()
-        except RelayError as error:
-            return await self._failed(error)
-        kept = await self._journal.raw.keep(self._line.alias, "inbox", "", "", raw)
+    async def _poll_and_keep(self, mark: _Mark) -> Rest | None:
+        """Fetch a page and keep it; where it cannot be kept, the next step tries that again and fetches nothing."""
+        if self._unkept is None:
+            try:
+                self._unkept = await self._fetch(mark)
+            except RelayError as error:
+                rest = await self._failed(error)
+                await self._remember(mark)
+                return rest
+        return await self._keep(self._unkept)
+
+    async def _fetch(self, mark: _Mark) -> RawAnswer:
+        await self._remember(_Mark(mark.polled, self._ids.new()))
+        return await self._line.fetch_inbox()
+
+    async def _keep(self, raw: RawAnswer) -> Rest | None:
+        begun = self._mark.begun if self._mark else None
+        kept = await self._journal.raw.keep(self._line.alias, "inbox", "", begun or "", raw)
+        self._unkept = None
         now = self._clock.now()
-        await self._memory.put(LAST_POLL, now.isoformat().encode())
+        await self._remember(_Mark(now))
         self._failures = 0
         self._board.report(self._line.alias, "inbox", LineState.READY)
         self._tell_loss(now)
         page = await self._understand(kept)
         more = page is not None and page.pending > 0
         return None if more else Rest(self._line.poll_interval)
+
+    async def _remember(self, mark: _Mark) -> None:
+        await self._memory.put(_MARK, mark.written())
+        self._mark = mark
+
+    async def _suspect_loss(self, reason: str) -> None:
+        """Say that a page may have been deleted with nobody to keep it: it can never be fetched again."""
+        await self._journal.events.announce(self._line.alias, "loss-suspected", {"reason": reason})
+        self._log.error("inbox.loss_suspected", reason=reason)
 
     def _tell_loss(self, polled: datetime) -> None:
         self._board.loss_at(self._line.alias, polled + timedelta(seconds=self._line.loss_after))
@@ -106,8 +154,7 @@ class Poller(Stage):
         rest = RETRY_SEND.delay(self._failures, self._ids.chance.random())
         match error:
             case OutcomeUnknown():
-                # The page may have been deleted with the answer lost: say so, for it can never be fetched again.
-                await self._journal.events.announce(alias, "loss-suspected", {"reason": problem.detail})
+                await self._suspect_loss(problem.detail)
                 rest = self._line.poll_interval
             case Throttled():
                 rest = max(error.after or 0.0, self._line.poll_interval)

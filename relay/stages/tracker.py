@@ -8,6 +8,7 @@ import structlog
 
 from relay.clock import Clock
 from relay.domain.errors import Gone, Malformed, NotAuthorized, Problem, RelayError, TryLater
+from relay.domain.messages import RawAnswer
 from relay.domain.schedule import next_look
 from relay.ids import Ids
 from relay.journal import Journal, KeptRaw, Look
@@ -42,6 +43,7 @@ class Tracker(Stage):
         self._ids = ids
         self._window = Window(window)
         self._under_way: dict[str, Look] = {}
+        self._unkept: dict[str, RawAnswer] = {}  # fetched, and not on disk yet
         self._resumed = False
         self._pause = 0.0
         self._log = log.bind(line=line.alias)
@@ -82,15 +84,22 @@ class Tracker(Stage):
 
     async def _look(self, look: Look) -> None:
         try:
-            raw = await self._line.fetch_status(look.ref)
+            if look.call_id not in self._unkept:
+                self._unkept[look.call_id] = await self._line.fetch_status(look.ref)
         except RelayError as error:
             await self._failed(look, error)
         else:
-            kept = await self._journal.raw.keep(self._line.alias, "status", look.ref, look.call_id, raw)
-            self._board.report(self._line.alias, "status", LineState.READY)
-            await self._understand(kept, look)
+            await self._keep(look)
         finally:
             self._under_way.pop(look.call_id, None)
+
+    async def _keep(self, look: Look) -> None:
+        """Keep an answer and understand it; where it cannot be kept, the next look tries that and asks for nothing."""
+        raw = self._unkept[look.call_id]
+        kept = await self._journal.raw.keep(self._line.alias, "status", look.ref, look.call_id, raw)
+        del self._unkept[look.call_id]
+        self._board.report(self._line.alias, "status", LineState.READY)
+        await self._understand(kept, look)
 
     async def _understand(self, kept: KeptRaw, look: Look | None = None) -> None:
         try:

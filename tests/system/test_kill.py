@@ -1,0 +1,63 @@
+"""Kill it: SIGKILL at random moments while everything flows; nothing is lost and nothing is sent twice."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.system.ledgers import compare
+from tests.system.world import World, world
+
+KILLS = 50
+SEED = 20261121
+
+
+async def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path, free_port: Callable[[], int], long: bool):
+    """Requests, inbox pages, statuses and web hooks flow; afterwards two ledgers agree."""
+    chance = random.Random(SEED)  # noqa: S311 - a failure must repeat
+    requests: dict[str, dict[str, Any]] = {}
+    texts_in: list[str] = []
+    async with world(tmp_path, free_port) as made:
+        for life in range(KILLS * (10 if long else 1)):
+            await made.relay.start()
+            traffic = asyncio.create_task(_traffic(made, chance, life, requests, texts_in))
+            await made.relay.lives_for(chance.uniform(0.0, 0.8))
+            await made.relay.kill()
+            await traffic
+        await made.relay.start()
+        await _settled(made, requests, texts_in)
+        found = compare(made, requests, texts_in)
+        listed = made.relay.logged("journal.recovered")
+
+    assert (found.unanswered, found.endless, found.unsent) == ([], [], [])
+    assert found.doubled == []
+    assert (found.unheard, found.heard_twice) == ([], [])
+    assert len(listed) == len(range(KILLS * (10 if long else 1))) + 1
+    print(f"{len(requests)} requests, {len(texts_in)} texts in: {found}")
+
+
+async def _traffic(
+    made: World, chance: random.Random, life: int, requests: dict[str, dict[str, Any]], texts_in: list[str]
+) -> None:
+    """A little of everything, within a moment."""
+    for number in range(3):
+        line = chance.choice(("alerts", "office"))
+        request_id = f"life-{life}-{number}"
+        to = [f"+1206555{chance.randrange(100):02}{place:02}" for place in range(chance.randrange(1, 4))]
+        request = {"id": request_id, "to": to, "text": f"text {request_id}"}
+        await made.publish(f"relay/line/{line}/send", request)
+        requests[request_id] = request
+        number_in, text = chance.choice(("12345", "+12065550100")), f"in {request_id}"
+        made.text_in("+12065550100" if number_in == "12345" else "+12065550199", number_in, text)
+        texts_in.append(text)
+
+
+async def _settled(made: World, requests: dict[str, dict[str, Any]], texts_in: list[str]) -> None:
+    """Wait until every request has ended and every text was heard, or told to be lost."""
+
+    def settled() -> bool:
+        found = compare(made, requests, texts_in)
+        return not (found.unanswered or found.endless or found.unheard)
+
+    await made.ears.until(settled, within=90.0, what="everything has ended")

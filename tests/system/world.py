@@ -1,0 +1,278 @@
+"""A whole small world for system tests: a real broker, AT&T simulated, relay as a real process, a subscriber that keeps.
+
+The subscriber writes down every event it hears, under a persistent session; the simulator writes down every text it
+accepted and every text it handed out. The two ledgers are compared from outside: see `ledgers.py`.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from relay.clock import LabClock
+from relay.simulator.app import Simulator, SimulatorOptions
+from tests.brokers import Mosquitto
+
+ROOT = Path(__file__).parents[2]
+START_WITHIN = 30.0
+
+SETTINGS = """
+[node]
+name = "relay-1"
+grace = "5s"
+[bus]
+url = "mqtt://127.0.0.1:{broker_port}"
+[journal]
+url = "sqlite:///{directory}/relay.db"
+[webhooks]
+listen = "127.0.0.1:{hook_port}"
+public_url = "http://127.0.0.1:{hook_port}"
+[admin]
+socket = "{directory}/relay.sock"
+[log]
+format = "json"
+level = "info"
+[lab]
+speed = {speed}
+epoch = "{epoch}"
+[lines.alerts]
+provider = "att-sms"
+base_url = "{att}"
+short_code = "12345"
+app_key = "demo-key"
+app_secret_file = "{directory}/app_secret"
+[lines.office]
+provider = "att-landline"
+base_url = "{att}"
+number = "+12065550100"
+session_file = "{directory}/session"
+"""
+
+
+class RelayProcess:
+    """`relay run`, as systemd would start it: it says READY on a notification socket."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.log_path = directory / "relay.log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        """The running process."""
+        assert self._process is not None
+        return self._process
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready."""
+        notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        path = self.directory / "notify"
+        path.unlink(missing_ok=True)
+        notified.bind(str(path))
+        notified.setblocking(False)  # noqa: FBT003 - the standard library's word
+        with notified, self.log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "relay",
+                "run",
+                "--config",
+                str(self.directory / "relay.toml"),
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                env={**os.environ, "NOTIFY_SOCKET": str(path)},
+            )
+            await self._wait_ready(notified)
+
+    async def _wait_ready(self, notified: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        ended = asyncio.create_task(self.process.wait())
+        async with asyncio.timeout(START_WITHIN):
+            while True:
+                said = asyncio.create_task(loop.sock_recv(notified, 4096))
+                await asyncio.wait({said, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if not said.done():
+                    said.cancel()
+                    raise AssertionError(f"relay ended before it was ready:\n{self.log_path.read_text()[-4000:]}")
+                if b"READY=1" in said.result():
+                    ended.cancel()
+                    return
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM; its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return await self.process.wait()
+
+    async def lives_for(self, seconds: float) -> None:
+        """Let it run for so long, and see that it does not end by itself."""
+        ended = asyncio.create_task(self.process.wait())
+        done, _ = await asyncio.wait({ended}, timeout=seconds)
+        if done:
+            raise AssertionError(f"relay ended by itself:\n{self.log_path.read_text()[-4000:]}")
+        ended.cancel()
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The lines of its log with this event."""
+        lines = (json.loads(line) for line in self.log_path.read_text().splitlines() if line.startswith("{"))
+        return [line for line in lines if line.get("event") == event]
+
+
+@dataclass
+class Subscriber:
+    """Hears everything on `relay/#`, keeps it, and lets tests wait for what they expect."""
+
+    port: int
+    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def run(self) -> None:
+        """Listen, and again after every loss of the broker."""
+        while True:
+            with contextlib.suppress(aiomqtt.MqttError):
+                await self._listen()
+            self.connected.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), 0.02)
+
+    async def _listen(self) -> None:
+        session = Properties(PacketTypes.CONNECT)
+        session.SessionExpiryInterval = 3600
+        async with aiomqtt.Client(
+            "127.0.0.1",
+            self.port,
+            identifier="ledger",
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=False,
+            properties=session,
+        ) as client:
+            await client.subscribe("relay/#", qos=1)
+            self.connected.set()
+            async for message in client.messages:
+                topic = str(message.topic)
+                if topic.split("/")[-1] in {"send", "lookup", "cancel", "check"} or not message.payload:
+                    continue
+                self.heard.append((topic, json.loads(bytes(message.payload))))
+                async with self._changed:
+                    self._changed.notify_all()
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """Every event of one kind, each id once, in the order heard first."""
+        found = {event["id"]: event for _, event in self.heard if event.get("type") == f"relay.{kind}.v1"}
+        return list(found.values())
+
+    async def until(self, condition: Callable[[], Any], within: float = 60.0, what: str = "") -> Any:
+        """What `condition` gives, once it is truthy; it is asked again after every event."""
+        try:
+            async with asyncio.timeout(within):
+                async with self._changed:
+                    await self._changed.wait_for(condition)
+        except TimeoutError:
+            raise AssertionError(f"not within {within} s: {what or condition}") from None
+        return condition()
+
+    async def result(self, request_id: str, count: int = 1) -> dict[str, Any]:
+        """The data of the latest result of a request, once there are `count`."""
+
+        def found() -> list[dict[str, Any]]:
+            return [event["data"] for event in self.events("result") if event["data"]["request_id"] == request_id]
+
+        await self.until(lambda: len(found()) >= count, what=f"{count} results of {request_id}")
+        return found()[-1]
+
+    def receipts(self, message_id: str) -> list[dict[str, Any]]:
+        """The data of the receipts of a message."""
+        return [event["data"] for event in self.events("receipt") if event["data"]["message_id"] == message_id]
+
+    async def final(self, message_id: str, copies: int) -> list[dict[str, Any]]:
+        """The final receipts of a message, once every copy has its own."""
+
+        def found() -> list[dict[str, Any]]:
+            return [receipt for receipt in self.receipts(message_id) if receipt["final"]]
+
+        await self.until(lambda: len(found()) >= copies, what=f"{copies} final receipts")
+        return found()
+
+
+@dataclass
+class World:
+    """Everything that runs, and how to act in it."""
+
+    broker: Mosquitto
+    att: Simulator
+    relay: RelayProcess
+    ears: Subscriber
+    speed: float
+
+    async def publish(self, topic: str, payload: Mapping[str, Any] | bytes, *, retain: bool = False) -> None:
+        """Publish one command as any client would; it is with the broker on return."""
+        raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        async with aiomqtt.Client("127.0.0.1", self.broker.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
+            await client.publish(topic, raw, qos=1, retain=retain)
+
+    def text_in(self, sender: str, to: str, text: str) -> None:
+        """Somebody texts one of relay's lines."""
+        self.att.world.handset.text(sender=sender, to=to, text=text)
+
+    def accepted(self, text: str | None = None) -> list[dict[str, Any]]:
+        """What AT&T took, one line a recipient."""
+        lines = [line for line in self.att.world.ledger.lines() if line["what"] == "accepted"]
+        return [line for line in lines if text is None or line["text"] == text]
+
+
+@asynccontextmanager
+async def world(directory: Path, free_port: Callable[[], int], *, speed: float = 300.0) -> AsyncIterator[World]:
+    """A running world; relay itself is started by the test."""
+    epoch = datetime.now(UTC)
+    clock = LabClock(speed, epoch, epoch)
+    async with Mosquitto(persistence=True) as broker, Simulator(SimulatorOptions(clock=clock, keep=None)) as att:
+        _write_settings(directory, broker.port, free_port(), att.base_url, speed, epoch)
+        ears = Subscriber(broker.port)
+        listening = asyncio.create_task(ears.run())
+        await ears.connected.wait()
+        relay = RelayProcess(directory)
+        try:
+            yield World(broker, att, relay, ears, speed)
+        finally:
+            if relay._process is not None and relay.process.returncode is None:
+                await relay.kill()
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+
+
+def _write_settings(  # noqa: PLR0917 - one place writes them
+    directory: Path, broker_port: int, hook_port: int, att: str, speed: float, epoch: datetime
+) -> None:
+    for name, secret in (("app_secret", "demo-secret"), ("session", "00000000-0000-0000-0000-000000000000:1")):
+        path = directory / name
+        path.write_text(secret + "\n")
+        path.chmod(0o600)
+    filled = SETTINGS.format(
+        directory=directory,
+        broker_port=broker_port,
+        hook_port=hook_port,
+        att=att,
+        speed=speed,
+        epoch=epoch.isoformat(),
+    )
+    (directory / "relay.toml").write_text(filled)
