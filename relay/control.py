@@ -18,13 +18,14 @@ import structlog
 from aiohttp import web
 from pydantic_core import from_json, to_json
 
-from relay.bus.mqtt import Delivery
-from relay.bus.payloads import as_json
+from relay.bus.delivery import Delivery
+from relay.bus.payloads import event as event_json
 from relay.journal import Answer, Journal, JournalFull
 
 log = structlog.get_logger()
 
 BATCH = 500
+VERBS = frozenset({"send", "check", "lookup", "cancel"})
 MAX_BODY = 8 * 1024 * 1024
 
 
@@ -35,7 +36,7 @@ class Controls:
     take: Callable[[Delivery], Awaitable[Answer]]
     status: Callable[[], Awaitable[dict[str, Any]]]
     journal: Journal
-    source: str
+    lines: tuple[str, ...]
 
 
 class ControlServer:
@@ -76,9 +77,12 @@ class ControlServer:
     async def _command(self, request: web.Request) -> web.Response:
         try:
             asked = from_json(await request.read())
-            delivery = Delivery.local(asked["line"], asked["verb"], asked.get("client"), to_json(asked["payload"]))
+            if asked["line"] not in self._controls.lines or asked["verb"] not in VERBS:
+                raise KeyError(asked["line"])  # noqa: TRY301 - answered as any other misspelling
+            delivery = Delivery(asked["line"], asked["verb"], None, to_json(asked["payload"]))
         except (ValueError, KeyError, TypeError):
-            return web.json_response({"error": "the body must be {line, verb, payload}"}, status=400)
+            lines = ", ".join(self._controls.lines)
+            return web.json_response({"error": f"no such command or line; the lines are: {lines}"}, status=400)
         try:
             answer = await self._controls.take(delivery)
         except JournalFull:
@@ -119,7 +123,7 @@ class ControlServer:
             if not batch:
                 await bell.wait()
                 continue
-            await response.write(b"".join(as_json(event) + b"\n" for _, event in batch))
+            await response.write(b"".join(event_json(event) + b"\n" for _, event in batch))
             position = batch[-1][0]
 
 

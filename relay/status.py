@@ -36,9 +36,9 @@ class NodeStatus:
     def show_on(self, bus: Bus) -> None:
         """Keep the retained topics on `bus` right from now on."""
         self._bus = bus
-        bus.set_retained("info", None, self._info())
+        bus.set_retained("node_info", self._settings.node.name, self._info())
         for line, health in self._board.all().items():
-            bus.set_retained("line", line, health.as_body())
+            bus.set_retained("line_status", line, health.as_body())
         self._show_node()
         self._board.listen(self._line_changed)
 
@@ -64,7 +64,7 @@ class NodeStatus:
 
     def _line_changed(self, line: str, health: LineHealth) -> None:
         if self._bus is not None:
-            self._bus.set_retained("line", line, health.as_body())
+            self._bus.set_retained("line_status", line, health.as_body())
         self._show_node()
 
     def _show_node(self) -> None:
@@ -74,8 +74,9 @@ class NodeStatus:
     def _show(self, state: str, reason: str | None) -> None:
         if state != self._state:
             self._state, self._since = state, self._clock.now()
+        body = {"state": state, "reason": reason, "since": _written(self._since)}
         if self._bus is not None:
-            self._bus.set_retained("node", None, {"state": state, "reason": reason, "since": _written(self._since)})
+            self._bus.set_retained("node_status", self._settings.node.name, body)
 
     def _info(self) -> dict[str, Any]:
         return {

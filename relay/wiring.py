@@ -80,7 +80,10 @@ async def serve(
                 supervisor.running(stages.from_providers()),
                 supervisor.running([stages.receiver, stages.consumer]),
                 stages.listener(),
-                ControlServer(settings.admin.socket, Controls(stages.intake.take, status.as_body, base.journal)),
+                ControlServer(
+                    settings.admin.socket,
+                    Controls(stages.intake.take, status.as_body, base.journal, tuple(base.lines)),
+                ),
             ):
                 watchdog = asyncio.create_task(keep_watchdog(notifier, pulse), name="watchdog")
                 notifier.ready()

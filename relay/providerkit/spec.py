@@ -5,11 +5,12 @@ otherwise. Every capability that reads takes bytes and gives domain values or ra
 that calls raises the classes of `relay.domain.errors`, and nothing else.
 """
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from relay.clock import Clock
 from relay.domain.messages import (
@@ -24,6 +25,8 @@ from relay.domain.messages import (
 )
 from relay.ids import Ids
 
+_PATH_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
+
 
 class LineSettings(BaseModel):
     """What every line's settings have; each provider adds its own (section 7 of the contract)."""
@@ -32,7 +35,17 @@ class LineSettings(BaseModel):
 
     provider: str
     base_url: str
-    window: int = 8  # calls in flight at once
+    window: int = Field(8, ge=1, le=200, description="1 to 200 calls in flight at once")
+    webhook_secret: SecretStr | None = Field(
+        None, description="the secret level of web hooks' addresses; made and kept in the journal where none is given"
+    )
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _fits_into_a_path(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret and not _PATH_SECRET.fullmatch(secret.get_secret_value()):
+            raise ValueError("must be 16 to 128 of A-Z, a-z, 0-9, - and _: it stands in a path")
+        return secret
 
 
 class ProviderState(Protocol):
@@ -61,6 +74,7 @@ class Line(Protocol):
 
     alias: str
     provider: str
+    number: str  # the line's own number (E.164) or short code
 
     async def verify(self) -> str:
         """Try the credentials without any effect; says in a few words what was found (for `relay check`)."""
@@ -91,6 +105,7 @@ class Sends(Protocol):
 class FetchesInbox(Protocol):
     """A line whose inbox is polled. Reading deletes at the provider: keep the bytes before reading them."""
 
+    polls_inbox: bool  # False where its settings say that it is not
     poll_interval: float  # seconds
     loss_after: float  # seconds without a poll after which the provider discards
 
@@ -104,6 +119,8 @@ class FetchesInbox(Protocol):
 @runtime_checkable
 class AsksStatus(Protocol):
     """A line whose delivery status is asked for. A final status may be told only once: keep the bytes first."""
+
+    asks_status: bool  # False where its settings say that it is not
 
     async def fetch_status(self, ref: str) -> RawAnswer:
         """The status of a call, as bytes; raises Gone where the provider no longer knows the id."""
@@ -128,7 +145,7 @@ class InstalledHook:
 
     provider_id: str
     event: str
-    url: str
+    url: str = field(repr=False)  # it holds the secret
     method: str
 
 

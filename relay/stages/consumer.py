@@ -32,6 +32,7 @@ from relay.stagekit import Rest, Stage, Window
 log = structlog.get_logger()
 
 IN_FLIGHT = 64
+WAIT = 30.0  # seconds: a step that waits for a command ends now and then, to show that it is alive
 # A copy ends even where nobody set an expiry and its line never comes back: after as long as AT&T itself would try.
 UNASKED_TTL = timedelta(hours=72)
 
@@ -125,11 +126,13 @@ class Consumer(Stage):
         self._window = Window(IN_FLIGHT)
 
     async def step(self) -> Rest | None:
-        """Take the next command, or rest until there is one."""
+        """Take the next command."""
         await self._window.room()
-        delivery = self._bus.command_waiting()
-        if delivery is None:
-            return Rest(bell=self._bus.command_bell)
+        try:
+            async with asyncio.timeout(WAIT):
+                delivery = await self._bus.next_command()
+        except TimeoutError:
+            return None
         self._window.start(self._take(delivery), self.name)
         # Others run between two commands, so that a flood of them starves nobody.
         await asyncio.sleep(0)

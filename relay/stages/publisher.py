@@ -7,7 +7,8 @@ import asyncio
 
 import structlog
 
-from relay.bus.mqtt import Bus, BusLost, PublishRefused
+from relay.bus.errors import BusLost, PublishRefused
+from relay.bus.mqtt import Bus
 from relay.clock import Clock
 from relay.domain.announcements import Announcement
 from relay.domain.schedule import STAGE_FAILED
@@ -19,6 +20,7 @@ log = structlog.get_logger()
 
 BATCH = 200
 IN_FLIGHT = 40  # the broker's own ReceiveMaximum bounds what is on the wire
+WAIT = 30.0  # seconds: a step that waits for the broker ends now and then, to show that it is alive
 IDLE = 30.0  # seconds between two looks into the journal when no bell rings
 
 
@@ -44,7 +46,8 @@ class Publisher(Stage):
         await self._window.room()
         if self._broken:
             return await self._start_over()
-        await self._bus.wait_connected()
+        if not await self._connected():
+            return None
         batch = await self._journal.events.pending(self._position, BATCH)
         for position, event in batch:
             await self._window.room()
@@ -58,6 +61,14 @@ class Publisher(Stage):
         """Wait for the confirmations that are under way."""
         await self._window.drain(seconds)
         await self._mark()
+
+    async def _connected(self) -> bool:
+        try:
+            async with asyncio.timeout(WAIT):
+                await self._bus.wait_connected()
+        except TimeoutError:
+            return False
+        return True
 
     async def _start_over(self) -> Rest | None:
         """After a failure: from the first event that is not confirmed, so that the order holds."""

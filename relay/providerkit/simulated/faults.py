@@ -42,7 +42,7 @@ class Rule(BaseModel):
     body: str = ""  # status: sent as it is, where there is no JSON
     content_type: str = "text/plain"  # status, with a body
     headers: Mapping[str, str] = {}  # status
-    after: float | str = 30  # retry-after: seconds, or a date
+    after: float | str = 30.0  # retry-after: seconds, or a date
     seconds: float = Field(default=1, ge=0)  # delay
     real: bool = False  # delay: of real time, for socket time-outs, and not of the clock
 

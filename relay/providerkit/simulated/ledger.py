@@ -1,18 +1,15 @@
 """The simulator's memory for tests: what was accepted and handed out, and what AT&T's documents forbid."""
 
-import json
-import os
 from collections import deque
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from relay.clock import Clock
 
 Line = dict[str, Any]
 
 
-class Overrun(LookupError):
+class Overrun(LookupError):  # noqa: N818 - it says what happened
     """Lines were asked for that are no longer kept."""
 
 
@@ -23,17 +20,17 @@ class Ledger:
 
     Args:
         clock: gives each line its `at`.
-        path: a file that every line is appended to as JSON; None for none.
-        sync: whether each line is also synced to the disk.
         keep: how many lines stay in memory; None for all.
+
+    Attributes:
+        copy: gets each line as well.
     """
 
-    def __init__(self, clock: Clock, path: Path | None = None, *, sync: bool = False, keep: int | None = None) -> None:
+    def __init__(self, clock: Clock, keep: int | None = None) -> None:
         self._clock = clock
         self._lines: deque[Line] = deque(maxlen=keep)
         self._count = 0
-        self._sync = sync
-        self._file: TextIO | None = path.open("a", encoding="utf-8") if path else None
+        self.copy: Callable[[Line], None] | None = None
 
     def record(self, what: str, facts: Mapping[str, Any]) -> None:
         """Write a line down."""
@@ -41,14 +38,8 @@ class Ledger:
         at = self._clock.now().isoformat(timespec="milliseconds")
         line = {"n": self._count, "at": at, "what": what, **facts}
         self._lines.append(line)
-        if self._file:
-            self._write(self._file, line)
-
-    def _write(self, file: TextIO, line: Line) -> None:
-        file.write(json.dumps(line) + "\n")
-        file.flush()
-        if self._sync:
-            os.fsync(file.fileno())
+        if self.copy:
+            self.copy(line)
 
     def lines(self, since: int = 0) -> list[Line]:
         """Every line whose number is above `since`; raises Overrun where the first of them are no longer kept."""
@@ -56,12 +47,6 @@ class Ledger:
         if wanted > len(self._lines):
             raise Overrun(f"only the last {len(self._lines)} of {self._count} lines are kept")
         return [line for line in self._lines if line["n"] > since]
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file:
-            self._file.close()
-            self._file = None
 
 
 class Violations:

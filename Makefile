@@ -1,0 +1,37 @@
+# What a stranger runs in a fresh clone. Python is found as $(PYTHON); everything else is installed into .venv from the lock.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+ARGS ?=
+export PYTHON
+# Debian keeps mosquitto where only root's PATH looks.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin
+
+.PHONY: help demo test check format lock
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Watch texts flow both ways: no account, nothing asked (ARGS=--stay leaves it running)
+	@scripts/ready demo
+	@.venv/bin/relay demo $(ARGS)
+
+test: ## Run every check and every test, on a real broker (LONG=1 for the long forms)
+	@scripts/broker
+	@$(MAKE) --no-print-directory check
+	@.venv/bin/pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
+
+check: ## Check style, types and the direction of imports
+	@scripts/ready dev
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-logo
+
+format: ## Format the code and mend what can be mended by itself
+	@scripts/ready dev
+	@.venv/bin/ruff check --fix-only --quiet
+	@.venv/bin/ruff format
+
+lock: ## Make the lock files again (ARGS=--upgrade for newer versions)
+	@scripts/lock $(ARGS)

@@ -1,0 +1,205 @@
+"""bytes -> command: what a client asked for, or the problem that it is answered with; whatever the bytes."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from relay.bus.bodies import AboutBody, SendBody, explain, usable_id, usable_metadata, usable_ref
+from relay.bus.delivery import Delivery
+from relay.bus.payloads import valid_traceparent
+from relay.bus.requests import (
+    BadCommand,
+    CancelCommand,
+    CheckCommand,
+    Command,
+    CommandRules,
+    LookupCommand,
+    SendCommand,
+)
+from relay.domain.addresses import Address, AddressKind, InvalidAddress, outbound
+from relay.domain.errors import ErrorCode, Problem
+from relay.domain.messages import Media, Reply, SendRequest
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
+
+_LONGEST_ADDRESS = 320
+_LONGEST_EXPIRY = 366 * 86_400  # seconds; a longer one says nothing, and could leave the calendar
+
+
+def read_command(delivery: Delivery, now: datetime, rules: CommandRules | None = None) -> Command:
+    """What a delivery asks for. Never raises, whatever it holds.
+
+    Args:
+        delivery: the command as it came.
+        now: from when `ttl` and the broker's Message Expiry Interval are counted here.
+        rules: the limits.
+    """
+    reading = _Reading(delivery, now, rules or CommandRules())
+    try:
+        return reading.command()
+    except _Bad as bad:
+        return reading.bad(bad.problem)
+
+
+class _Bad(Exception):  # noqa: N818 - it never leaves this module
+    def __init__(self, detail: str, code: ErrorCode = ErrorCode.INVALID_REQUEST) -> None:
+        super().__init__(detail)
+        self.problem = Problem(code, detail)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One command while it is read. `found` is the parsed payload, `digest` is equal for equal ones."""
+
+    delivery: Delivery
+    now: datetime
+    rules: CommandRules
+    found: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+    def command(self) -> Command:
+        self._parse()
+        if self.delivery.verb in ("send", "check"):
+            return self._send()
+        body = self._validated(AboutBody)
+        kind = CancelCommand if self.delivery.verb == "cancel" else LookupCommand
+        return kind(self.delivery.line, self.delivery.client, body.id, body.ref, self._reply())
+
+    def bad(self, problem: Problem) -> BadCommand:
+        """The answer's ingredients, from whatever was read before the problem was met."""
+        return BadCommand(
+            line=self.delivery.line,
+            client=self.delivery.client,
+            verb=self.delivery.verb,
+            problem=problem,
+            request_id=usable_id(self.found.get("id")),
+            ref=usable_ref(self.found.get("ref")),
+            metadata=usable_metadata(self.found.get("metadata")),
+            reply=self._reply(),
+        )
+
+    def _parse(self) -> None:
+        payload = self.delivery.payload
+        if self.delivery.oversize or len(payload) > self.rules.max_bytes:
+            raise _Bad(f"a command has at most {self.rules.max_bytes} bytes", ErrorCode.TOO_LARGE)
+        found = _object(payload)
+        self.digest = _digest(found)
+        if b"\\u0000" in payload and any("\0" in text for text in _strings(found)):
+            raise _Bad("a text should not contain NUL (\\u0000)")
+        self.found = found
+        if self.delivery.retained:
+            raise _Bad("a retained command is refused: publish it without the retain flag", ErrorCode.RETAINED_COMMAND)
+
+    def _validated(self, model: type[BodyT]) -> BodyT:
+        try:
+            return model.model_validate(self.found)
+        except ValidationError as error:
+            raise _Bad(explain(error, model)) from None
+
+    def _send(self) -> SendCommand | CheckCommand:
+        body = self._validated(SendBody)
+        recipients = _recipients(body.to, self.rules)
+        request = self._request(body, tuple(address for address, _ in recipients))
+        refusals = tuple(problem for _, problem in recipients)
+        if self.delivery.verb == "check":
+            return CheckCommand(request, refusals)
+        return SendCommand(request, refusals, hashlib.sha256(self.delivery.payload).hexdigest())
+
+    def _request(self, body: SendBody, to: tuple[Address, ...]) -> SendRequest:
+        expires_at, ttl = self._expiry(body)
+        return SendRequest(
+            line=self.delivery.line,
+            client=self.delivery.client,
+            key=body.id,
+            digest=self.digest,
+            to=to,
+            text=body.text if body.text and body.text.strip() else None,
+            subject=body.subject,
+            media=tuple(Media(each.content_type, each.filename, each.data) for each in body.media),
+            group=body.group,
+            send_at=body.send_at,
+            expires_at=expires_at,
+            ttl=ttl,
+            priority=body.priority,
+            receipts=body.receipts,
+            on_uncertain=body.on_uncertain,
+            message_class=body.message_class,
+            metadata=body.metadata,
+            ref=body.ref,
+            redelivered=self.delivery.redelivered,
+            reply=self._reply(),
+        )
+
+    def _expiry(self, body: SendBody) -> tuple[datetime | None, float | None]:
+        """The request's `expires_at` and `ttl`: of what it says and what the broker says, whichever ends first."""
+        own_end = body.expires_at or (self.now + timedelta(seconds=body.ttl) if body.ttl else None)
+        brokers = self.delivery.properties.expiry
+        brokers_end = self.now + timedelta(seconds=min(brokers, _LONGEST_EXPIRY)) if brokers is not None else None
+        end = min((each for each in (own_end, brokers_end) if each), default=None)
+        if body.send_at and end and body.send_at >= end:
+            raise _Bad("`send_at` should come before the expiry (`expires_at`, `ttl`, Message Expiry Interval)")
+        return (body.expires_at, body.ttl) if end == own_end else (end, None)
+
+    def _reply(self) -> Reply:
+        said = self.delivery.properties
+        return Reply(said.response_topic, said.correlation, valid_traceparent(said.traceparent))
+
+
+def _recipients(texts: list[str], rules: CommandRules) -> list[tuple[Address, Problem | None]]:
+    """Each recipient once, in the order given, with what is wrong with it."""
+    if len(texts) > rules.max_recipients:
+        raise _Bad(f"`to` should have at most {rules.max_recipients} recipients")
+    found: dict[Address, Problem | None] = {}
+    for position, text in enumerate(texts):
+        address, problem = _recipient(position, text, rules.home_country_code)
+        found.setdefault(address, problem)
+    if all(found.values()):
+        raise _Bad(next(problem.detail for problem in found.values() if problem), ErrorCode.INVALID_RECIPIENT)
+    return list(found.items())
+
+
+def _recipient(position: int, text: str, home_country_code: str) -> tuple[Address, Problem | None]:
+    try:
+        return outbound(text, home_country_code=home_country_code), None
+    except InvalidAddress as error:
+        as_given = text[:_LONGEST_ADDRESS]
+        problem = Problem(ErrorCode.INVALID_RECIPIENT, f"`to[{position}]`: {error}")
+        return Address(AddressKind.OTHER, as_given, as_given), problem
+
+
+def _object(payload: bytes) -> dict[str, Any]:
+    try:
+        found = from_json(payload, allow_inf_nan=False)
+    except ValueError as error:  # pydantic_core's words name the place, and show nothing of the content
+        raise _Bad(f"the payload should be JSON in UTF-8: {error}", ErrorCode.INVALID_JSON) from None
+    if not isinstance(found, dict):
+        raise _Bad("the payload should be a JSON object")
+    return found
+
+
+def _digest(found: Mapping[str, Any]) -> str:
+    """Equal for equal payloads, whatever the order of their fields; `ref` belongs to the asking, not to the request."""
+    said = {name: value for name, value in found.items() if name != "ref" and value is not None}
+    try:
+        canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError:  # 1e999 is well-formed JSON, and infinite to everybody who reads it
+        raise _Bad("a number is out of range", ErrorCode.INVALID_JSON) from None
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _strings(each)
+    elif isinstance(value, dict):
+        yield from value
+        for each in value.values():
+            yield from _strings(each)

@@ -1,0 +1,137 @@
+"""settings -> connection: everything one MQTT connection is made with, and what a failure to connect means."""
+
+import socket
+import ssl
+from dataclasses import dataclass, field
+
+import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from relay.bus.config import BusSettings
+from relay.bus.errors import UNSUPPORTED_PROTOCOL, NoConnection
+from relay.bus.payloads import Publication
+
+# CONNACK reason codes of MQTT 5, section 3.2.2.2; paho gives those of 3.1.1 as these.
+_REFUSALS = {
+    UNSUPPORTED_PROTOCOL: ("protocol", "the broker does not speak this version of MQTT"),
+    0x85: ("client_id", "the broker does not accept this client id"),
+    0x86: ("bad_password", "the broker does not know this user or password: check bus.username and its password"),
+    0x87: ("not_authorized", "the broker refuses this user: check bus.username, its password and the broker's ACL"),
+    0x88: ("unavailable", "the broker is not available"),
+    0x89: ("unavailable", "the broker is busy"),
+    0x8A: ("banned", "the broker has banned this client"),
+    0x8C: ("bad_password", "the broker does not accept this way to authenticate"),
+    0x97: ("quota", "the broker has no room for another connection"),
+    0x9F: ("quota", "the broker limits the rate of connections"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dial:
+    """One connection to be made. `persistent`: the broker is to keep the session while we are away."""
+
+    settings: BusSettings
+    client_id: str
+    protocol: str  # "5" or "3.1.1"
+    persistent: bool = False
+    will: Publication | None = None
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    def client(self) -> aiomqtt.Client:
+        """A client that was never connected. Needs the running loop."""
+        version5 = self.protocol == "5"
+        broker = self.settings.broker
+        return aiomqtt.Client(
+            broker.host,
+            broker.port,
+            username=self.settings.username,
+            password=self.settings.password,
+            identifier=self.client_id,
+            protocol=aiomqtt.ProtocolVersion.V5 if version5 else aiomqtt.ProtocolVersion.V311,
+            will=_will(self.will, version5=version5) if self.will else None,
+            clean_session=None if version5 else not self.persistent,
+            # The default of aiomqtt would wipe the session at every start of the process.
+            clean_start=not self.persistent if version5 else MQTT_CLEAN_START_FIRST_ONLY,
+            properties=self._properties() if version5 else None,
+            keepalive=self.settings.keepalive,
+            timeout=self.settings.timeout,
+            max_inflight_messages=self.settings.window,
+            tls_context=self.tls,
+        )
+
+    def _properties(self) -> Properties:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.ReceiveMaximum = self.settings.max_held
+        if self.persistent:
+            properties.SessionExpiryInterval = self.settings.session_expiry
+        return properties
+
+
+def publish_properties(what: Publication) -> Properties:
+    """What MQTT 5 carries beside a payload."""
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    if what.content_type:
+        properties.ContentType = what.content_type
+    if what.correlation is not None:
+        properties.CorrelationData = what.correlation
+    if what.traceparent:
+        properties.UserProperty = [("traceparent", what.traceparent)]
+    return properties
+
+
+def tls_context(settings: BusSettings) -> ssl.SSLContext | None:
+    """How to speak TLS; None where it is not spoken. Reads files.
+
+    Raises:
+        NoConnection: a file cannot be read, or is none of its kind.
+    """
+    if not settings.broker.tls:
+        return None
+    setting = "bus.ca_file"
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        setting = "bus.cert_file or bus.key_file"
+        if settings.cert_file:
+            context.load_cert_chain(settings.cert_file, settings.key_file)
+    except OSError as error:
+        raise NoConnection("tls", f"{setting} cannot be used: {error.strerror or 'not a PEM file'}") from None
+    return context
+
+
+def refusal(code: int) -> NoConnection:
+    """What a negative CONNACK means."""
+    cause, detail = _REFUSALS.get(code, ("refused", "the broker refuses the connection"))
+    return NoConnection(cause, f"{detail} (0x{code:02x})", code)
+
+
+def failure(error: BaseException | None) -> NoConnection:
+    """What an operating system's error on the way to the broker means."""
+    match error:
+        case socket.gaierror():
+            return NoConnection("dns", "the broker's host name cannot be resolved: check bus.url")
+        case ssl.SSLCertVerificationError():
+            words = error.verify_message
+            return NoConnection(
+                "tls", f"the broker's certificate is not trusted: {words}: check bus.ca_file and bus.url"
+            )
+        case ssl.SSLError():
+            return NoConnection(
+                "tls", f"TLS failed: {error.reason or 'no handshake'}: check bus.url and its certificates"
+            )
+        case TimeoutError():
+            return NoConnection("timeout", "the broker did not answer in time: check bus.url and the network")
+        case OSError():
+            return NoConnection(
+                "unreachable", f"the broker cannot be reached: {error.strerror or type(error).__name__}"
+            )
+        case _:
+            return NoConnection("closed", "the broker closed the connection before it answered")
+
+
+def _will(will: Publication, *, version5: bool) -> aiomqtt.Will:
+    properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
+    if will.content_type:
+        properties.ContentType = will.content_type
+    return aiomqtt.Will(will.topic, will.payload, 1, will.retain, properties if version5 else None)

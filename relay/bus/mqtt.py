@@ -1,0 +1,144 @@
+"""The bus as the stages use it: commands come out of it, announcements and states go into it.
+
+Two connections to the broker: one hears commands under a client id that all nodes share, so that the broker's session
+moves with the work; the other is this node's own, for its will and for everything that it says.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import structlog
+
+from relay.bus.config import BusSettings
+from relay.bus.connection import Connection, Purpose
+from relay.bus.delivery import Delivery
+from relay.bus.dial import Dial
+from relay.bus.errors import PublishRefused
+from relay.bus.intake import Intake
+from relay.bus.outlet import Outlet
+from relay.bus.payloads import envelope
+from relay.bus.topics import Topics
+from relay.clock import Clock
+from relay.domain.announcements import Announcement
+from relay.ids import Ids
+
+log = structlog.get_logger()
+
+RetainedKind = Literal["node_status", "node_info", "line_status"]
+
+
+class Bus:
+    """A node's connection to the bus, for as long as it is entered.
+
+    Entering does not wait for the broker: relay runs, and keeps what it has to say, while there is none.
+
+    Args:
+        settings: how to reach the broker.
+        lines: the lines whose commands are heard.
+        clock: gives the times of states, and the waits between attempts.
+        ids: gives the spread of these waits.
+
+    Raises:
+        ValueError: the settings name no broker, or the base, the node or a line cannot stand in a topic.
+    """
+
+    def __init__(self, settings: BusSettings, lines: Sequence[str], clock: Clock, ids: Ids) -> None:
+        self._settings = settings
+        self._topics = Topics(settings.base)
+        self._intake = Intake(settings, self._topics, lines)
+        self._outlet = Outlet(settings, self._topics, clock, self._intake.confirm)
+        hearing = Purpose(
+            name="commands", dial=self._dial_commands, serve=self._intake.serve, receive=self._intake.receive
+        )
+        saying = Purpose(name="node", dial=self._dial_node, serve=self._outlet.serve, receive=self._outlet.receive)
+        self._connections = [Connection(settings, each, clock, ids) for each in (hearing, saying)]
+        self._tasks = asyncio.TaskGroup()
+        self._running: list[asyncio.Task[None]] = []
+        _ = settings.broker  # a malformed address is to be known now, not at the first attempt
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        self._running = [self._tasks.create_task(each.run()) for each in self._connections]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._outlet.farewell()
+            self._intake.leave()
+        finally:
+            for task in self._running:
+                task.cancel()
+            # Only its own cancellation concerns the group; it would wrap any other error of the body in a group's.
+            own = isinstance(error, asyncio.CancelledError)
+            await self._tasks.__aexit__(*((kind, error, trace) if own else (None, None, None)))
+
+    @property
+    def connected(self) -> bool:
+        """Whether announcements can be published."""
+        return self._outlet.link is not None
+
+    @property
+    def listening(self) -> bool:
+        """Whether the broker has confirmed that commands are heard."""
+        return self._intake.listening
+
+    @property
+    def protocol(self) -> str | None:
+        """`5` or `3.1.1`; None while not connected."""
+        link = self._outlet.link
+        return link.dial.protocol if link else None
+
+    async def wait_connected(self) -> None:
+        """Wait until announcements can be published."""
+        await self._outlet.wait_connected()
+
+    async def publish(self, announcement: Announcement) -> None:
+        """Publish an announcement; returns when the broker has confirmed it on every topic it goes to.
+
+        A client's own response topic that the broker refuses does not hold up the announcement.
+
+        Raises:
+            BusLost: not connected, or no longer; publish it again later.
+            PublishRefused: the broker refused it; where `poison` is set it always will.
+        """
+        response_topics = self._settings.response_topics if self.protocol == "5" else ()
+        own, *asked_for = envelope(announcement, self._topics, response_topics)
+        await self._outlet.publish(own)
+        for publication in asked_for:
+            try:
+                await self._outlet.publish(publication)
+            except PublishRefused as error:
+                log.warning("bus.reply_refused", line=announcement.line, detail=error.problem.detail)
+
+    def set_retained(self, kind: RetainedKind, name: str, body: Mapping[str, Any]) -> None:
+        """Publish a state, now and again on every connection; the same state again changes nothing.
+
+        Args:
+            kind: whose state. Until `node_status` is set, the bus itself says `online`.
+            name: the node or the line.
+            body: the state, as the contract has it.
+        """
+        owner, _, what = kind.partition("_")
+        topic = self._topics.node(name, what) if owner == "node" else self._topics.line(name, what)
+        self._outlet.keep(topic, body)
+
+    async def next_command(self) -> Delivery:
+        """The next command, oldest first. It stays with the broker until `ack()`."""
+        return await self._intake.next()
+
+    def _dial_commands(self, protocol: str, tls: ssl.SSLContext | None) -> Dial:
+        settings = self._settings
+        return Dial(
+            settings=settings, client_id=settings.commands_client_id, protocol=protocol, persistent=True, tls=tls
+        )
+
+    def _dial_node(self, protocol: str, tls: ssl.SSLContext | None) -> Dial:
+        settings = self._settings
+        return Dial(
+            settings=settings, client_id=settings.node_client_id, protocol=protocol, will=self._outlet.will, tls=tls
+        )

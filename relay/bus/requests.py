@@ -1,0 +1,76 @@
+"""What a command from the bus can turn out to be: something to do, or a problem to answer with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from relay.domain.errors import Problem
+from relay.domain.messages import Reply, SendRequest
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRules:
+    """The limits of a command (section 4 of the contract), and the country of numbers without a country code."""
+
+    max_bytes: int = 2 * 1024 * 1024
+    max_recipients: int = 10_000
+    home_country_code: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class SendCommand:
+    """A request to send. `refusals[i]` says why `request.to[i]` cannot be sent to; None where it can.
+
+    `raw_digest` is equal for equal bytes: it recognises the broker's own redelivery of a request without an id.
+    """
+
+    request: SendRequest
+    refusals: tuple[Problem | None, ...]
+    raw_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckCommand:
+    """As `SendCommand`, to be validated and answered, never sent."""
+
+    request: SendRequest
+    refusals: tuple[Problem | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCommand:
+    """To cancel what has not been handed to the provider. `key` is the request's id."""
+
+    line: str
+    client: str | None
+    key: str
+    ref: str | None
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class LookupCommand:
+    """To tell how the copies of a request stand. `key` is the request's id."""
+
+    line: str
+    client: str | None
+    key: str
+    ref: str | None
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class BadCommand:
+    """What cannot be done, with as much of it as could be read, for the answer."""
+
+    line: str
+    client: str | None
+    verb: str
+    problem: Problem
+    request_id: str | None
+    ref: str | None
+    metadata: Mapping[str, Any] | None
+    reply: Reply
+
+
+Command = SendCommand | CheckCommand | CancelCommand | LookupCommand | BadCommand

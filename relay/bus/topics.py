@@ -1,0 +1,100 @@
+"""names <-> topics: the contract's topics, built from names and read back; none of them holds a phone number."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+VERBS = ("send", "check", "cancel", "lookup")
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_LIKE_A_NUMBER = re.compile(r"[0-9]{10,}")
+_CLIENT = re.compile(r"[^/+#\0]{1,64}")
+_LONGEST_TOPIC = 65_535  # bytes; a topic has a length of two bytes (MQTT 5, section 1.5.4)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandTopic:
+    """What the topic of a command says: for which line, what to do, and who asks."""
+
+    line: str
+    verb: str
+    client: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics below one base (section 2 of the contract).
+
+    Raises:
+        ValueError: the base, or a name given later, cannot stand in a topic.
+    """
+
+    base: str = "relay"
+
+    def __post_init__(self) -> None:
+        for level in self.base.split("/"):
+            topic_name(level)
+
+    @property
+    def dead(self) -> str:
+        """Notices of what was set aside."""
+        return f"{self.base}/dead"
+
+    def node(self, node: str, what: str) -> str:
+        """A node's `status` or `info`."""
+        return f"{self.base}/node/{topic_name(node)}/{what}"
+
+    def line(self, line: str, what: str, client: str | None = None) -> str:
+        """A line's `status`, `result`, `receipt`, `message`, `event/<name>` or command, for one client or for all."""
+        topic = f"{self.base}/line/{topic_name(line)}/{what}"
+        return topic if client is None else f"{topic}/{client_name(client)}"
+
+    def subscriptions(self, lines: Iterable[str]) -> list[str]:
+        """The filters for all commands to these lines: by name, so that another relay may share the base."""
+        plain = [self.line(line, verb) for line in lines for verb in VERBS]
+        return [each for topic in plain for each in (topic, f"{topic}/+")]
+
+    def command(self, topic: str) -> CommandTopic | None:
+        """What a command's topic says; None for any other topic."""
+        start = f"{self.base}/line/"
+        line, _, rest = topic.removeprefix(start).partition("/")
+        verb, slash, client = rest.partition("/")
+        named = _NAME.fullmatch(line) and verb in VERBS and (not slash or _CLIENT.fullmatch(client))
+        return CommandTopic(line, verb, client or None) if topic.startswith(start) and named else None
+
+
+def topic_name(text: str) -> str:
+    """`text`, if it may name a line, a node or a level of the base.
+
+    Raises:
+        ValueError: it may not.
+    """
+    if not _NAME.fullmatch(text):
+        raise ValueError("a name in a topic is 1 to 64 characters of a-z, 0-9, - and _, and begins with a-z or 0-9")
+    if _LIKE_A_NUMBER.fullmatch(text):
+        raise ValueError("a name in a topic must not look like a phone number: use a word")
+    return text
+
+
+def client_name(text: str) -> str:
+    """`text`, if it may name a client.
+
+    Raises:
+        ValueError: it may not.
+    """
+    if not _CLIENT.fullmatch(text):
+        raise ValueError("a client's name is 1 to 64 characters without /, +, # and NUL")
+    return text
+
+
+def may_answer_at(topic: str, allowed: Iterable[str]) -> bool:
+    """Whether a response topic may be published to: a real topic, and below one of the allowed filters."""
+    real = topic and not set("+#\0") & set(topic) and not topic.startswith("$")
+    return bool(real) and len(topic.encode()) <= _LONGEST_TOPIC and any(_matches(each, topic) for each in allowed)
+
+
+def _matches(topic_filter: str, topic: str) -> bool:
+    wanted, levels = topic_filter.split("/"), topic.split("/")
+    if wanted[-1] == "#":
+        wanted, levels = wanted[:-1], levels[: len(wanted) - 1]
+    return len(wanted) == len(levels) and all(want in ("+", level) for want, level in zip(wanted, levels, strict=True))

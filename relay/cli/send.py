@@ -1,0 +1,104 @@
+"""relay send: hand a send request to the running daemon, and follow it if wished.
+
+The numbers and the text are read from standard input, never from arguments: `ps` shows those to everybody.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic_core import from_json, to_json
+
+from relay.cli.daemon import Daemon, JsonOption, SocketOption, fail, talk
+
+EXAMPLE = """
+Example: echo '{"to": ["+12065550123"], "text": "Your order is on its way."}' | relay send alerts --watch
+
+Without a pipe it asks for the numbers and the text. Exit code 0: accepted (with --watch: and no copy failed).
+"""
+
+
+def send(
+    line: str = typer.Argument(help="The line to send from."),
+    request_id: str | None = typer.Option(None, "--id", help="The idempotency key: the same id is never sent twice."),
+    watch: bool = typer.Option(False, "--watch", help="Follow every copy to its end."),
+    as_json: bool = JsonOption,
+    socket: Path | None = SocketOption,
+) -> None:
+    """Send a text: the request is read from standard input, as the JSON of the contract."""
+    request = _ask() if sys.stdin.isatty() else _read(sys.stdin.buffer.read())
+    if request_id is not None:
+        request["id"] = request_id
+
+    async def conversation(daemon: Daemon) -> bool:
+        if not watch:
+            return _tell_result(await daemon.command(line, "send", request), as_json=as_json)
+        async with daemon.events() as events:
+            result = await daemon.command(line, "send", request)
+            return _tell_result(result, as_json=as_json) and await _follow(events, result, as_json=as_json)
+
+    raise typer.Exit(0 if talk(socket, conversation) else 1)
+
+
+def _ask() -> dict[str, Any]:
+    to = typer.prompt("To (several with commas)")
+    return {"to": [number.strip() for number in to.split(",")], "text": typer.prompt("Text")}
+
+
+def _read(raw: bytes) -> dict[str, Any]:
+    try:
+        request = from_json(raw)
+    except ValueError:
+        request = None
+    if not isinstance(request, dict):
+        fail('standard input must be one JSON object, such as {"to": ["+12065550123"], "text": "Hello"}')
+    return dict(request)
+
+
+def _tell_result(result: dict[str, Any], *, as_json: bool) -> bool:
+    accepted = result["outcome"] == "accepted"
+    if as_json:
+        typer.echo(to_json(result))
+    elif accepted:
+        again = " (this id was accepted before: nothing is sent again)" if result["replayed"] else ""
+        typer.echo(f"accepted {result['request_id']}: {len(result['copies'])} copies, {result['calls']} calls{again}")
+        for copy in result["copies"]:
+            if copy.get("error"):
+                typer.echo(f"  {copy['to']}  {copy['status']}: {copy['error']['detail']}")
+    else:
+        typer.echo(f"{result['outcome']}: {result['error']['code']}: {result['error']['detail']}", err=True)
+    return accepted
+
+
+async def _follow(events: Any, result: dict[str, Any], *, as_json: bool) -> bool:
+    """Print each receipt until every copy has ended; whether none ended badly."""
+    open_copies = {copy["copy_id"] for copy in result["copies"] if not _ended(copy)}
+    well = not any(copy["status"] == "failed" for copy in result["copies"])
+    if result["replayed"] and not open_copies:
+        return well
+    async for event in events:
+        receipt = event["data"]
+        if not event["type"].startswith("relay.receipt.") or receipt["message_id"] != result["message_id"]:
+            continue
+        _tell_receipt(receipt, as_json=as_json)
+        if receipt["final"]:
+            open_copies.discard(receipt["copy_id"])
+            well = well and receipt["status"] in {"delivered", "submitted", "unknown"}
+        if not open_copies:
+            return well
+    return fail("relay stopped before every copy had ended: `relay trace` tells the rest")  # type: ignore[no-any-return]
+
+
+def _ended(copy: dict[str, Any]) -> bool:
+    return bool(copy["status"] in {"failed", "undelivered", "expired", "canceled"} or copy.get("final"))
+
+
+def _tell_receipt(receipt: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(to_json(receipt))
+        return
+    unconfirmed = ", not confirmed" if receipt["confirmed"] is False else ""
+    error = f": {receipt['error']['detail']}" if receipt["error"] else ""
+    end = "  (final)" if receipt["final"] else ""
+    typer.echo(f"  {receipt['to']}  {receipt['status']}{unconfirmed}{error}{end}")

@@ -1,0 +1,115 @@
+"""What happened -> a row of `event`, in the transaction in which it happened; and such a row -> Announcement."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, update
+
+from relay.domain.announcements import Announcement
+from relay.domain.messages import Reply
+from relay.journal.codec import reply_in, reply_out
+from relay.journal.columns import as_json, printable
+from relay.journal.schema import aside, message
+from relay.journal.sums import event_sum
+from relay.journal.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something to announce; the fields are those of Announcement."""
+
+    kind: str
+    line: str | None
+    subject: str
+    body: Mapping[str, Any] = field(repr=False)
+    client: str | None = None
+    sequence: int = 1
+    occurred_at: datetime | None = None
+    reply: Reply = field(default_factory=Reply)
+
+
+def announce(tx: Transaction, news: News) -> None:
+    """Put `news` on its way to the bus: it is published if, and only if, this transaction is committed."""
+    reply = reply_out(news.reply)
+    row = {
+        "id": tx.ids.new(),
+        "kind": news.kind,
+        "line": news.line,
+        "client": news.client and printable(news.client),
+        "subject": printable(news.subject),
+        "sequence": news.sequence,
+        "occurred_at": news.occurred_at or tx.now,
+        "recorded_at": tx.now,
+        "body": as_json(news.body),
+        "reply": None if reply is None else as_json(reply),
+    }
+    tx.add_event({**row, "sum": event_sum(row)})
+
+
+def next_sequence(tx: Transaction, message_id: str, count: int = 1) -> int:
+    """The first of the next `count` sequence numbers of a message; 1 for a message that is no more."""
+    taken = update(message).where(message.c.id == message_id).values(sequence=message.c.sequence + count)
+    last = tx.execute(taken.returning(message.c.sequence)).scalar()
+    return 1 if last is None else int(last) - count + 1
+
+
+def announcement(row: Any) -> Announcement | None:
+    """A row of `event` as it was announced; None if it is damaged."""
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+    if event_sum(values) != values["sum"]:
+        return None
+    return Announcement(
+        id=values["id"],
+        kind=values["kind"],
+        line=values["line"],
+        client=values["client"],
+        subject=values["subject"],
+        sequence=values["sequence"],
+        occurred_at=values["occurred_at"],
+        recorded_at=values["recorded_at"],
+        body=json.loads(values["body"]),
+        reply=reply_in(json.loads(values["reply"]) if values["reply"] else None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Something that a person is to look at: what it is, why, and which row it is."""
+
+    kind: str
+    line: str | None
+    what: str
+    why: str
+    raw_id: str | None = None
+    event_id: str | None = None
+    copy_id: str | None = None
+
+
+def set_aside(tx: Transaction, *things: SetAside) -> str:
+    """List `things` for a person; gives the id of the first."""
+    rows = [
+        {
+            "id": tx.ids.new(),
+            "kind": thing.kind,
+            "line": thing.line,
+            "what": thing.what,
+            "why": thing.why,
+            "raw_id": thing.raw_id,
+            "event_id": thing.event_id,
+            "copy_id": thing.copy_id,
+            "at": tx.now,
+            "state": "open",
+        }
+        for thing in things
+    ]
+    tx.execute(insert(aside), rows)
+    return str(rows[0]["id"])
+
+
+def notice(tx: Transaction, thing: SetAside, about: str, **more: Any) -> None:
+    """Tell on `relay/dead` that something was set aside. It carries no content."""
+    body = {"what": thing.what, "why": thing.why, "line": thing.line, "id": about, "how": f"relay trace {about}"}
+    announce(tx, News("dead", thing.line, about, {**body, **more}))

@@ -1,0 +1,132 @@
+"""Answers to commands, as the contract writes them (section 4, Result), and on their way to the bus."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from relay.domain.errors import Problem
+from relay.domain.messages import Plan, Reply, SendRequest
+from relay.domain.states import Status
+from relay.journal.announce import News, announce, next_sequence
+from relay.journal.copies import Copy
+from relay.journal.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a command: on disk, and announced. `body` is the result's `data`."""
+
+    body: Mapping[str, Any] = field(repr=False)
+    message_id: str | None
+    replayed: bool
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who gave a command, and where the answer goes besides the line's topic."""
+
+    line: str | None
+    client: str | None
+    reply: Reply
+
+
+def answer(tx: Transaction, asker: Asker, body: Mapping[str, Any]) -> Answer:
+    """Announce `body` as the result of a command. It is about its message, where it names one that is known."""
+    message_id = body["message_id"]
+    sequence = next_sequence(tx, message_id) if message_id else 1
+    subject = message_id or body["request_id"] or ""
+    announce(
+        tx, News("result", asker.line, subject, body, client=asker.client, sequence=sequence, reply=asker.reply)
+    )
+    return Answer(body, message_id, body["replayed"], body["outcome"])
+
+
+def result(outcome: str, request_id: str | None, ref: str | None, **known: Any) -> dict[str, Any]:
+    """A result with every field of the contract; those that are not in `known` say nothing."""
+    return {
+        "request_id": request_id,
+        "message_id": None,
+        "outcome": outcome,
+        "replayed": False,
+        "idempotent": request_id is not None,
+        "copies": [],
+        "encoding": None,
+        "segments": None,
+        "calls": None,
+        "ref": ref,
+        "error": None,
+        "metadata": None,
+        **known,
+    }
+
+
+def rejected(
+    request_id: str | None, ref: str | None, problem: Problem, metadata: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The result of a command that has no effect."""
+    return result("rejected", request_id, ref, error=problem.as_body(), metadata=metadata)
+
+
+def accepted(
+    request: SendRequest, plan: Plan, refusals: Sequence[Problem | None], *, ids: tuple[str, str], waiting: Status
+) -> dict[str, Any]:
+    """The first result of a send request. `ids` are the request's and the message's."""
+    request_id, message_id = ids
+    copies = [
+        {"to": address.value, "copy_id": copy_id(message_id, place), **_first_status(refusal, waiting)}
+        for place, (address, refusal) in enumerate(zip(request.to, refusals, strict=True))
+    ]
+    return result(
+        "accepted",
+        request_id,
+        request.ref,
+        message_id=message_id,
+        idempotent=request.key is not None,
+        copies=copies,
+        encoding=plan.encoding,
+        segments=plan.segments,
+        calls=calls_needed(plan, refusals),
+        metadata=request.metadata,
+    )
+
+
+def checked(request: SendRequest, plan: Plan, refusals: Sequence[Problem | None]) -> dict[str, Any]:
+    """The result of a check: what a send request would become."""
+    copies = [
+        {"to": address.value, **_first_status(refusal, Status.QUEUED)}
+        for address, refusal in zip(request.to, refusals, strict=True)
+    ]
+    counted = {"encoding": plan.encoding, "segments": plan.segments, "calls": calls_needed(plan, refusals)}
+    check = {"copies": copies, **counted, "sent_as": plan.sent_as}
+    return result("checked", request.key, request.ref, metadata=request.metadata, **counted, check=check)
+
+
+def standing(one: Copy, problem: Problem | None = None) -> dict[str, Any]:
+    """A copy as it stands now; `problem` in place of its own."""
+    error = problem or one.problem
+    return {
+        "to": one.address.value,
+        "copy_id": one.id,
+        "status": one.state.status.value,
+        "final": one.state.final,
+        "confirmed": one.state.confirmed,
+        "attempt": one.attempt,
+        "error": error.as_body() if error else None,
+    }
+
+
+def copy_id(message_id: str, ordinal: int) -> str:
+    """The id of a message's copy."""
+    return f"{message_id}-{ordinal}"
+
+
+def calls_needed(plan: Plan, refusals: Sequence[Problem | None]) -> int:
+    """How many calls the copies that are not refused will take."""
+    return -(-sum(refusal is None for refusal in refusals) // plan.recipients_per_call)
+
+
+def _first_status(refusal: Problem | None, waiting: Status) -> dict[str, Any]:
+    if refusal is None:
+        return {"status": waiting.value}
+    return {"status": Status.FAILED.value, "error": refusal.as_body()}

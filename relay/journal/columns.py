@@ -1,0 +1,73 @@
+"""Column types that keep the same values on every database.
+
+Foreign text may hold what a database refuses (NUL on PostgreSQL, half a surrogate pair everywhere), so that it is
+spelled out where it stands in a column of its own, and escaped where it stands in JSON.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, Text
+from sqlalchemy.types import TypeDecorator
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+# STRICT tables of SQLite know INTEGER only, which has 64 bits there.
+Whole = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def as_json(value: Any) -> bytes:
+    """`value` as JSON in ASCII, always the same bytes for the same value."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def printable(text: str) -> str:
+    """`text` with NUL and lone surrogates spelled out, as every database takes it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
+
+
+class Words(TypeDecorator[str]):
+    """Text of any origin."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+        """What goes to the database."""
+        return value if value is None or (value.isascii() and "\0" not in value) else printable(value)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON value, as bytes; None is NULL."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ARG002 - SQLAlchemy's
+        """What goes to the database."""
+        return None if value is None else as_json(value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's
+        """What comes from it."""
+        return None if value is None else json.loads(value)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time, aware, in UTC: whole microseconds since the epoch."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """The integer of this database."""
+        return dialect.type_descriptor(Integer() if dialect.name == "sqlite" else BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - as above
+        """What goes to the database."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
+        """What comes from it."""
+        return None if value is None else _EPOCH + value * _MICROSECOND

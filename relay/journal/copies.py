@@ -1,0 +1,239 @@
+"""A fact -> a copy's next state, its row and its receipt. Nothing else changes a copy's state."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+from sqlalchemy import bindparam, case, select, update
+
+from relay.domain.addresses import Address, AddressKind
+from relay.domain.errors import Problem
+from relay.domain.receipts import Change, ProviderWord, ReceiptContext, change, receipt_body
+from relay.domain.states import Fact, IllegalTransition, State
+from relay.journal.announce import News, announce, next_sequence
+from relay.journal.codec import problem_in
+from relay.journal.outgoing import Echo, echo_of
+from relay.journal.schema import aside, copy, message
+from relay.journal.sqlite import one_of
+from relay.journal.transaction import WAITING_COPIES, Transaction
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One recipient's copy, as the journal has it."""
+
+    id: str
+    message_id: str
+    call_id: str | None
+    ordinal: int
+    line: str
+    address: Address
+    state: State
+    ended: bool
+    attempt: int
+    remote_ref: str | None
+    provider_status: str | None
+    provider_code: str | None
+    problem: Problem | None
+
+    @property
+    def waits(self) -> bool:
+        """It has not been handed over, nor may have been."""
+        return self.state.rank < State.UNCERTAIN.rank
+
+    @property
+    def followed(self) -> bool:
+        """The provider has it, and its end is not known."""
+        return not self.state.final and self.state.rank > State.UNCERTAIN.rank
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A fact about a copy, with what the provider said and what went wrong.
+
+    `remote_ref`: the id under which reports will speak of this copy alone. `attempts`: how many calls begin with it.
+    """
+
+    copy: Copy
+    fact: Fact
+    word: ProviderWord = field(default_factory=ProviderWord)
+    problem: Problem | None = None
+    remote_ref: str | None = None
+    attempts: int = 0
+
+
+def happen(tx: Transaction, happenings: Iterable[Happening]) -> list[Copy]:
+    """Let facts be true: move the copies, tell the receipts, keep the counters.
+
+    A fact that cannot be true of its copy changes nothing and is logged.
+
+    Returns:
+        the copies as they are now, in the same order.
+    """
+    echoes = _Echoes(tx)
+    moved = [_move(one, echoes) for one in happenings]
+    changed = [move for move in moved if move.change is not None]
+    _write(tx, changed)
+    for message_id, moves in _by_message(changed).items():
+        _tell(tx, message_id, moves, echoes)
+    return [move.after for move in moved]
+
+
+def copies_where(tx: Transaction, *conditions: Any) -> list[Copy]:
+    """The copies for which `conditions` hold, in the order of their request."""
+    rows = tx.execute(select(copy).where(*conditions).order_by(copy.c.message_id, copy.c.ordinal))
+    return [_copy(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    before: Copy
+    after: Copy
+    change: Change | None  # None: nothing changed
+    word: ProviderWord
+
+
+class _Echoes:
+    """What receipts repeat, read when the first of a message's receipts is due."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._known: dict[str, Echo] = {}
+
+    def of(self, message_id: str) -> Echo:
+        if message_id not in self._known:
+            self._known[message_id] = echo_of(self._tx, message_id)
+        return self._known[message_id]
+
+
+def _move(one: Happening, echoes: _Echoes) -> _Move:
+    before = one.copy
+    try:
+        what = change(before.state, one.fact, ended=before.ended, receipts=True)
+    except IllegalTransition as error:
+        log.warning("copy.contradicted", line=before.line, copy_id=before.id, state=error.state.key, fact=one.fact.value)
+        return _Move(before, before, None, one.word)
+    if what.told:
+        receipts = echoes.of(before.message_id).receipts
+        what = change(before.state, one.fact, ended=before.ended, receipts=receipts)
+    if what.after is before.state and not before.waits:
+        return _Move(before, before, None, one.word)
+    after = replace(
+        before,
+        state=what.after,
+        ended=before.ended or what.final,
+        attempt=before.attempt + one.attempts,
+        remote_ref=one.remote_ref or before.remote_ref,
+        provider_status=one.word.status,
+        provider_code=one.word.code,
+        problem=one.problem,
+    )
+    return _Move(before, after, what, one.word)
+
+
+def _write(tx: Transaction, moves: Sequence[_Move]) -> None:
+    if not moves:
+        return
+    tx.execute(_UPDATE, [_row(tx, move.after) for move in moves])
+    tx.counts[WAITING_COPIES] += sum(move.after.waits - move.before.waits for move in moves)
+    decided = [move.after.id for move in moves if move.before.state is State.UNCERTAIN]
+    if decided:
+        tx.execute(update(aside).where(one_of(aside.c.copy_id, decided)).values(state="settled"))
+
+
+def _row(tx: Transaction, after: Copy) -> dict[str, Any]:
+    return {
+        "copy_id": after.id,
+        "state": after.state.key,
+        "ended": int(after.ended),
+        "attempt": after.attempt,
+        "remote_ref": after.remote_ref,
+        "provider_status": after.provider_status,
+        "provider_code": after.provider_code,
+        "problem": after.problem.as_body() if after.problem else None,
+        "changed_at": tx.now,
+    }
+
+
+def _tell(tx: Transaction, message_id: str, moves: Sequence[_Move], echoes: _Echoes) -> None:
+    """Announce the receipts that are due, in the order of the facts; note when the message's last copy ended."""
+    ended = sum(1 for move in moves if move.change and move.change.final)
+    if ended:
+        _end_copies(tx, message_id, ended)
+    told = [(move, move.change) for move in moves if move.change and move.change.told]
+    if not told:
+        return
+    echo = echoes.of(message_id)
+    first = next_sequence(tx, message_id, len(told))
+    for place, (move, what) in enumerate(told):
+        announce(tx, _receipt(echo, move, what, first + place))
+
+
+def _receipt(echo: Echo, move: _Move, what: Change, sequence: int) -> News:
+    after = move.after
+    about = ReceiptContext(
+        request_id=echo.request_id,
+        message_id=echo.message_id,
+        copy_id=after.id,
+        to=after.address.value,
+        attempt=after.attempt,
+        metadata=echo.metadata,
+    )
+    body = receipt_body(about, what, move.word, after.problem)
+    return News("receipt", echo.line, echo.message_id, body, client=echo.client, sequence=sequence, reply=echo.reply)
+
+
+def _end_copies(tx: Transaction, message_id: str, count: int) -> None:
+    left = message.c.open_copies - count
+    ended_at = case((left == 0, bindparam("now", tx.now, type_=message.c.ended_at.type)), else_=message.c.ended_at)
+    tx.execute(update(message).where(message.c.id == message_id).values(open_copies=left, ended_at=ended_at))
+
+
+def _by_message(moves: Iterable[_Move]) -> dict[str, list[_Move]]:
+    messages: defaultdict[str, list[_Move]] = defaultdict(list)
+    for move in moves:
+        messages[move.before.message_id].append(move)
+    return messages
+
+
+def _copy(row: Any) -> Copy:
+    return Copy(
+        id=row.id,
+        message_id=row.message_id,
+        call_id=row.call_id,
+        ordinal=row.ordinal,
+        line=row.line,
+        address=Address(AddressKind(row.address_kind), row.address, row.address_raw),
+        state=State.of(row.state),
+        ended=bool(row.ended),
+        attempt=row.attempt,
+        remote_ref=row.remote_ref,
+        provider_status=row.provider_status,
+        provider_code=row.provider_code,
+        problem=problem_in(row.problem),
+    )
+
+
+_UPDATE = (
+    update(copy)
+    .where(copy.c.id == bindparam("copy_id"))
+    .values(
+        {
+            column: bindparam(column.name)
+            for column in (
+                copy.c.state,
+                copy.c.ended,
+                copy.c.attempt,
+                copy.c.remote_ref,
+                copy.c.provider_status,
+                copy.c.provider_code,
+                copy.c.problem,
+                copy.c.changed_at,
+            )
+        }
+    )
+)

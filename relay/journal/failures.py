@@ -1,0 +1,25 @@
+"""What can go wrong with the journal itself. Each text says what is wrong and what to do, and shows no content."""
+
+
+class JournalError(Exception):
+    """The common base."""
+
+
+class JournalFull(JournalError):  # noqa: N818 - it says what is to be answered
+    """Too much waits to be written down: nothing was kept. Ask again later (503, or no PUBACK)."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"the journal is full: {waiting} operations wait to be written; try again later")
+        self.waiting = waiting
+
+
+class JournalUnusable(JournalError):  # noqa: N818 - as above
+    """The journal cannot be opened, read or written. What was asked for may or may not be on disk."""
+
+
+class JournalTooNew(JournalUnusable):
+    """The journal was written by a newer relay, whose tables this one does not know."""
+
+
+class JournalInUse(JournalUnusable):
+    """Another process has the journal open."""

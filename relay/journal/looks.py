@@ -1,0 +1,92 @@
+"""Looks: when a call's delivery status is to be asked for again."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select, update
+
+from relay.clock import Clock
+from relay.domain.errors import Problem
+from relay.domain.receipts import ProviderWord
+from relay.journal.callrows import settle
+from relay.journal.copies import Fact, Happening, copies_where, happen
+from relay.journal.reader import Reader
+from relay.journal.schema import call, call_is_followed, call_is_looked_at, copy
+from relay.journal.transaction import Transaction
+from relay.journal.writer import Writer
+
+LOOK_AFTER_MALFORMED = 60.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A question that is due: what became of the call that the provider knows as `ref`."""
+
+    call_id: str
+    ref: str
+    handed_over_at: datetime
+    looks: int
+
+
+class LookVerbs:
+    """What may be done with looks."""
+
+    def __init__(self, writer: Writer, reader: Reader, clock: Clock) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._clock = clock
+
+    async def due(self, line: str, limit: int) -> list[Look]:
+        """The looks that are due, those first that wait longest."""
+        now = self._clock.now()
+
+        def read(connection: Connection) -> list[Look]:
+            overdue = (
+                select(call.c.id, call.c.remote_ref, call.c.handed_over_at, call.c.looks)
+                .where(call_is_looked_at, call.c.line == line, call.c.look_at <= now)
+                .order_by(call.c.look_at, call.c.id)
+                .limit(limit)
+            )
+            return [Look(*row) for row in connection.execute(overdue)]
+
+        return await self._reader.run(read)
+
+    async def next_due(self, line: str) -> datetime | None:
+        """When the next look is due; None where there is none."""
+        first = select(func.min(call.c.look_at)).where(call_is_looked_at, call.c.line == line)
+        return await self._reader.run(lambda connection: connection.execute(first).scalar())
+
+    async def later(self, call_id: str, delay: float) -> None:
+        """Ask again in `delay` seconds, because the question was not answered."""
+        await self._writer.run(lambda tx: looked(tx, call_id, delay))
+
+    async def forgotten(self, call_id: str, problem: Problem) -> None:
+        """The provider does not know the call any more: what was not final is unknown, for good."""
+        await self._writer.run(lambda tx: end_following(tx, [call_id], problem))
+
+
+def looked(tx: Transaction, call_id: str, delay: float | None) -> None:
+    """Note a look, and when the next one is due. None: there is none; time will end the following."""
+    look_at = None if delay is None else tx.now + timedelta(seconds=delay)
+    followed = update(call).where(call.c.id == call_id, call_is_followed)
+    row = tx.execute(followed.values(look_at=look_at, looks=call.c.looks + 1).returning(call.c.line)).first()
+    if row is not None:
+        tx.bells.add(f"looks:{row.line}")
+
+
+def end_following(tx: Transaction, call_ids: list[str], problem: Problem | None) -> int:
+    """End the following of these calls' copies; gives how many ended so."""
+    ended = 0
+    for call_id in call_ids:
+        ref = tx.execute(select(call.c.remote_ref).where(call.c.id == call_id)).scalar()
+        copies = [one for one in copies_where(tx, copy.c.call_id == call_id) if one.followed]
+        happen(
+            tx,
+            [
+                Happening(one, Fact.FORGOTTEN, ProviderWord(one.remote_ref or ref), problem)
+                for one in copies
+            ],
+        )
+        settle(tx, [call_id])
+        ended += len(copies)
+    return ended

@@ -1,0 +1,135 @@
+"""An outbound message as its copies need it: what is said, and what every receipt of it repeats."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from relay.domain.messages import MessageClass, OnUncertain, Reply, SendRequest
+from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.codec import content_in, content_out, reply_in, reply_out
+from relay.journal.columns import as_json
+from relay.journal.schema import message
+from relay.journal.sums import sum_of
+from relay.journal.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What the receipts of a message repeat of its request, and the two wishes that rule them."""
+
+    message_id: str
+    line: str
+    client: str | None
+    request_id: str
+    receipts: bool
+    on_uncertain: OnUncertain
+    metadata: Mapping[str, Any] | None = field(repr=False)
+    reply: Reply
+
+
+def store_message(tx: Transaction, request: SendRequest, request_id: str, *, open_copies: int) -> str:
+    """Keep what `request` says; gives the message's id."""
+    message_id = tx.ids.new()
+    content = content_out(request.text, request.subject, request.media, group=request.group)
+    echo = as_json({"metadata": request.metadata, "reply": reply_out(request.reply)})
+    row = {
+        "id": message_id,
+        "direction": "out",
+        "line": request.line,
+        "client": request.client,
+        "request_id": request_id,
+        "content": content,
+        "sum": sum_of(content),
+        "lane": request.priority.lane,
+        "class": request.message_class.value,
+        "receipts": int(request.receipts),
+        "on_uncertain": request.on_uncertain.value,
+        "echo": echo,
+        "echo_sum": sum_of(echo),
+        "sequence": 0,
+        "open_copies": open_copies,
+        "created_at": tx.now,
+        "ended_at": None if open_copies else tx.now,
+    }
+    tx.execute(insert(message), [row])
+    return message_id
+
+
+def store_inbound(tx: Transaction, line: str, text: str | None, subject: str | None) -> str:
+    """Keep an inbound message; gives its id. Its one announcement has the sequence 1."""
+    message_id = tx.ids.new()
+    content, echo = content_out(text, subject, (), group=False), as_json(None)
+    row = {
+        "id": message_id,
+        "direction": "in",
+        "line": line,
+        "client": None,
+        "request_id": "",
+        "content": content,
+        "sum": sum_of(content),
+        "lane": 0,
+        "class": MessageClass.NORMAL.value,
+        "receipts": 0,
+        "on_uncertain": OnUncertain.HOLD.value,
+        "echo": echo,
+        "echo_sum": sum_of(echo),
+        "sequence": 1,
+        "open_copies": 0,
+        "created_at": tx.now,
+        "ended_at": tx.now,
+    }
+    tx.execute(insert(message), [row])
+    return message_id
+
+
+def echo_of(tx: Transaction, message_id: str) -> Echo:
+    """What receipts repeat. Where that row is damaged they repeat nothing, and a person is told once."""
+    row = tx.execute(_ECHO.where(message.c.id == message_id)).one()
+    kept: dict[str, Any] = {"metadata": None, "reply": None}
+    if sum_of(row.echo) == row.echo_sum:
+        kept = json.loads(row.echo)
+    else:
+        _tell_damage(tx, row.line, message_id, "the metadata of this message")
+        empty = as_json(kept)
+        mended = message.update().where(message.c.id == message_id).values(echo=empty, echo_sum=sum_of(empty))
+        tx.execute(mended)
+    return Echo(
+        message_id=message_id,
+        line=row.line,
+        client=row.client,
+        request_id=row.request_id,
+        receipts=bool(row.receipts),
+        on_uncertain=OnUncertain(row.on_uncertain),
+        metadata=kept["metadata"],
+        reply=reply_in(kept["reply"]),
+    )
+
+
+def content_of(tx: Transaction, message_id: str) -> dict[str, Any] | None:
+    """What a message says: `text`, `subject`, `media`, `group`; None where that row is damaged, and a person is told."""
+    row = tx.execute(_CONTENT.where(message.c.id == message_id)).one()
+    if sum_of(row.content) == row.sum:
+        return content_in(row.content)
+    _tell_damage(tx, row.line, message_id, "what this message says")
+    return None
+
+
+def _tell_damage(tx: Transaction, line: str, message_id: str, what: str) -> None:
+    thing = SetAside("damaged", line, "message", f"the journal's row is damaged: {what} is lost")
+    set_aside(tx, thing)
+    notice(tx, thing, message_id)
+
+
+_ECHO = select(
+    message.c.line,
+    message.c.client,
+    message.c.request_id,
+    message.c.receipts,
+    message.c.on_uncertain,
+    message.c.echo,
+    message.c.echo_sum,
+)
+_CONTENT = select(message.c.line, message.c.content, message.c.sum)

@@ -1,0 +1,167 @@
+"""Bytes before meaning: what a provider sent is on disk before anybody reads it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, insert, select, update
+
+from relay.domain.messages import DeliveryReport, InboundMessage, RawAnswer
+from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.columns import printable
+from relay.journal.inbound import take_messages
+from relay.journal.looks import LOOK_AFTER_MALFORMED, looked
+from relay.journal.reader import Reader
+from relay.journal.reports import take_reports
+from relay.journal.schema import raw, raw_is_kept
+from relay.journal.sums import raw_sum
+from relay.journal.transaction import Transaction
+from relay.journal.writer import Writer
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRaw:
+    """Bytes that are on disk. `about` is the call that a status is about."""
+
+    id: str
+    line: str
+    source: str
+    event: str
+    about: str
+    raw: RawAnswer
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What came of kept bytes: messages announced, messages seen before, reports that changed a copy or were parked."""
+
+    messages: int = 0
+    duplicates: int = 0
+    applied: int = 0
+    parked: int = 0
+
+
+class RawVerbs:
+    """What may be done with raw bytes."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def keep(self, line: str, source: str, event: str, about: str, answer: RawAnswer) -> KeptRaw:
+        """Keep bytes; they are on disk when this returns.
+
+        Args:
+            line: whose they are.
+            source: `inbox`, `status` or `hook`.
+            event: a hook's event, or the id under which a status was asked for.
+            about: the call that a status is about.
+            answer: the bytes.
+
+        Raises:
+            JournalFull: too much waits to be written.
+            JournalUnusable: it cannot be written.
+        """
+
+        def operation(tx: Transaction) -> KeptRaw:
+            row = {
+                "line": line,
+                "source": source,
+                "event": printable(event),
+                "about": about,
+                "content_type": printable(answer.content_type),
+                "body": answer.body,
+            }
+            kept_id = tx.ids.new()
+            tx.execute(
+                insert(raw), [{**row, "id": kept_id, "received_at": tx.now, "state": "kept", "sum": raw_sum(row)}]
+            )
+            tx.bells.add(f"raw:{line}")
+            return KeptRaw(kept_id, line, source, event, about, answer, tx.now)
+
+        return await self._writer.run(operation, brings=len(answer.body))
+
+    async def unread(
+        self, line: str, *, source: str | None = None, after: str = "", limit: int = 10_000
+    ) -> list[KeptRaw]:
+        """What was kept and not yet read, oldest first. A damaged row is set aside and left out."""
+
+        def read(connection: Connection) -> list[Any]:
+            wanted = select(raw).where(raw_is_kept, raw.c.line == line, raw.c.id > after).order_by(raw.c.id)
+            if source is not None:
+                wanted = wanted.where(raw.c.source == source)
+            return list(connection.execute(wanted.limit(limit)))
+
+        rows = await self._reader.run(read)
+        whole = []
+        for row in rows:
+            if raw_sum(row._mapping) == row.sum:  # noqa: SLF001 - SQLAlchemy's public name
+                whole.append(_kept(row))
+            else:
+                await self.set_aside(_kept(row), "the journal's row is damaged")
+        return whole
+
+    async def understood(
+        self,
+        kept: KeptRaw,
+        *,
+        messages: Sequence[InboundMessage] = (),
+        reports: Sequence[DeliveryReport] = (),
+        next_look: float | None = None,
+    ) -> Understood:
+        """Write down what kept bytes mean and mark them read, in one transaction; a second time changes nothing.
+
+        Args:
+            kept: the bytes.
+            messages: what came in: announced, unless it was seen before.
+            reports: what became of copies: told, or parked where the copy is not known yet.
+            next_look: for a status: seconds until its call is to be asked for again; None: never.
+        """
+
+        def operation(tx: Transaction) -> Understood:
+            if not _leave(tx, kept, "read"):
+                return Understood()
+            told = take_messages(tx, kept.line, kept.id, kept.received_at, messages)
+            status = kept.source == "status"
+            applied, parked = take_reports(tx, kept.line, reports, call_id=kept.about if status else None)
+            if status:
+                looked(tx, kept.about, next_look)
+            return Understood(told, len(messages) - told, applied, parked)
+
+        return await self._writer.run(operation)
+
+    async def set_aside(self, kept: KeptRaw, why: str) -> None:
+        """Keep bytes that cannot be understood for a person, and say so on `relay/dead`.
+
+        Args:
+            kept: the bytes.
+            why: what is wrong with them; holds no content.
+        """
+
+        def operation(tx: Transaction) -> None:
+            if not _leave(tx, kept, "aside"):
+                return
+            thing = SetAside("raw", kept.line, kept.source, why, raw_id=kept.id)
+            set_aside(tx, thing)
+            notice(tx, thing, kept.id)
+            if kept.source == "status":
+                looked(tx, kept.about, LOOK_AFTER_MALFORMED)
+            log.warning("raw.aside", line=kept.line, source=kept.source, raw_id=kept.id)
+
+        await self._writer.run(operation)
+
+
+def _leave(tx: Transaction, kept: KeptRaw, state: str) -> bool:
+    """Whether these bytes were still unread; they are `state` from now on."""
+    unread = update(raw).where(raw.c.id == kept.id, raw_is_kept)
+    return tx.execute(unread.values(state=state)).rowcount == 1
+
+
+def _kept(row: Any) -> KeptRaw:
+    answer = RawAnswer(row.body, row.content_type)
+    return KeptRaw(row.id, row.line, row.source, row.event, row.about, answer, row.received_at)

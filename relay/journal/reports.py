@@ -1,0 +1,123 @@
+"""provider's reports -> copies: which copy a report is about, and what is kept until that is known."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, and_, delete, insert, select
+
+from relay.domain.addresses import Address
+from relay.domain.messages import DeliveryReport
+from relay.domain.receipts import ProviderWord
+from relay.journal.callrows import settle
+from relay.journal.codec import report_in, report_out
+from relay.journal.copies import Copy, Happening, copies_where, happen
+from relay.journal.inbound import first_seen
+from relay.journal.schema import call, call_has_ref, copy, copy_has_ref, parked
+from relay.journal.sqlite import one_of
+from relay.journal.transaction import Transaction
+
+log = structlog.get_logger()
+
+
+class _Found(Enum):
+    NOBODY = auto()  # the ref is not known, yet
+    UNCLEAR = auto()  # the call is known, and none of its copies fits
+
+
+def take_reports(
+    tx: Transaction, line: str, reports: Sequence[DeliveryReport], *, call_id: str | None = None
+) -> tuple[int, int]:
+    """Apply reports; gives how many changed a copy, and how many were parked.
+
+    A report of something that this line did not send, or whose call was not answered yet, is parked: the answer may
+    come after it.
+
+    Args:
+        tx: the transaction.
+        line: whose reports they are.
+        reports: in the order in which they are to be believed.
+        call_id: for the answer to a question about a call: that call. Such reports are never parked.
+    """
+    applied = waiting = 0
+    for report in reports:
+        if report.dedupe_key is not None and not first_seen(tx, line, "report", report.dedupe_key):
+            continue
+        found = _find(tx, line, report, call_id)
+        if isinstance(found, Copy):
+            applied += _apply(tx, found, report)
+        elif found is _Found.NOBODY and call_id is None:
+            _park(tx, line, report)
+            waiting += 1
+        else:
+            log.warning("report.unmatched", line=line, call_id=call_id)
+    return applied, waiting
+
+
+def unpark(tx: Transaction, line: str, refs: Iterable[str]) -> None:
+    """Apply the reports that came before the answer which told these refs."""
+    waiting = and_(parked.c.line == line, one_of(parked.c.ref, sorted(set(refs))))
+    for row in tx.execute(select(parked).where(waiting).order_by(parked.c.id)).all():
+        report = report_in(row.report)
+        found = _find(tx, line, report, None)
+        if isinstance(found, Copy):
+            _apply(tx, found, report)
+    tx.execute(delete(parked).where(waiting))
+
+
+def _apply(tx: Transaction, one: Copy, report: DeliveryReport) -> int:
+    word = ProviderWord(report.ref, report.status, report.code)
+    [after] = happen(tx, [Happening(one, report.fact, word, report.problem)])
+    settle(tx, [one.call_id])
+    return int(after.state is not one.state)
+
+
+def _park(tx: Transaction, line: str, report: DeliveryReport) -> None:
+    row = {"id": tx.ids.new(), "line": line, "ref": report.ref, "report": report_out(report), "at": tx.now}
+    tx.execute(insert(parked), [row])
+
+
+def _find(tx: Transaction, line: str, report: DeliveryReport, call_id: str | None) -> Copy | _Found:
+    own = copies_where(tx, copy_has_ref, copy.c.line == line, copy.c.remote_ref == report.ref)
+    if own:
+        return own[0]
+    called = _Call.find(tx, line, report.ref, call_id)
+    if called is None:
+        return _Found.NOBODY
+    return called.copy_of(report) or _Found.UNCLEAR
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call's copies, in its order."""
+
+    copies: Sequence[Copy]
+
+    @classmethod
+    def find(cls, tx: Transaction, line: str, ref: str, call_id: str | None) -> "_Call | None":
+        about: ColumnElement[bool] = call.c.id == call_id
+        if call_id is None:
+            about = and_(call_has_ref, call.c.line == line, call.c.remote_ref == ref)
+        row: Any = tx.execute(select(call.c.id, call.c.recipients).where(about)).first()
+        if row is None:
+            return None
+        copies = {one.ordinal: one for one in copies_where(tx, copy.c.call_id == row.id)}
+        order = row.recipients or sorted(copies)
+        return cls([copies[ordinal] for ordinal in order if ordinal in copies])
+
+    def copy_of(self, report: DeliveryReport) -> Copy | None:
+        """By the address, else by the place; the only copy needs neither."""
+        if report.address is not None and (by_address := self._at(report.address)):
+            return by_address
+        if report.position is not None:
+            return self.copies[report.position] if 0 <= report.position < len(self.copies) else None
+        return self.copies[0] if len(self.copies) == 1 and report.address is None else None
+
+    def _at(self, address: Address) -> Copy | None:
+        """The copy to this address, in whatever spelling; None where several might be meant."""
+        exact = [one for one in self.copies if one.address.value == address.value]
+        same_digits = [one for one in self.copies if address.digits10 and one.address.digits10 == address.digits10]
+        found = exact or same_digits
+        return found[0] if len(found) == 1 else None

@@ -1,0 +1,202 @@
+"""Everything that is SQLite's own: the file, its lock, the pragmas, and what its errors mean.
+
+WAL with synchronous=FULL: a commit has been synced when it returns. One connection writes and checkpoints, because
+SQLite up to 3.51.2 may damage a database whose WAL two connections reset at once; another one reads.
+"""
+
+import errno
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, select
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
+from sqlalchemy.pool import NullPool
+
+from relay.journal.columns import as_json
+from relay.journal.failures import JournalInUse, JournalUnusable
+from relay.journal.migrating import migrate
+
+_APPLICATION_ID = int.from_bytes(b"rlay", "big")
+_FULL = 2
+_WRITER = ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=1000")
+_READER = ("busy_timeout=5000", "query_only=ON")
+
+
+class SqliteStore:
+    """A journal's file, locked and migrated. Everything here blocks: it belongs on a thread.
+
+    Raises:
+        JournalInUse: another process has it.
+        JournalTooNew: a newer relay has written it.
+        JournalUnusable: it cannot be opened, and why.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._path = _path_of(url)
+        self._lock = _locked(self._path)
+        try:
+            _create(self._path)
+            self._writing = _engine(url, _WRITER, "BEGIN IMMEDIATE")
+            self._reading = _engine(url, _READER, "BEGIN")
+            self._prepare()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def writing(self) -> Connection:
+        """The connection that writes. There is to be one at a time."""
+        return self._connect(self._writing)
+
+    def reading(self) -> Connection:
+        """A connection that reads what was committed, and cannot write."""
+        return self._connect(self._reading)
+
+    def close(self) -> None:
+        """Give the file up. Every connection must be closed before."""
+        os.close(self._lock)
+
+    def _connect(self, engine: Engine) -> Connection:
+        try:
+            return engine.connect()
+        except DatabaseError as error:
+            raise judged(error) from None
+
+    def _prepare(self) -> None:
+        with self._connect(self._reading) as connection:
+            self._refuse_foreign(connection)
+        with self._connect(self._writing) as connection:
+            self._check_synced(connection)
+            try:
+                with connection.begin():
+                    connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
+                    migrate(connection)
+            except DatabaseError as error:
+                raise judged(error) from None
+
+    def _refuse_foreign(self, connection: Connection) -> None:
+        try:
+            owner = connection.exec_driver_sql("PRAGMA application_id").scalar()
+            tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar()
+        except DatabaseError as error:
+            raise judged(error) from None
+        if tables and owner != _APPLICATION_ID:
+            raise JournalUnusable(
+                "the file that journal.url names is a database of another program: name a file of relay's own"
+            )
+
+    def _check_synced(self, connection: Connection) -> None:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+        synchronous = connection.exec_driver_sql("PRAGMA synchronous").scalar()
+        if mode != "wal" or synchronous != _FULL:
+            raise JournalUnusable(
+                f"SQLite works here with journal_mode {mode} and synchronous {synchronous}, and relay needs wal and"
+                f" {_FULL}: put the journal on a local file system"
+            )
+
+
+def one_of(column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnElement[bool]:
+    """Whether `column` is one of `values`, which travel as one parameter, however many they are."""
+    parameter = as_json(list(values)).decode("ascii")
+    return column.in_(select(func.json_each(parameter).table_valued("value").c.value))
+
+
+def judged(error: DatabaseError) -> Exception:
+    """What a database's error means: JournalUnusable with the cure, or the error itself where it is a defect."""
+    if isinstance(error, IntegrityError | ProgrammingError | DataError):
+        return error
+    name = str(getattr(error.orig, "sqlite_errorname", "SQLITE_ERROR"))
+    for beginning, sentence in _MEANING.items():
+        if name.startswith(beginning):
+            return JournalUnusable(f"{sentence} ({name})")
+    return error if isinstance(error.orig, sqlite3.ProgrammingError) else JournalUnusable(f"SQLite failed: {name}")
+
+
+_MEANING = {
+    "SQLITE_FULL": "the disk under the journal is full: free some space",
+    "SQLITE_IOERR": "the disk under the journal fails: look at the system's log, and have a backup at hand",
+    "SQLITE_READONLY": "the journal cannot be written: give its file and directory to relay's user",
+    "SQLITE_CANTOPEN": "the journal cannot be opened: give its file and directory to relay's user",
+    "SQLITE_CORRUPT": "the journal's file is damaged: stop relay and restore a backup",
+    "SQLITE_NOTADB": "the file that journal.url names is no SQLite database: name another, or restore a backup",
+    "SQLITE_BUSY": "another program holds the journal's file locked: end it",
+}
+
+
+def _path_of(url: URL) -> Path:
+    path = Path(url.database or "")
+    if not path.is_absolute():
+        raise JournalUnusable("journal.url must name a file by its whole path: sqlite:////var/lib/relay/relay.db")
+    if not path.parent.is_dir():
+        raise JournalUnusable(f"the directory {path.parent} of journal.url does not exist: make it, owned by relay's user")
+    if path.is_dir():
+        raise JournalUnusable(f"journal.url names a directory, {path}: add the name of a file")
+    return path
+
+
+def _locked(path: Path) -> int:
+    """A lock beside the database, held until it is closed. SQLite's own locks do not keep a second daemon out."""
+    descriptor = _or_unusable(path, lambda: os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise JournalUnusable(f"{path}.lock cannot be locked: put the journal on a local file system") from None
+        raise JournalInUse(
+            f"another relay (process {holder}) has the journal {path} open: stop it, or name another file"
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
+    return descriptor
+
+
+def _create(path: Path) -> None:
+    """Make the file, for relay's user alone, with its entry in the directory on disk."""
+    file = _or_unusable(path, lambda: os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    os.close(file)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _or_unusable(path: Path, opening: Callable[[], int]) -> int:
+    try:
+        return opening()
+    except OSError as error:
+        cure = _CURE.get(error.errno or 0, os.strerror(error.errno or 0))
+        raise JournalUnusable(f"the journal {path} cannot be opened: {cure}") from None
+
+
+_CURE = {
+    errno.EROFS: "its file system is read-only; mount it for writing, or name another place in journal.url",
+    errno.EACCES: "give its file and directory to relay's user",
+    errno.EPERM: "give its file and directory to relay's user",
+    errno.ENOSPC: "its disk is full; free some space",
+}
+
+
+def _engine(url: URL, pragmas: Iterable[str], begin: str) -> Engine:
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        # Errors must not show what a row holds.
+        hide_parameters=True,
+        # SQLAlchemy begins and commits, not the driver.
+        connect_args={"isolation_level": None, "check_same_thread": False},
+    )
+
+    def connected(connection: sqlite3.Connection, _: Any) -> None:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine

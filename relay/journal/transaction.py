@@ -1,0 +1,66 @@
+"""One transaction in the making: what the operations of a batch share until it is committed."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, CursorResult, Executable, insert
+
+from relay.clock import Clock
+from relay.ids import Ids
+from relay.journal import schema
+
+T = TypeVar("T")
+
+WAITING_COPIES = "waiting copies"
+UNPUBLISHED = "unpublished events"
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A batch's transaction.
+
+    An operation may run more than once: it changes nothing but rows, and what is here.
+
+    Attributes:
+        now: the time, one for the whole transaction.
+        bells: what is to ring after the commit.
+        counts: what the commit adds to the journal's counters.
+    """
+
+    connection: Connection
+    clock: Clock
+    ids: Ids
+    committed: Mapping[str, int]
+    now: datetime = field(init=False)
+    bells: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+    _events: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.now = self.clock.now()
+
+    def execute(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> CursorResult[Any]:
+        """Run a statement: once, or for each of `rows`."""
+        return self.connection.execute(statement, rows)  # type: ignore[return-value]
+
+    def count(self, name: str) -> int:
+        """How many there are, with what this transaction has changed so far."""
+        return self.committed.get(name, 0) + self.counts[name]
+
+    def add_event(self, row: dict[str, Any]) -> None:
+        """Announce something: the rows go to the table together, in this order, just before the commit."""
+        self._events.append(row)
+        self.counts[UNPUBLISHED] += 1
+        self.bells.add("events")
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        if self._events:
+            self.execute(insert(schema.event), self._events)
+            self._events = []
+
+
+Operation = Callable[[Transaction], T]

@@ -1,0 +1,238 @@
+"""relay -> provider -> relay: one HTTP request, one answer, and the knowledge of whether the request was written.
+
+The two things a sender must not mix up are told apart here and nowhere else: "could not connect" (nothing was
+written, `TryLater`) and "no full answer" (it may have taken effect, `OutcomeUnknown`).
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from types import SimpleNamespace
+from typing import NoReturn
+from urllib.parse import quote
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from relay.domain.errors import ErrorCode, OutcomeUnknown, Problem, TryLater
+
+log = structlog.get_logger()
+
+_CONNECT_SECONDS = 10.0
+# A pooled connection that the other side has just closed turns a send into an unknown outcome: reuse only young ones.
+_KEEP_ALIVE_SECONDS = 4.0
+_CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A whole answer. `headers` may be asked in any case; `content_type` is lower case and without parameters."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    content_type: str = ""
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it is a web page, and so a gateway's word rather than the service's."""
+        return self.content_type in {"text/html", "application/xhtml+xml"}
+
+
+class Http:
+    """Requests to one provider: bounded in size and time, never redirected, never silently repeated.
+
+    Args:
+        base_url: `https`, or `http` to loopback; raises ValueError for any other (see `checked_base_url`).
+        timeout_seconds: for a whole request and its answer, in real seconds.
+        max_body: bytes of an answer (unpacked) beyond which it counts as no answer.
+        user_agent: how relay names itself.
+    """
+
+    def __init__(
+        self, base_url: str, *, timeout_seconds: float = 30.0, max_body: int = 1 << 20, user_agent: str = "relay"
+    ) -> None:
+        self._base_url = checked_base_url(base_url)
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeout_seconds,
+            connect=min(_CONNECT_SECONDS, timeout_seconds),
+            sock_read=timeout_seconds,
+            ceil_threshold=timeout_seconds + 1,
+        )
+        self._max_body = max_body
+        self._user_agent = user_agent
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+
+    async def call(  # noqa: PLR0913 - an HTTP request has this many parts
+        self,
+        method: str,
+        path: str,
+        *,
+        fill: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        fresh: bool = False,
+    ) -> HttpAnswer:
+        """Make one request and read its whole answer, whatever its status.
+
+        Args:
+            method: the HTTP method.
+            path: from the base URL on, starting with a slash; `{name}` stands for an id.
+            fill: the ids in the path, by name; they are percent-encoded, and the log shows only their names.
+            headers: beside User-Agent and Accept-Encoding.
+            params: the query; every reserved character (also `+`) is percent-encoded.
+            body: sent as it is.
+            fresh: use a connection of its own. For reads that delete what they return: a connection that died
+                while it was idle would look like a page that was lost.
+
+        Raises:
+            TryLater: no connection was made, so nothing was written (`unreachable`).
+            OutcomeUnknown: the request may have been written, and no full answer within the bounds came (`uncertain`).
+        """
+        written: list[bool] = []
+        try:
+            answer = await self._exchange(method, self._url(path, fill, params), headers, body, fresh, written)
+        except (aiohttp.ClientError, OSError, _Unusable) as error:
+            _give_up(method, path, error, written=bool(written))
+        log.debug("provider.call", method=method, path=path, status=answer.status)
+        return answer
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for session in self._sessions.values():
+            await session.close()
+        self._sessions.clear()
+
+    def _url(self, path: str, fill: Mapping[str, str] | None, params: Mapping[str, str] | None) -> URL:
+        ids = {name: quote(value, safe="") for name, value in (fill or {}).items()}
+        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in (params or {}).items())
+        return URL(self._base_url + path.format_map(ids) + ("?" + query if query else ""), encoded=True)
+
+    async def _exchange(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+        fresh: bool,  # noqa: FBT001 - private, and named by its only caller
+        written: list[bool],
+    ) -> HttpAnswer:
+        session = self._session(fresh=fresh)
+        async with session.request(
+            method, url, headers=headers, data=body, allow_redirects=False, trace_request_ctx=written
+        ) as response:
+            content = await self._read(response)
+            return HttpAnswer(response.status, response.headers, content, _media_type(response))
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        content = bytearray()
+        while chunk := await response.content.read(_CHUNK):
+            content += chunk
+            if len(content) > self._max_body:
+                response.close()
+                raise _Unusable(f"the answer is larger than {self._max_body} bytes")
+        return bytes(content)
+
+    def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
+        # Made on first use: a session belongs to the loop that runs when it is made.
+        if fresh not in self._sessions:
+            connector = aiohttp.TCPConnector(
+                force_close=fresh, keepalive_timeout=None if fresh else _KEEP_ALIVE_SECONDS, limit=0
+            )
+            self._sessions[fresh] = aiohttp.ClientSession(
+                connector=connector,
+                timeout=self._timeout,
+                headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+                middlewares=(_once,),
+                trace_configs=[_marks_connection()],
+            )
+        return self._sessions[fresh]
+
+
+def checked_base_url(url: str) -> str:
+    """The base URL without a trailing slash.
+
+    Raises:
+        ValueError: it is not an absolute http(s) URL, carries a user, query or fragment, or is plain http to a host
+            other than loopback.
+    """
+    parsed = URL(url)
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError("must be an absolute URL that starts with https://")
+    if parsed.user or parsed.password or parsed.query_string or parsed.fragment:
+        raise ValueError("must have no user, password, query or fragment")
+    if parsed.scheme == "http" and not _is_loopback(parsed.host):
+        raise ValueError("must be https: plain http is for loopback only")
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class _Unusable(Exception):  # noqa: N818 - it never leaves this module
+    """An answer that came and cannot be used; its text is fit for users."""
+
+
+class _NoAnswer(aiohttp.ClientError):
+    """A written request's connection broke before the answer's head."""
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    # aiohttp repeats a GET, PUT or DELETE once when its connection breaks, new connections included, and nothing
+    # public turns that off. It does so for two classes of error only, so those two do not get past here.
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _NoAnswer(type(error).__name__) from None
+
+
+def _marks_connection() -> aiohttp.TraceConfig:
+    async def mark(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        context.trace_request_ctx.append(True)
+
+    marks = aiohttp.TraceConfig()
+    marks.on_connection_create_end.append(mark)
+    marks.on_connection_reuseconn.append(mark)
+    return marks
+
+
+def _give_up(method: str, path: str, error: Exception, *, written: bool) -> NoReturn:
+    log.debug("provider.call.failed", method=method, path=path, written=written, error=type(error).__name__)
+    # `from None`: aiohttp's errors carry the URL, and with it ids and secrets.
+    if written:
+        raise OutcomeUnknown(Problem(ErrorCode.UNCERTAIN, _why_unanswered(error))) from None
+    raise TryLater(Problem(ErrorCode.UNREACHABLE, _why_unconnected(error))) from None
+
+
+def _why_unanswered(error: Exception) -> str:
+    if isinstance(error, _Unusable):
+        return str(error)
+    if isinstance(error, asyncio.TimeoutError):
+        return "the request was written and no full answer came in time"
+    return "the request was written and the connection broke before a full answer came"
+
+
+def _why_unconnected(error: Exception) -> str:
+    if isinstance(error, asyncio.TimeoutError):
+        return "no connection to the provider could be made in time"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "the provider's host name could not be resolved"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "the provider's TLS certificate was not accepted"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "the TLS handshake with the provider failed"
+    return "no connection to the provider could be made"
+
+
+def _media_type(response: aiohttp.ClientResponse) -> str:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -1,0 +1,62 @@
+"""What can be set for a line of AT&T's SMS service: a short code."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+
+from relay.providerkit.duration import Duration, spoken
+from relay.providerkit.http import checked_base_url
+from relay.providerkit.spec import LineSettings
+
+LOSS_AFTER = 1800.0  # seconds; "automatically removed from the server after every 30 minutes" (SMS documentation)
+_SOONEST_POLL, _LATEST_POLL = 300.0, 1740.0
+_MOST_RECIPIENTS = 50  # SMS documentation, Considerations
+
+
+def _poll_interval(seconds: float) -> float:
+    if not seconds >= _SOONEST_POLL:
+        raise ValueError(f"must be {spoken(_SOONEST_POLL)} or more: AT&T asks for no more than one poll in 5 minutes")
+    if seconds > _LATEST_POLL:
+        raise ValueError(
+            f"must be {spoken(_LATEST_POLL)} or less: AT&T deletes the messages that were not fetched for 30 minutes"
+        )
+    return seconds
+
+
+class AttSmsSettings(LineSettings):
+    """A short code of AT&T's SMS service.
+
+    `registration_id` is the short code where it is not set. `receive` and `receipts`: "off" never asks AT&T for
+    texts that came in, or for delivery status.
+    """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    provider: Literal["att-sms"] = "att-sms"
+    base_url: Annotated[str, AfterValidator(checked_base_url)] = "https://api.att.com"
+    short_code: str = Field(pattern=r"^[0-9]{3,8}$", description="3 to 8 digits")
+    registration_id: str = Field("", max_length=128, validate_default=True, description="as on the account's page")
+    app_key: str = Field(min_length=1, description="the App Key from the account's page")
+    app_secret: SecretStr = Field(min_length=1, description="the App Secret from the account's page")
+    scope: str = Field("SMS", min_length=1, description="the OAuth scope that the app is registered for")
+    dialect: Literal["v3"] = "v3"
+    receive: Literal["poll", "off"] = "poll"
+    poll_interval: Annotated[Duration, AfterValidator(_poll_interval)] = Field(
+        _SOONEST_POLL,
+        description="5m to 29m: AT&T asks for no more than one poll in 5 minutes, and deletes what was not fetched"
+        " for 30 minutes",
+    )
+    receipts: Literal["poll", "off"] = "poll"
+    recipients_per_call: int = Field(_MOST_RECIPIENTS, ge=1, le=_MOST_RECIPIENTS, description="1 to 50")
+    timeout: Duration = Field(30.0, ge=1.0, le=300.0, description="1s to 5m for a call and its answer")
+
+    @field_validator("short_code", "registration_id", mode="before")
+    @classmethod
+    def _digits(cls, value: object) -> object:
+        # TOML has numbers, and a short code looks like one.
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("registration_id")
+    @classmethod
+    def _registration(cls, value: str, others: ValidationInfo) -> str:
+        return value or others.data.get("short_code", "")

@@ -1,0 +1,21 @@
+"""The whole settings tree: TOML file < systemd's credentials < environment < flags."""
+
+from relay.settings.loading import load_settings
+from relay.settings.model import Admin, BusSection, JournalSection, Lab, Log, Node, Settings, Webhooks
+from relay.settings.problems import BadSettings, SettingProblem
+from relay.settings.types import Endpoint
+
+__all__ = [
+    "Admin",
+    "BadSettings",
+    "BusSection",
+    "Endpoint",
+    "JournalSection",
+    "Lab",
+    "Log",
+    "Node",
+    "SettingProblem",
+    "Settings",
+    "Webhooks",
+    "load_settings",
+]

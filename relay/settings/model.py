@@ -1,0 +1,174 @@
+"""The settings tree: every setting of relay itself, its default and its bounds. Lines' own are their providers'."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from relay.providerkit.duration import Duration
+from relay.providerkit.spec import LineSettings
+from relay.settings.types import (
+    BrokerUrl,
+    JournalUrl,
+    Listen,
+    NodeName,
+    Size,
+    SocketPath,
+    TopicBase,
+    TopicFilter,
+    WebUrls,
+    endpoint_of,
+    is_loopback,
+)
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+def unfit(key: str, what: str, cure: str) -> PydanticCustomError:
+    """The refusal of the setting `key`, below the table that is being checked."""
+    return PydanticCustomError("unfit", "{what}", {"key": key, "what": what, "cure": cure})
+
+
+class Section(BaseModel):
+    """A table of the settings file. What is not listed is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Node(Section):
+    """This process among others."""
+
+    name: NodeName = Field(description="the name of this process in topics; it must be its own among all relays")
+    grace: Annotated[Duration, Field(ge=1, le=600)] = Field(
+        20.0, description="1s to 10m: how long calls in flight may take to end when relay is stopped"
+    )
+
+
+class BusSection(Section):
+    """The MQTT broker, and what may come in through it."""
+
+    url: BrokerUrl = Field(description="the broker, mqtt:// or mqtts:// (TLS)")
+    username: str | None = Field(None, min_length=1, description="the broker's name for relay")
+    password: SecretStr | None = None
+    ca_file: Path | None = Field(None, description="certificates to trust instead of the system's")
+    cert_file: Path | None = Field(None, description="relay's own certificate, where the broker asks for one")
+    key_file: Path | None = Field(None, description="the key of cert_file")
+    base: TopicBase = Field("relay", max_length=64, description="the topic levels before all of relay's own")
+    response_topics: TopicFilter = Field(
+        "reply/#", max_length=128, description='where a request\'s Response Topic may point; "" for nowhere'
+    )
+    protocol: Literal["auto", "5", "3.1.1"] = Field("auto", description='"auto" is 5, and 3.1.1 where that is refused')
+    max_command_bytes: Annotated[Size, Field(ge=1024, le=16 * 1024**2)] = Field(
+        2 * 1024**2, description="1 KiB to 16 MiB: longer commands are answered too_large"
+    )
+    max_recipients: int = Field(10_000, ge=1, le=100_000, description="1 to 100000 recipients a request")
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.url.startswith("mqtts:")
+
+    @property
+    def host(self) -> str:
+        """The broker's host."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The broker's port; 1883, or 8883 with TLS, where the URL gives none."""
+        parts = urlsplit(self.url)
+        return parts.port or _PORTS[parts.scheme]
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if self.password and not self.username:
+            raise unfit("password", "is given without a username", "set bus.username as well")
+        if self.cert_file and not self.key_file:
+            raise unfit("cert_file", "is given without its key", "set bus.key_file as well")
+        if self.key_file and not self.cert_file:
+            raise unfit("key_file", "is given without its certificate", "set bus.cert_file as well")
+        if (self.ca_file or self.cert_file) and not self.tls:
+            raise unfit("url", "is not encrypted, and certificates are given", "write mqtts:// in bus.url")
+        if self.response_topics.partition("/")[0] == self.base.partition("/")[0]:
+            raise unfit("response_topics", "may not begin as bus.base does", 'choose another level, such as "reply/#"')
+        return self
+
+
+class JournalSection(Section):
+    """Where the durable truth is kept."""
+
+    url: JournalUrl = Field(description="the file on a local disk that keeps everything relay has accepted")
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return Path(self.url.removeprefix("sqlite:///"))
+
+
+class Webhooks(Section):
+    """Where providers call."""
+
+    listen: Listen = Field(endpoint_of("127.0.0.1:8080"), description="where the web-hook server listens")
+    public_url: WebUrls = Field(
+        (), max_length=8, description="how AT&T reaches that address: https, or http to loopback only"
+    )
+    max_body: Annotated[Size, Field(ge=1000, le=10_000_000)] = Field(
+        64_000, description="1 kB to 10 MB: longer bodies are answered 413"
+    )
+
+
+class Admin(Section):
+    """How relay's own commands reach the running process."""
+
+    socket: SocketPath = Field(description="the Unix socket that only relay's user and root may open")
+
+
+class Log(Section):
+    """What is logged, and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
+    format: Literal["auto", "json", "text"] = Field("auto", description='"auto" is text on a terminal, else JSON')
+
+
+class Lab(Section):
+    """Faster time, for demos, tests and integrators' own tests."""
+
+    speed: float = Field(1.0, ge=1, le=100_000, description="1 to 100000 seconds of relay's in one real second")
+    epoch: AwareDatetime | None = Field(
+        None, description='when the lab\'s time begins, with its zone, such as "2026-11-21T09:00:00Z"'
+    )
+
+
+class Settings(BaseSettings):
+    """All settings, checked. Made by `load_settings` only."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+    node: Node
+    bus: BusSection
+    journal: JournalSection
+    webhooks: Webhooks = Webhooks()
+    admin: Admin
+    log: Log = Log()
+    lab: Lab | None = None
+    lines: Mapping[str, LineSettings] = Field(min_length=1)
+
+    @classmethod
+    def settings_customise_sources(cls, *_: Any, **usual: Any) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read by itself: `load_settings` says what is read, and which goes first."""
+        return (usual["init_settings"],)
+
+    @model_validator(mode="after")
+    def _lab_stays_in_the_lab(self) -> Self:
+        abroad = sorted(alias for alias, line in self.lines.items() if not is_loopback(line.base_url))
+        if self.lab and abroad:
+            raise unfit(
+                "lab.speed" if "speed" in self.lab.model_fields_set else "lab",
+                f"is for lines on this machine only, and {', '.join(abroad)} would call AT&T in fast time",
+                "leave [lab] out, or point base_url of every line at a simulator on loopback",
+            )
+        return self

@@ -1,0 +1,1 @@
+"""Every provider's simulator in one application, with scripted faults, a virtual handset and clock."""

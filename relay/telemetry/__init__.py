@@ -1,0 +1,1 @@
+"""What relay tells of itself: log lines, the lines' health, progress, and word to systemd."""

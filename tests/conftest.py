@@ -1,0 +1,68 @@
+"""What every test has: a guard over the event loop, Hypothesis's profiles, free ports."""
+
+import os
+import socket
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+LONG = os.environ.get("LONG", "") not in ("", "0")
+
+# A shared machine is slow at times: that says nothing about the code, so time is not judged here.
+_PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", _PATIENT, max_examples=60)
+settings.register_profile("long", _PATIENT, max_examples=3000)
+settings.load_profile("long" if LONG else "dev")
+
+
+@pytest.fixture(scope="session")
+def long() -> bool:
+    """Whether the long forms of the tests are wanted (LONG=1): more rounds of the same facts."""
+    return LONG
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unblocked_loop() -> Iterator[None]:
+    """Raises BlockingError where relay's code blocks an event loop, in any test.
+
+    Files, sleeps, SQL, blocking sockets and waits for locks count, with relay anywhere on the stack. Threads without
+    a loop, such as the journal's writer, may block.
+    """
+    with blockbuster_ctx("relay") as guard:
+        for function in guard.functions.values():
+            # Providers are looked for once, at start.
+            function.can_block_in("relay/providers/__init__.py", "discover")
+        yield
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Gives TCP ports on loopback that nobody listens on, for servers that cannot choose one themselves."""
+
+    def pick() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
+
+    return pick
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, Any, Any]:
+    """A report as it travels from a worker to the terminal: a lone surrogate in it, which tests try, would end the run."""
+    return _sendable((yield))
+
+
+def _sendable(data: Any) -> Any:
+    match data:
+        case str():
+            return data.encode(errors="backslashreplace").decode()
+        case list() | tuple():
+            return type(data)(map(_sendable, data))
+        case dict():
+            return {_sendable(key): _sendable(value) for key, value in data.items()}
+    return data

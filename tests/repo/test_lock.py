@@ -1,0 +1,63 @@
+"""The lock files: complete, hashed, and silent about where packages come from."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.repo.sources import ROOT
+
+PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+RUNTIME = ROOT / "requirements.lock"
+DEV = ROOT / "requirements-dev.lock"
+
+
+def _entries(lock: Path) -> list[str]:
+    """Each requirement of a lock with its hashes, on one line."""
+    return lock.read_text().replace("\\\n", "").splitlines()
+
+
+def _pins(lock: Path) -> dict[str, str]:
+    requirements = (Requirement(entry.partition("--hash")[0]) for entry in _entries(lock))
+    return {canonicalize_name(r.name): next(iter(r.specifier)).version for r in requirements}
+
+
+def _wanted(*extras: str, groups: tuple[str, ...] = ()) -> Iterator[Requirement]:
+    project = PROJECT["project"]
+    texts = [*project["dependencies"], *(t for extra in extras for t in project["optional-dependencies"][extra])]
+    texts += [t for group in groups for t in PROJECT["dependency-groups"][group]]
+    return map(Requirement, texts)
+
+
+def _unmet(lock: Path, wanted: Iterator[Requirement]) -> list[str]:
+    pins = _pins(lock)
+    return [str(r) for r in wanted if not r.specifier.contains(pins.get(canonicalize_name(r.name), "0"))]
+
+
+def test_the_runtime_lock_satisfies_the_project() -> None:
+    """What relay and its demo need is in requirements.lock, in a version that pyproject.toml permits."""
+    assert _unmet(RUNTIME, _wanted("demo", groups=("build",))) == []
+
+
+def test_the_development_lock_satisfies_the_project() -> None:
+    """What the tests need on top is in requirements-dev.lock."""
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert _unmet(DEV, _wanted(*extras, groups=("build", "dev"))) == []
+
+
+def test_both_locks_have_one_version_of_everything() -> None:
+    """The tests run on what is deployed."""
+    development = _pins(DEV)
+    assert {name: development.get(name) for name in _pins(RUNTIME)} == _pins(RUNTIME)
+
+
+@pytest.mark.parametrize("lock", [RUNTIME, DEV], ids=lambda lock: lock.name)
+def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: Path) -> None:
+    """No index, no host, no path: whoever installs decides where from, and the hashes decide what."""
+    entry = re.compile(r"[a-z0-9-]+==[\w.+!]+( ; [^\\/]+?)?( +--hash=sha256:[0-9a-f]{64})+")
+    assert [line for line in _entries(lock) if not entry.fullmatch(line)] == []

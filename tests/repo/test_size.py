@@ -1,0 +1,44 @@
+"""Files and functions of relay stay small enough to be read at one go."""
+
+from tests.repo.sources import python_sources
+
+RELAY = python_sources("relay")
+FILES = {source.name: len(source.code_lines) for source in RELAY}
+FUNCTIONS = dict(function for source in RELAY for function in source.functions())
+
+
+def _over(lengths: dict[str, int], limit: int) -> dict[str, int]:
+    return {name: length for name, length in lengths.items() if length > limit}
+
+
+def test_no_file_has_more_than_300_code_lines() -> None:
+    """A longer file has a second idea in it."""
+    assert _over(FILES, 300) == {}
+
+
+def test_nine_files_of_ten_have_at_most_200_code_lines() -> None:
+    """Long files are the exception."""
+    longer = _over(FILES, 200)
+    assert len(longer) <= len(FILES) / 10, longer
+
+
+def test_no_function_has_more_than_40_code_lines() -> None:
+    """A longer function does several things."""
+    assert _over(FUNCTIONS, 40) == {}
+
+
+def test_nine_functions_of_ten_have_at_most_20_code_lines() -> None:
+    """Long functions are the exception."""
+    longer = _over(FUNCTIONS, 20)
+    assert len(longer) <= len(FUNCTIONS) / 10, longer
+
+
+def test_what_is_counted_is_code() -> None:
+    """Blank lines, comments and docstrings are free: explaining costs nothing."""
+    here = next(source for source in python_sources("tests") if source.name == "tests/repo/test_size.py")
+    lines = here.text.splitlines()
+    # a comment
+    assert 1 not in here.code_lines
+    assert lines.index("    # a comment") + 1 not in here.code_lines
+    assert lines.index("    lines = here.text.splitlines()") + 1 in here.code_lines
+    assert FUNCTIONS

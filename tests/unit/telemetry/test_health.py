@@ -1,0 +1,155 @@
+"""How lines stand, when it is told, and which stage is stuck."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from relay.clock import SystemClock
+from relay.telemetry.health import LineBoard, LineHealth, LineState, Pulse
+
+START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+class HandClock(SystemClock):
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def now(self) -> datetime:
+        """The time that was set."""
+        return self.time
+
+    def passes(self, seconds: float) -> None:
+        """Move on."""
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """Stands at START."""
+    return HandClock()
+
+
+@pytest.fixture
+def told() -> list[tuple[str, LineHealth]]:
+    """What the board's listener heard."""
+    return []
+
+
+@pytest.fixture
+def board(clock: HandClock, told: list[tuple[str, LineHealth]]) -> LineBoard:
+    """A board of two lines, listened to."""
+    board = LineBoard(clock, ["alerts", "office"])
+    board.listen(lambda line, health: told.append((line, health)))
+    return board
+
+
+def test_a_line_is_ready_at_first(board: LineBoard) -> None:
+    """Nothing has gone wrong yet, and nothing has succeeded."""
+    assert board.of("alerts") == LineHealth(LineState.READY, START)
+    assert list(board.all()) == ["alerts", "office"]
+
+
+def test_a_lines_state_is_that_of_its_worst_part(board: LineBoard) -> None:
+    """An inbox that is polled well does not hide that nothing can be sent."""
+    board.report("alerts", "send", LineState.UNAUTHORIZED, "unauthorized")
+    board.report("alerts", "inbox", LineState.THROTTLED, "throttled")
+    board.report("alerts", "status", LineState.READY)
+    assert (board.of("alerts").state, board.of("alerts").reason) == (LineState.UNAUTHORIZED, "unauthorized")
+    board.report("alerts", "send", LineState.READY)
+    assert (board.of("alerts").state, board.of("alerts").reason) == (LineState.THROTTLED, "throttled")
+    assert board.of("office").state is LineState.READY
+
+
+@pytest.mark.parametrize("state", [state for state in LineState if state is not LineState.READY])
+def test_every_other_state_is_worse_than_ready(board: LineBoard, state: LineState) -> None:
+    """So that one part's trouble always shows."""
+    board.report("alerts", "inbox", LineState.READY)
+    board.report("alerts", "send", state, "why")
+    assert board.of("alerts").state is state
+
+
+def test_since_is_when_the_state_began_and_not_when_it_was_last_reported(board: LineBoard, clock: HandClock) -> None:
+    """An outage is as old as it is."""
+    clock.passes(5)
+    board.report("alerts", "inbox", LineState.UNREACHABLE, "unreachable")
+    clock.passes(60)
+    board.report("alerts", "inbox", LineState.UNREACHABLE, "provider_error")
+    assert board.of("alerts").since == START + timedelta(seconds=5)
+    assert board.of("alerts").reason == "provider_error"
+
+
+def test_a_change_is_told_once(board: LineBoard, told: list[tuple[str, LineHealth]]) -> None:
+    """A line that goes on failing publishes nothing new."""
+    for _ in range(3):
+        board.report("alerts", "inbox", LineState.UNREACHABLE, "unreachable")
+    assert [(line, health.state) for line, health in told] == [("alerts", LineState.UNREACHABLE)]
+
+
+def test_when_the_provider_will_discard_is_told_at_once(board: LineBoard, told: list[tuple[str, LineHealth]]) -> None:
+    """A person may have half an hour."""
+    board.loss_at("alerts", START + timedelta(minutes=30))
+    board.loss_at("alerts", START + timedelta(minutes=30))
+    board.loss_at("alerts", None)
+    assert [health.loss_at for _, health in told] == [START + timedelta(minutes=30), None]
+
+
+def test_a_success_alone_is_told_once_a_minute(
+    board: LineBoard, clock: HandClock, told: list[tuple[str, LineHealth]]
+) -> None:
+    """A busy line does not fill the bus with its status."""
+    for _ in range(120):
+        board.success("alerts")
+        clock.passes(1)
+    assert [health.last_success for _, health in told] == [START, START + timedelta(minutes=1)]
+    assert board.of("alerts").last_success == START + timedelta(seconds=119)
+
+
+def test_readiness_that_is_reported_is_a_success(board: LineBoard, clock: HandClock) -> None:
+    """A part says ready when it has just been served."""
+    clock.passes(7)
+    board.report("alerts", "send", LineState.READY)
+    assert board.of("alerts").last_success == START + timedelta(seconds=7)
+
+
+def test_a_line_that_is_not_served_is_nobodys(board: LineBoard) -> None:
+    """A mistake in relay is not hidden."""
+    with pytest.raises(KeyError):
+        board.report("nobody", "send", LineState.READY)
+
+
+def test_the_status_topics_body_has_plain_times_and_words(board: LineBoard) -> None:
+    """As in the contract."""
+    board.report("alerts", "inbox", LineState.UNREACHABLE, "unreachable")
+    board.loss_at("alerts", START + timedelta(minutes=30))
+    assert board.of("alerts").as_body() == {
+        "state": "unreachable",
+        "reason": "unreachable",
+        "since": "2026-11-21T09:00:00.000Z",
+        "last_success": None,
+        "loss_at": "2026-11-21T09:30:00.000Z",
+    }
+
+
+def test_a_stage_that_works_for_too_long_is_stuck_and_one_that_rests_is_not() -> None:
+    """Rests are as long as they like; a step is not."""
+    now = [100.0]
+    pulse = Pulse(lambda: now[0])
+    for stage in ("sender/alerts", "poller/alerts", "publisher", "janitor"):
+        pulse.busy(stage)
+    pulse.resting("poller/alerts")
+    pulse.gone("janitor")
+    now[0] += 180
+    assert pulse.stuck(180) == []
+    pulse.busy("publisher")
+    now[0] += 1
+    assert pulse.stuck(180) == ["sender/alerts"]
+
+
+def test_a_stage_may_rest_or_go_without_having_worked() -> None:
+    """Stopping is never an error."""
+    pulse = Pulse()
+    pulse.resting("sender/alerts")
+    pulse.gone("sender/alerts")
+    assert pulse.stuck(0) == []
