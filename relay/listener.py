@@ -8,7 +8,7 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import structlog
 from aiohttp import web
@@ -126,7 +126,7 @@ def _last(status: int, text: str) -> web.Response:
     return response
 
 
-class _GuardedHandler(RequestHandler[Any]):
+class _GuardedHandler(RequestHandler):
     """One connection; it is closed when a request's headers take too long."""
 
     _deadline: asyncio.TimerHandle | None = None
@@ -172,7 +172,7 @@ class _GuardedHandler(RequestHandler[Any]):
             self.transport.abort()
 
 
-class _GuardedServer(web.Server[web.BaseRequest]):
+class _GuardedServer(web.Server):
     """Makes guarded connections."""
 
     def __call__(self) -> _GuardedHandler:

@@ -53,7 +53,7 @@ def free_port() -> Callable[[], int]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, Any, Any]:
-    """A report as it travels from a worker to the terminal: a lone surrogate in it, which tests try, would end the run."""
+    """A report on its way from a worker to the terminal: a lone surrogate in it, which tests try, would end the run."""
     return _sendable((yield))
 
 

@@ -6,15 +6,16 @@ import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import aiohttp
 import typer
 from pydantic_core import from_json
-
-from relay.settings import config_path, default_socket
+from yarl import URL
 
 T = TypeVar("T")
+
+DEFAULT_CONFIG = "/etc/relay/relay.toml"
 
 SocketOption = typer.Option(None, "--socket", help="The daemon's control socket.", show_default=False)
 JsonOption = typer.Option(False, "--json", help="One JSON object a line.")
@@ -28,16 +29,14 @@ class Daemon:
 
     async def get(self, path: str) -> Any:
         """What the daemon says at `path`."""
-        async with self._session.get(path) as answer:
-            return from_json(await answer.read())
+        async with self._session.get(URL(path, encoded=True)) as answer:
+            return _json_of(answer, await answer.read())
 
     async def command(self, line: str, verb: str, payload: Any) -> dict[str, Any]:
         """The daemon's answer to a command."""
         asked = {"line": line, "verb": verb, "client": None, "payload": payload}
         async with self._session.post("/command", json=asked) as answer:
-            body: dict[str, Any] = from_json(await answer.read())
-        if answer.status != 200:  # noqa: PLR2004 - HTTP's word for done
-            fail(str(body.get("error", "the daemon refused the command")))
+            body: dict[str, Any] = _json_of(answer, await answer.read())
         return body
 
     @asynccontextmanager
@@ -46,6 +45,13 @@ class Daemon:
         async with self._session.get(f"/events{query}", timeout=aiohttp.ClientTimeout(total=None)) as answer:
             await answer.content.readline()
             yield _lines(answer)
+
+
+def _json_of(answer: aiohttp.ClientResponse, raw: bytes) -> Any:
+    body = from_json(raw) if answer.content_type == "application/json" else {}
+    if not answer.ok:
+        fail(str(body.get("error") or f"relay could not answer (HTTP {answer.status}): its log says why"))
+    return body
 
 
 async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
@@ -64,29 +70,29 @@ def talk(socket: Path | None, conversation: Callable[[Daemon], Awaitable[T]]) ->
 
     try:
         return asyncio.run(hold())
-    except PermissionError:
-        fail(f"{path} may only be opened by relay's user and root: run this with sudo, or as that user")
-    except (aiohttp.ClientConnectorError, FileNotFoundError):
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, PermissionError):
+            fail(f"{path} may only be opened by relay's user and root: run this with sudo, or as that user")
         fail(f"no relay is running behind {path}: start it (systemctl start relay), or name its --socket")
-    except (aiohttp.ClientError, ConnectionError):
-        fail("relay stopped while it was being talked to")
+    except (aiohttp.ClientError, ConnectionError, TimeoutError):
+        fail("relay stopped, or did not answer, while it was being talked to")
     except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+        raise typer.Exit from None
 
 
 def find_socket() -> Path:
-    """The socket of the settings, where they can be read; otherwise the default one."""
+    """The socket that the settings name, as far as they can be read; otherwise the one they would have by default."""
     named = os.environ.get("RELAY_ADMIN__SOCKET")
     if named:
         return Path(named)
     try:
-        settings = tomllib.loads(config_path(None, os.environ).read_text())
+        settings = tomllib.loads(Path(os.environ.get("RELAY_CONFIG") or DEFAULT_CONFIG).read_text())
         return Path(settings["admin"]["socket"])
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError):
-        return default_socket(os.environ)
+    except (OSError, ValueError, KeyError, TypeError):
+        return Path(os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or "/run/relay") / "relay.sock"
 
 
-def fail(sentence: str) -> Any:
+def fail(sentence: str) -> NoReturn:
     """End the program with exit code 1 and a sentence on standard error."""
     typer.echo(sentence, err=True)
     raise typer.Exit(1)

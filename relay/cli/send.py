@@ -4,6 +4,7 @@ The numbers and the text are read from standard input, never from arguments: `ps
 """
 
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,12 @@ def send(
             return _tell_result(await daemon.command(line, "send", request), as_json=as_json)
         async with daemon.events() as events:
             result = await daemon.command(line, "send", request)
-            return _tell_result(result, as_json=as_json) and await _follow(events, result, as_json=as_json)
+            if not _tell_result(result, as_json=as_json):
+                return False
+            asked = {"id": result["request_id"]}
+            # What a former try of this id has already heard will not be said again.
+            stands = await daemon.command(line, "lookup", asked) if result["replayed"] else result
+            return await _follow(events, result["message_id"], stands["copies"], as_json=as_json)
 
     raise typer.Exit(0 if talk(socket, conversation) else 1)
 
@@ -71,27 +77,27 @@ def _tell_result(result: dict[str, Any], *, as_json: bool) -> bool:
     return accepted
 
 
-async def _follow(events: Any, result: dict[str, Any], *, as_json: bool) -> bool:
+async def _follow(
+    events: AsyncIterator[dict[str, Any]], message_id: str, copies: list[dict[str, Any]], *, as_json: bool
+) -> bool:
     """Print each receipt until every copy has ended; whether none ended badly."""
-    open_copies = {copy["copy_id"] for copy in result["copies"] if not _ended(copy)}
-    well = not any(copy["status"] == "failed" for copy in result["copies"])
-    if result["replayed"] and not open_copies:
-        return well
-    async for event in events:
+    waited_for = {copy["copy_id"] for copy in copies if not _ended(copy)}
+    well = not any(copy["status"] in _BAD_ENDS for copy in copies)
+    while waited_for:
+        event = await anext(events, None)
+        if event is None:
+            fail("relay stopped before every copy had ended: `relay trace` tells the rest")
         receipt = event["data"]
-        if not event["type"].startswith("relay.receipt.") or receipt["message_id"] != result["message_id"]:
-            continue
-        _tell_receipt(receipt, as_json=as_json)
-        if receipt["final"]:
-            open_copies.discard(receipt["copy_id"])
-            well = well and receipt["status"] in {"delivered", "submitted", "unknown"}
-        if not open_copies:
-            return well
-    return fail("relay stopped before every copy had ended: `relay trace` tells the rest")  # type: ignore[no-any-return]
+        if event["type"].startswith("relay.receipt.") and receipt["message_id"] == message_id:
+            _tell_receipt(receipt, as_json=as_json)
+            if receipt["final"]:
+                waited_for.discard(receipt["copy_id"])
+                well = well and receipt["status"] not in _BAD_ENDS
+    return well
 
 
 def _ended(copy: dict[str, Any]) -> bool:
-    return bool(copy["status"] in {"failed", "undelivered", "expired", "canceled"} or copy.get("final"))
+    return bool(copy.get("final", copy["status"] in _BAD_ENDS))
 
 
 def _tell_receipt(receipt: dict[str, Any], *, as_json: bool) -> None:
@@ -102,3 +108,6 @@ def _tell_receipt(receipt: dict[str, Any], *, as_json: bool) -> None:
     error = f": {receipt['error']['detail']}" if receipt["error"] else ""
     end = "  (final)" if receipt["final"] else ""
     typer.echo(f"  {receipt['to']}  {receipt['status']}{unconfirmed}{error}{end}")
+
+
+_BAD_ENDS = frozenset({"failed", "undelivered", "expired", "canceled"})

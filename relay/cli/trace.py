@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import typer
 from pydantic_core import to_json
@@ -21,7 +22,7 @@ def trace(
     """Show what happened to a message. It shows no text and no number."""
 
     async def conversation(daemon: Daemon) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = await daemon.get(f"/trace/{wanted}")
+        found: list[dict[str, Any]] = await daemon.get(f"/trace/{quote(wanted, safe='')}")
         return found
 
     steps = talk(socket, conversation)

@@ -1,0 +1,60 @@
+"""The journal: the durable truth, in which relay's stages meet.
+
+What it promises, on every database:
+
+1. *Accepted means on disk.* A verb that writes returns after its transaction was committed and synced, and not
+    before. A power cut after that loses nothing of it; a power cut before it leaves nothing of it that anybody
+    was told.
+2. *All or nothing.* What belongs together is one transaction: a request with its copies, its calls, its key and
+    its answer; a provider's bytes with the messages, reports and announcements that were read from them.
+3. *Bytes before meaning.* What a provider sent is kept as it came. It is read afterwards, once: reading it a
+    second time, because relay fell in between, changes nothing and announces nothing.
+4. *Begun before it is written.* A call is claimed, and on disk as begun, before a byte of it leaves. A call
+    that is found begun and not ended is uncertain. It is made again only if its request says so.
+5. *One judge.* Only the owner who claimed a call may say how it ended, and only once: who comes late changes
+    nothing.
+6. *One final receipt.* Every copy that was accepted gets exactly one receipt with `final: true`. A fact that
+    comes later is told as late, or not at all; a fact that cannot be true changes nothing.
+7. *Announced if and only if it happened.* An event is committed with what it tells. It is given out in the
+    order of commits until somebody marks it as published, always under the same id; a message's sequence rises
+    by one.
+8. *Nothing vanishes.* What cannot be read, published or decided is set aside, listed, and noticed on
+    `relay/dead`. A row whose checksum does not fit is never taken for whole.
+9. *Bounded.* What brings something new is refused (`JournalFull`, `queue_full`) when too much waits. What is
+    known of work under way is always taken. What is finished is forgotten in small pieces, after its time.
+10. *A failed write is no write, as far as anybody may rely on it.* Every waiter of a commit that failed is
+    told.
+11. *One relay at a time.* A second process is turned away, as is a relay that is older than the tables.
+
+A thousand writers who wait together cost a few syncs: what was handed in while one commit ran is the next one.
+"""
+
+from relay.journal.answers import Answer
+from relay.journal.bells import Bell
+from relay.journal.calls import Recovered
+from relay.journal.failures import JournalError, JournalFull, JournalInUse, JournalTooNew, JournalUnusable
+from relay.journal.journal import Journal, JournalLimits
+from relay.journal.lab import lab_anchor
+from relay.journal.leases import Lease
+from relay.journal.looks import Look
+from relay.journal.memory import Memory
+from relay.journal.raw import KeptRaw, Understood
+
+__all__ = [
+    "Answer",
+    "Bell",
+    "Journal",
+    "JournalError",
+    "JournalFull",
+    "JournalInUse",
+    "JournalLimits",
+    "JournalTooNew",
+    "JournalUnusable",
+    "KeptRaw",
+    "Lease",
+    "Look",
+    "Memory",
+    "Recovered",
+    "Understood",
+    "lab_anchor",
+]

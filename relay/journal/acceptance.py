@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import batched
 from typing import Any
 
 from sqlalchemy import Row, insert, select
@@ -16,3 +15,125 @@ from relay.journal.callrows import NewCall, add_call
 from relay.journal.outgoing import store_message
 from relay.journal.schema import command, command_has_no_key, copy
 from relay.journal.transaction import WAITING_COPIES, Transaction
+
+# A client that gives no id repeats itself on purpose, sooner or later: what the broker delivers again is taken for
+# the same only this long, from one restart to the next.
+REDELIVERED_WITHIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """A send request to be accepted: `refusals[i]` tells why `request.to[i]` is not sent to, or is None."""
+
+    request: SendRequest
+    plan: Plan
+    refusals: Sequence[Problem | None]
+    raw_digest: str | None
+    most_waiting: int
+
+    def __call__(self, tx: Transaction) -> Answer:
+        """Accept it, replay the answer it had before, or reject it."""
+        request = self.request
+        asker = Asker(request.line, request.client, request.reply)
+        known = self._known(tx)
+        if known is not None:
+            return answer(tx, asker, self._again(known))
+        problem = self._objection(tx)
+        if problem is not None:
+            return answer(tx, asker, rejected(request.key, request.ref, problem, request.metadata))
+        return answer(tx, asker, self._store(tx))
+
+    def _known(self, tx: Transaction) -> Row[Any] | None:
+        """The command that this one repeats: by its key, or the broker's own redelivery of one without a key."""
+        request, mine = (
+            self.request,
+            (command.c.line == self.request.line, command.c.client == (self.request.client or "")),
+        )
+        if request.key is not None:
+            return tx.execute(select(command).where(command.c.key == request.key, *mine)).first()
+        if not request.redelivered or self.raw_digest is None:
+            return None
+        same_bytes = select(command).where(command_has_no_key, command.c.raw_digest == self.raw_digest, *mine)
+        recent = same_bytes.where(command.c.created_at >= tx.now - REDELIVERED_WITHIN)
+        return tx.execute(recent.order_by(command.c.created_at.desc()).limit(1)).first()
+
+    def _again(self, known: Row[Any]) -> dict[str, Any]:
+        request = self.request
+        if known.digest == request.digest:
+            return {**known.answer, "replayed": True, "ref": request.ref}
+        problem = Problem(ErrorCode.CONFLICT, "this id was used for another request: give every request its own id")
+        return rejected(request.key, request.ref, problem, request.metadata)
+
+    def _objection(self, tx: Transaction) -> Problem | None:
+        expires_at, send_at = self._expires_at(tx.now), self.request.send_at
+        if send_at is not None and expires_at is not None and expires_at <= send_at:
+            return Problem(ErrorCode.INVALID_REQUEST, "send_at must come before the request expires")
+        if tx.count(WAITING_COPIES) + len(self.request.to) > self.most_waiting:
+            return Problem(ErrorCode.QUEUE_FULL, f"{tx.count(WAITING_COPIES)} copies wait to be sent; try again later")
+        return None
+
+    def _store(self, tx: Transaction) -> dict[str, Any]:
+        request = self.request
+        request_id = request.key or tx.ids.new()
+        good = [place for place, refusal in enumerate(self.refusals) if refusal is None]
+        message_id = store_message(tx, request, request_id, open_copies=len(good))
+        waiting = State.QUEUED
+        if request.send_at is not None and request.send_at > tx.now:
+            waiting = State.SCHEDULED
+        calls = self._store_calls(tx, message_id, good)
+        tx.execute(
+            insert(copy), [self._copy(tx, message_id, place, calls, waiting) for place in range(len(request.to))]
+        )
+        tx.counts[WAITING_COPIES] += len(good)
+        body = accepted(request, self.plan, self.refusals, ids=(request_id, message_id), waiting=waiting.status)
+        self._store_command(tx, request_id, body)
+        return body
+
+    def _store_calls(self, tx: Transaction, message_id: str, places: Sequence[int]) -> dict[int, str]:
+        """The call of each copy, by the copy's place in the request."""
+        request, size = self.request, self.plan.recipients_per_call
+        due_at = max(request.send_at or tx.now, tx.now)
+        new = NewCall(request.line, message_id, request.priority.lane, due_at, self._expires_at(tx.now))
+        calls: dict[int, str] = {}
+        for start in range(0, len(places), size):
+            calls |= dict.fromkeys(places[start : start + size], add_call(tx, new))
+        return calls
+
+    def _copy(
+        self, tx: Transaction, message_id: str, place: int, calls: dict[int, str], waiting: State
+    ) -> dict[str, Any]:
+        address, refusal = self.request.to[place], self.refusals[place]
+        return {
+            "id": copy_id(message_id, place),
+            "message_id": message_id,
+            "call_id": calls.get(place),
+            "ordinal": place,
+            "line": self.request.line,
+            "address_kind": address.kind.value,
+            "address": address.value,
+            "address_raw": address.raw,
+            "state": (State.FAILED if refusal else waiting).key,
+            "ended": int(refusal is not None),
+            "attempt": 0,
+            "problem": refusal.as_body() if refusal else None,
+            "changed_at": tx.now,
+        }
+
+    def _store_command(self, tx: Transaction, request_id: str, body: dict[str, Any]) -> None:
+        request = self.request
+        row = {
+            "key": request_id,
+            "line": request.line,
+            "client": request.client or "",
+            "digest": request.digest,
+            "raw_digest": self.raw_digest if request.key is None else None,
+            "message_id": body["message_id"],
+            "answer": body,
+            "created_at": tx.now,
+        }
+        tx.execute(insert(command), [row])
+
+    def _expires_at(self, now: datetime) -> datetime | None:
+        if self.request.expires_at is not None or self.request.ttl is None:
+            return self.request.expires_at
+        return now + timedelta(seconds=self.request.ttl)

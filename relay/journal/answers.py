@@ -36,9 +36,7 @@ def answer(tx: Transaction, asker: Asker, body: Mapping[str, Any]) -> Answer:
     message_id = body["message_id"]
     sequence = next_sequence(tx, message_id) if message_id else 1
     subject = message_id or body["request_id"] or ""
-    announce(
-        tx, News("result", asker.line, subject, body, client=asker.client, sequence=sequence, reply=asker.reply)
-    )
+    announce(tx, News("result", asker.line, subject, body, client=asker.client, sequence=sequence, reply=asker.reply))
     return Answer(body, message_id, body["replayed"], body["outcome"])
 
 

@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy import Row, insert, select, update
 
 from relay.domain.errors import ErrorCode, Problem
-from relay.domain.states import State
-from relay.journal.copies import Copy, Fact, Happening, copies_where, happen
+from relay.domain.states import Fact, State
+from relay.journal.copies import Copy, Happening, copies_where, happen
 from relay.journal.schema import call, call_expires, copy
 from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction

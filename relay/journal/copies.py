@@ -115,7 +115,9 @@ def _move(one: Happening, echoes: _Echoes) -> _Move:
     try:
         what = change(before.state, one.fact, ended=before.ended, receipts=True)
     except IllegalTransition as error:
-        log.warning("copy.contradicted", line=before.line, copy_id=before.id, state=error.state.key, fact=one.fact.value)
+        log.warning(
+            "copy.contradicted", line=before.line, copy_id=before.id, state=error.state.key, fact=one.fact.value
+        )
         return _Move(before, before, None, one.word)
     if what.told:
         receipts = echoes.of(before.message_id).receipts

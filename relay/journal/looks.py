@@ -8,8 +8,9 @@ from sqlalchemy import Connection, func, select, update
 from relay.clock import Clock
 from relay.domain.errors import Problem
 from relay.domain.receipts import ProviderWord
+from relay.domain.states import Fact
 from relay.journal.callrows import settle
-from relay.journal.copies import Fact, Happening, copies_where, happen
+from relay.journal.copies import Happening, copies_where, happen
 from relay.journal.reader import Reader
 from relay.journal.schema import call, call_is_followed, call_is_looked_at, copy
 from relay.journal.transaction import Transaction
@@ -82,10 +83,7 @@ def end_following(tx: Transaction, call_ids: list[str], problem: Problem | None)
         copies = [one for one in copies_where(tx, copy.c.call_id == call_id) if one.followed]
         happen(
             tx,
-            [
-                Happening(one, Fact.FORGOTTEN, ProviderWord(one.remote_ref or ref), problem)
-                for one in copies
-            ],
+            [Happening(one, Fact.FORGOTTEN, ProviderWord(one.remote_ref or ref), problem) for one in copies],
         )
         settle(tx, [call_id])
         ended += len(copies)

@@ -109,7 +109,7 @@ def echo_of(tx: Transaction, message_id: str) -> Echo:
 
 
 def content_of(tx: Transaction, message_id: str) -> dict[str, Any] | None:
-    """What a message says: `text`, `subject`, `media`, `group`; None where that row is damaged, and a person is told."""
+    """`text`, `subject`, `media` and `group`; None where that row is damaged, and then a person is told."""
     row = tx.execute(_CONTENT.where(message.c.id == message_id)).one()
     if sum_of(row.content) == row.sum:
         return content_in(row.content)

@@ -70,9 +70,9 @@ class SqliteStore:
         with self._connect(self._reading) as connection:
             self._refuse_foreign(connection)
         with self._connect(self._writing) as connection:
-            self._check_synced(connection)
             try:
                 with connection.begin():
+                    self._check_synced(connection)
                     connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
                     migrate(connection)
             except DatabaseError as error:
@@ -132,7 +132,9 @@ def _path_of(url: URL) -> Path:
     if not path.is_absolute():
         raise JournalUnusable("journal.url must name a file by its whole path: sqlite:////var/lib/relay/relay.db")
     if not path.parent.is_dir():
-        raise JournalUnusable(f"the directory {path.parent} of journal.url does not exist: make it, owned by relay's user")
+        raise JournalUnusable(
+            f"the directory {path.parent} of journal.url does not exist: make it, owned by relay's user"
+        )
     if path.is_dir():
         raise JournalUnusable(f"journal.url names a directory, {path}: add the name of a file")
     return path

@@ -44,7 +44,7 @@ class Transaction:
 
     def execute(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> CursorResult[Any]:
         """Run a statement: once, or for each of `rows`."""
-        return self.connection.execute(statement, rows)  # type: ignore[return-value]
+        return self.connection.execute(statement, rows)
 
     def count(self, name: str) -> int:
         """How many there are, with what this transaction has changed so far."""

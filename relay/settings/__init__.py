@@ -3,6 +3,7 @@
 from relay.settings.loading import load_settings
 from relay.settings.model import Admin, BusSection, JournalSection, Lab, Log, Node, Settings, Webhooks
 from relay.settings.problems import BadSettings, SettingProblem
+from relay.settings.sources import config_path, default_socket
 from relay.settings.types import Endpoint
 
 __all__ = [
@@ -17,5 +18,7 @@ __all__ = [
     "SettingProblem",
     "Settings",
     "Webhooks",
+    "config_path",
+    "default_socket",
     "load_settings",
 ]

@@ -81,7 +81,7 @@ def _settled(layer: Layer, keys: Keys, value: Any, spot: Spot, judged: Judged) -
                 unknown, cure = _unknown(layer, keys, spot, judged.lines)
                 judged.tell(layer, unknown, "there is no such setting", cure)
             case Kind.BAD_ALIAS:
-                cure = "an alias is 1 to 32 of a-z, 0-9 and -, and begins with a letter or digit"
+                cure = "use 1 to 32 of a-z, 0-9 and -, a letter or digit first, and no phone number"
                 judged.tell(layer, spot.keys, "is no name for a line", cure)
             case Kind.TABLE if value != {}:
                 judged.tell(layer, keys, "is a table of settings, and not a value")

@@ -49,10 +49,22 @@ class Unreadable(Exception):  # noqa: N818 - as BadSettings
         self.problem = SettingProblem(where, "", what, cure)
 
 
+def config_path(path: Path | None, environment: Mapping[str, str]) -> Path:
+    """The settings file that is meant: from the command line, else from the environment, else the usual one."""
+    named = environment.get(FILE_VARIABLE)
+    return path or (Path(named) if named else DEFAULT_FILE)
+
+
 def find_file(path: Path | None, environment: Mapping[str, str]) -> Path | None:
-    """The settings file: the one that is asked for, else the usual one where it is there."""
-    asked = path or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
-    return asked or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    """The settings file that is asked for, there or not; else the usual one where it is there."""
+    meant = config_path(path, environment)
+    return meant if meant is not DEFAULT_FILE or meant.exists() else None
+
+
+def default_socket(environment: Mapping[str, str]) -> Path:
+    """The socket for commands where no setting names one: in the folder that systemd gives."""
+    runtime = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0] or "/run/relay"
+    return Path(runtime) / "relay.sock"
 
 
 def file_layer(path: Path) -> Layer:
@@ -114,12 +126,11 @@ def flags_layer(overrides: Mapping[str, Any]) -> Layer:
 def defaults_layer(environment: Mapping[str, str], node: str) -> Layer:
     """What holds where nothing else is said: the service's folders as systemd gives them, and the host's name."""
     state = environment.get("STATE_DIRECTORY", "").partition(":")[0] or "/var/lib/relay"
-    runtime = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0] or "/run/relay"
     values: dict[Keys, Any] = {
         ("node", "name"): node,
         ("bus",): {},
         ("journal", "url"): f"sqlite:///{state}/relay.db",
-        ("admin", "socket"): f"{runtime}/relay.sock",
+        ("admin", "socket"): default_socket(environment),
         ("lines",): {},
     }
     return Layer(values, lambda _: "default", ".".join)

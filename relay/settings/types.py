@@ -15,11 +15,12 @@ from relay.providerkit.http import checked_base_url
 
 _SIZE = re.compile(r"(\d+)\s*(b|kb|kib|mb|mib|)", re.IGNORECASE)
 _BYTES = {"": 1, "b": 1, "kb": 1000, "kib": 1024, "mb": 1000**2, "mib": 1024**2}
-_LEVEL = re.compile(r"[a-z0-9_-]+")
+_LEVEL = re.compile(r"(?!\d{10,}$)[a-z0-9][a-z0-9_-]*")
 _MAX_PORT = 65535
 _MAX_SOCKET_PATH = 107  # bytes, of a Unix socket's name on Linux
 
-ALIAS = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+# No name may look like a phone number: names stand in topics.
+ALIAS = re.compile(r"(?!\d{10,}$)[a-z0-9][a-z0-9-]{0,31}")
 
 
 class Endpoint(NamedTuple):
@@ -123,14 +124,14 @@ def socket_path(value: Path) -> Path:
 def node_name(value: str) -> str:
     """A name that can stand in a topic."""
     if not ALIAS.fullmatch(value):
-        raise ValueError("must be 1 to 32 of a-z, 0-9 and -, and begin with a letter or digit")
+        raise ValueError("must be 1 to 32 of a-z, 0-9 and -, begin with a letter or digit, and not look like a number")
     return value
 
 
 def node_name_of(host: str) -> str:
     """A valid node name that is like a host's first name."""
     plain = re.sub(r"[^a-z0-9]+", "-", host.partition(".")[0].lower()).strip("-")[:32].strip("-")
-    return plain or "relay"
+    return plain if ALIAS.fullmatch(plain) else "relay"
 
 
 def is_loopback(url: str) -> bool:

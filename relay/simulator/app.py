@@ -17,7 +17,7 @@ from relay.simulator.control import Control
 from relay.simulator.discovery import discover
 from relay.simulator.ledgerfile import LedgerFile
 
-_SHUTDOWN_SECONDS = 1.0
+_SHUTDOWN_SECONDS = 0.25
 _BODY_LIMIT = 1 << 20
 
 

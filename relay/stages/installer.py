@@ -5,6 +5,7 @@ an event is kept, and hooks of other people are left alone.
 """
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import structlog
 
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 LOOK_AGAIN = 600.0  # seconds: drift is looked for every ten minutes (contract, Fine points, Web hooks)
 
 
-class InstallingLine(Line, TakesHooks, InstallsHooks):
+class InstallingLine(Line, TakesHooks, InstallsHooks, Protocol):
     """A line whose web hooks relay installs."""
 
 

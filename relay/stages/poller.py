@@ -6,6 +6,7 @@ documentation, Get SMS), so the bytes are on disk before anybody reads them, and
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import structlog
 from pydantic_core import from_json, to_json
@@ -46,7 +47,7 @@ class _Mark:
         return to_json({"polled": self.polled.isoformat() if self.polled else None, "begun": self.begun})
 
 
-class PolledLine(Line, FetchesInbox):
+class PolledLine(Line, FetchesInbox, Protocol):
     """A line whose inbox is polled."""
 
 

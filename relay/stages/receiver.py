@@ -8,6 +8,7 @@ that could wait stands before the answer, and what comes twice is recognised whe
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from typing import Protocol
 
 import structlog
 
@@ -23,7 +24,7 @@ log = structlog.get_logger()
 BATCH = 200
 
 
-class HookedLine(Line, TakesHooks):
+class HookedLine(Line, TakesHooks, Protocol):
     """A line that the provider calls back."""
 
 

@@ -5,6 +5,7 @@ and not ended, after whatever happened, is uncertain and never simply made again
 """
 
 import asyncio
+from typing import Protocol
 
 import structlog
 
@@ -34,7 +35,7 @@ UNAUTHORIZED_PAUSE = 60.0  # seconds between two tries of a line whose credentia
 IDLE = 30.0  # seconds between two looks into the journal when no bell rings
 
 
-class SendingLine(Line, Sends):
+class SendingLine(Line, Sends, Protocol):
     """A line that can send."""
 
 

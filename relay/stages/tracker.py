@@ -4,6 +4,8 @@ A final status may be told only once, and for no longer than 30 minutes (SMS doc
 Status), so an answer's bytes are kept before anybody reads them, and a look is never cut short.
 """
 
+from typing import Protocol
+
 import structlog
 
 from relay.clock import Clock
@@ -24,7 +26,7 @@ UNAUTHORIZED_PAUSE = 60.0
 BATCH = 100
 
 
-class TrackedLine(Line, AsksStatus):
+class TrackedLine(Line, AsksStatus, Protocol):
     """A line whose delivery status is asked for."""
 
 

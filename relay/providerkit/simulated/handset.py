@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from relay.providerkit.simulated.agenda import Agenda
 from relay.providerkit.simulated.modes import Modes
+from relay.providerkit.simulated.numbers import e164
 
 
 class Fate(StrEnum):
@@ -62,11 +63,15 @@ class Handset:
         self._served[number] = (service, receive)
 
     def text(self, sender: str, to: str, text: str) -> str:
-        """Text `to` from the handset `sender`; gives the name of the service; raises LookupError if nobody has `to`."""
-        if to not in self._served:
+        """Text `to` from the handset `sender`, both in any form; gives the name of the service that has `to`.
+
+        Raises LookupError if none has.
+        """
+        served = self._served.get(e164(to) or to)
+        if served is None:
             raise LookupError("no simulated service has this number; right is a short code, or +1 and ten digits")
-        service, receive = self._served[to]
-        receive(sender, text)
+        service, receive = served
+        receive(e164(sender) or sender, text)
         return service
 
     def fate(self, number: str) -> Fate:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from relay.clock import Clock
@@ -46,7 +47,8 @@ class Ledger:
         wanted = self._count - since
         if wanted > len(self._lines):
             raise Overrun(f"only the last {len(self._lines)} of {self._count} lines are kept")
-        return [line for line in self._lines if line["n"] > since]
+        newest_first = islice(reversed(self._lines), max(wanted, 0))
+        return list(newest_first)[::-1]
 
 
 class Violations:

@@ -29,6 +29,7 @@ LONGEST_TEXT = 4096  # one-byte characters (SMS documentation, Considerations)
 _OUTBOX = "/sms/v3/messaging/outbox"
 _STATUS = "/sms/v3/messaging/outbox/{message_id}"
 _INBOX = "/sms/v3/messaging/inbox/{registration_id}"
+_NO_CONTENT = 204
 # Content-Type is documented as required on every request, reads included.
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
@@ -112,6 +113,9 @@ class AttSmsLine:
         answer = await self._call("GET", path, fill=fill, fresh=True)
         if not _is_success(answer):
             refuse(answer, asked, now=self._clock.now())
+        if not answer.body and answer.status != _NO_CONTENT:
+            detail = f"AT&T answered {answer.status} with nothing in it"
+            raise OutcomeUnknown(Problem(ErrorCode.UNCERTAIN, detail, provider_detail(answer.status)))
         return RawAnswer(answer.body, answer.content_type)
 
     async def _call(self, method: str, path: str, **parts: Any) -> HttpAnswer:

@@ -39,16 +39,18 @@ def read_sent(body: bytes) -> str | None:
 
 
 def read_status(ref: str, raw: RawAnswer) -> Sequence[DeliveryReport]:
-    """One report for each recipient of the call `ref` (OpenAPI, DeliveryInfoResponse).
+    """One report for each recipient of the call `ref` (OpenAPI, DeliveryInfoResponse); none for an empty body (204).
 
     Raises:
         Malformed: it is no delivery status.
     """
+    if not raw.body:
+        return ()
     return understood(raw.body, "a delivery status", lambda value: _reports(ref, value))
 
 
 def read_inbox(short_code: str, raw: RawAnswer) -> InboxPage:
-    """The messages of a page, and how many more wait (OpenAPI, InboundSmsResponse).
+    """The messages of a page, and how many more wait (OpenAPI, InboundSmsResponse); none for an empty body (204).
 
     Args:
         short_code: the recipient where a message names none, as served.
@@ -57,6 +59,8 @@ def read_inbox(short_code: str, raw: RawAnswer) -> InboxPage:
     Raises:
         Malformed: it is no inbox page.
     """
+    if not raw.body:
+        return InboxPage(())
     return understood(raw.body, "an inbox page", lambda value: _page(short_code, value))
 
 
@@ -102,13 +106,14 @@ def _message(short_code: str, found: Mapping[str, Any]) -> InboundMessage:
         raise Unreadable("inboundSMSMessage must have a message or a senderAddress")
     sender = as_text(found.get("senderaddress"), "senderAddress")
     recipient = as_id(found.get("destinationaddress"))
+    kept = {"message_id": as_id(found.get("messageid")), "raw_sender": sender, "raw_time": as_id(found.get("datetime"))}
     # No dedupe_key: a message id is "unique for every message returned in the list", and in no other list.
     return InboundMessage(
         sender=inbound(sender),
         recipient=inbound(recipient).value if recipient else short_code,
         text=as_text(found.get("message"), "message"),
         provider_time=as_time(found.get("datetime")),
-        provider={"message_id": as_id(found.get("messageid")), "raw_sender": sender, "raw_time": found.get("datetime")},
+        provider={name: value for name, value in kept.items() if value},
     )
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,10 +29,11 @@ PATIENCE = 15.0
 class Ear:
     """An independent client that hears everything below some filters, and can speak."""
 
-    def __init__(self, broker: Mosquitto, *filters: str, protocol: int = 5, **more: Any) -> None:
+    def __init__(self, broker: Mosquitto | int, *filters: str, protocol: int = 5, **more: Any) -> None:
         self._filters = filters
+        port = broker if isinstance(broker, int) else broker.port
         self._client = aiomqtt.Client(
-            "127.0.0.1", broker.port, protocol=aiomqtt.ProtocolVersion(protocol), timeout=5, **more
+            "127.0.0.1", port, protocol=aiomqtt.ProtocolVersion(protocol), timeout=5, **more
         )
 
     async def __aenter__(self) -> Self:
@@ -116,7 +116,7 @@ def make_bus(url: str, *lines: str, **more: Any) -> Bus:
     started = datetime.now(UTC)
     clock = LabClock(50, started, started)
     settings = BusSettings(**{"url": url, "node": "n1", "timeout": 5.0, **more})
-    return Bus(settings, lines or ("alerts",), clock, Ids(clock, random.Random(1)))
+    return Bus(settings, lines or ("alerts",), clock, Ids(clock))
 
 
 def announcement(number: int = 1, **more: Any) -> Announcement:

@@ -126,3 +126,13 @@ async def test_an_inbox_that_was_not_read_is_tried_later(
     with pytest.raises(expected):
         await line.fetch_inbox()
     assert len(line.read_inbox(await line.fetch_inbox()).messages) == 1
+
+
+async def test_an_empty_answer_may_be_a_loss_unless_it_says_that_there_is_nothing(simulator: Any, line: Any) -> None:
+    """A 200 is documented with a list in it."""
+    empty = {"match": {"operation": "inbox"}, "do": "status", "body": ""}
+    simulator.world.faults.add({**empty, "status": 200})
+    with pytest.raises(OutcomeUnknown):
+        await line.fetch_inbox()
+    simulator.world.faults.add({**empty, "status": 204})
+    assert line.read_inbox(await line.fetch_inbox()).messages == ()

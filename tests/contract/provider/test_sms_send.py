@@ -173,6 +173,15 @@ async def test_wrong_credentials_park_the_line(connect: Any, call: Any, key: str
         await line.verify()
 
 
+async def test_a_scope_that_is_not_enough_parks_the_line(connect: Any, call: Any) -> None:
+    """The token is issued, and the API refuses it."""
+    line = await connect(scope="MMS")
+    with pytest.raises(NotAuthorized) as caught:
+        await line.send(call(DELIVERED))
+    assert caught.value.problem.provider is not None
+    assert (caught.value.problem.provider.http, caught.value.problem.provider.code) == (403, "POL0001")
+
+
 async def test_verify_says_how_long_the_token_is_good(simulator: Any, line: Any) -> None:
     """And has no effect but the token."""
     assert await line.verify() == "AT&T accepts the credentials for scope SMS; the token is good for 48.0 h"

@@ -3,7 +3,10 @@
 import asyncio
 import gzip
 import socket
+import ssl
+import subprocess
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,6 +92,37 @@ async def test_a_handshake_that_fails_is_try_later(server: Any, breaking_off: An
         await client.call("POST", "/outbox", body=b"x")
     await client.aclose()
     assert caught.value.problem.code is ErrorCode.UNREACHABLE
+
+
+@pytest.fixture
+def self_signed(tmp_path: Path) -> ssl.SSLContext:
+    """A certificate for 127.0.0.1 that nobody vouches for."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    named = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    command = ["openssl", "req", "-x509", *made, *named, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_try_later(self_signed: ssl.SSLContext) -> None:
+    """There is no way around it: nothing is written to a host that may be anybody."""
+    received: list[bytes] = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            received.append(await reader.read(1))
+        writer.close()
+
+    listening = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=self_signed)
+    client = Http(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}", user_agent="relay/test")
+    with pytest.raises(TryLater, match="TLS certificate was not accepted"):
+        await client.call("POST", "/outbox", body=b"x")
+    await client.aclose()
+    listening.close()
+    assert b"P" not in received
 
 
 async def test_a_handshake_that_stalls_is_try_later(server: Any) -> None:
@@ -236,7 +270,7 @@ async def test_what_is_logged_and_raised_shows_no_id_query_header_or_body(
     assert [log["event"] for log in logs] == ["provider.call", "provider.call.failed"]
     assert logs[0] == {"event": "provider.call", "log_level": "debug", "method": "GET", "path": "/{id}", "status": 200}
     assert "s3cret" not in repr((logs, caught.value, caught.value.problem))
-    assert caught.value.__suppress_context__
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ class Listener:
     url: str = ""
     status: int = 200
     silent: bool = False
+    refused_path: str = ""
     heard: list[tuple[str, str, Any]] = field(default_factory=list)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -124,7 +125,7 @@ class Listener:
         self.arrived.set()
         if self.silent:
             await asyncio.Event().wait()
-        return web.Response(status=self.status)
+        return web.Response(status=500 if request.path == self.refused_path else self.status)
 
     def codes(self, path: str = "/progress") -> list[int]:
         """The status codes that came to a path, in the order of their coming."""

@@ -9,7 +9,7 @@ import pytest
 from relay.providerkit.simulated import Faults, Rule
 from relay.simulator.app import Simulator
 from relay.simulator.virtual import ManualClock
-from tests.unit.simulator.people import SmsUser
+from tests.unit.simulator.people import LandlineUser, SmsUser
 
 
 def test_the_first_rule_that_matches_acts() -> None:
@@ -188,6 +188,33 @@ async def test_faults_reach_every_operation_of_the_line_s_app(
     simulator.world.faults.add({"do": "html", "match": {"operation": operation, "line": "12345"}})
     calls = {"token": sms.sign_in, "status": lambda: sms.status("SMS1"), "inbox": sms.poll, "send": sms.send}
     assert (await calls[hits]()).status == 502
+
+
+@pytest.mark.parametrize(
+    ("operation", "path"),
+    [
+        ("send", "/message/send"),
+        ("webhook-add", "/webhook/add"),
+        ("webhook-list", "/webhook/list"),
+        ("webhook-update", "/webhook/update"),
+        ("webhook-delete", "/webhook/delete"),
+    ],
+)
+async def test_faults_reach_every_operation_of_a_landline(
+    simulator: Simulator, landline: LandlineUser, operation: str, path: str
+) -> None:
+    """By the number that its session belongs to."""
+    rule = {"do": "html", "match": {"service": "att-landline", "operation": operation, "line": "+12065550100"}}
+    simulator.world.faults.add(rule)
+    assert (await landline.call(path, session="nobody's")).status == 403
+    assert (await landline.call(path)).status == 502
+
+
+async def test_a_fault_for_one_line_does_not_hit_who_has_no_token(simulator: Simulator, sms: SmsUser) -> None:
+    """It cannot be told whose request it is."""
+    simulator.world.faults.add({"do": "html", "match": {"line": "12345"}})
+    assert (await SmsUser(sms.http, "nonsense").poll()).status == 401
+    assert (await sms.poll()).status == 502
 
 
 def _accepted(simulator: Simulator) -> int:

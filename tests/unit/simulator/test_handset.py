@@ -47,6 +47,15 @@ def test_fates_can_be_switched_off(handset: Handset) -> None:
     assert handset.fate("+12065550113") is Fate.DELIVERED
 
 
+def test_a_text_may_name_its_numbers_in_any_form(handset: Handset) -> None:
+    """They are told in E.164."""
+    got: list[tuple[str, str]] = []
+    handset.register("+12065550100", "office", lambda sender, text: got.append((sender, text)))
+    assert handset.text("206-555", "2065550100", "odd") == "office"
+    assert handset.text("tel:2065550101", "+12065550100", "hi") == "office"
+    assert got == [("206-555", "odd"), ("+12065550101", "hi")]
+
+
 def test_a_text_goes_to_whoever_has_the_number(handset: Handset) -> None:
     """And nobody else."""
     got: list[tuple[str, str]] = []

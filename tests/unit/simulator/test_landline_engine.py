@@ -217,3 +217,33 @@ async def test_a_web_hook_under_way_does_not_hold_up_the_stop(listener: Listener
             simulator.world.handset.text(ONE, LINE, "hi")
             await listener.arrived.wait()
     assert _lines(simulator, "hook") == []
+
+
+async def test_an_event_after_the_stop_is_told_to_nobody(listener: Listener) -> None:
+    """And leaves nothing behind."""
+    async with Simulator() as simulator, aiohttp.ClientSession(simulator.base_url) as http:
+        await LandlineUser(http).hook("receive", f"{listener.url}/receive")
+    before = asyncio.all_tasks()
+    simulator.world.handset.text(ONE, LINE, "hi")
+    assert asyncio.all_tasks() == before
+    assert listener.heard == []
+
+
+async def test_an_old_retry_is_lost_though_its_host_is_up(
+    simulator: Simulator, landline: LandlineUser, clock: ManualClock, listener: Listener
+) -> None:
+    """Seventy-two hours end every delivery, also where others succeed all the time."""
+    await landline.hook("receive", f"{listener.url}/bad")
+    await landline.hook("send", f"{listener.url}/send")
+    listener.refused_path = "/bad"
+    simulator.world.handset.text(ONE, LINE, "never")
+    for _ in range(73 * 2):
+        await landline.send(ONE)
+        await clock.advance(HOUR / 2)
+    assert _lines(simulator, "host-down") == []
+    (lost,) = _lines(simulator, "hook-lost")
+    assert (lost["event"], lost["attempt"]) == ("receive", max(_attempts(simulator, "receive")))
+
+
+def _attempts(simulator: Simulator, event: str) -> list[int]:
+    return [line["attempt"] for line in _lines(simulator, "hook") if line["event"] == event]

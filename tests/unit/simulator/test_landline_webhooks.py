@@ -5,6 +5,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from relay.providerkit.simulated import World
+from relay.providers.att_landline.simulator.texts import Texts
 from relay.simulator.app import Simulator, SimulatorOptions
 from relay.simulator.virtual import ManualClock
 from tests.unit.simulator.people import SESSION, LandlineUser, Listener, read
@@ -69,6 +71,8 @@ async def test_listing_works_with_get_too(landline: LandlineUser, http: aiohttp.
         ("/webhook/add", {"type": "message", "event": "receive", "url": URL, "method": "BREW"}),
         ("/webhook/update", {"method": "PUT"}),
         ("/webhook/update", {"webhookId": "1", "method": "PUT"}),
+        ("/webhook/update", {"webhookId": "687557714", "method": "BREW"}),
+        ("/webhook/update", {"webhookId": "687557714", "url": "nowhere"}),
         ("/webhook/delete", {"webhookId": "\u00b2"}),
         ("/webhook/delete", {}),
     ],
@@ -257,3 +261,12 @@ async def test_web_hooks_use_the_method_they_were_installed_with(
     ((used, _, fields),) = listener.heard
     assert (used, fields["body"]) == (method, "Hello")
     assert str(fields["dateRead"]) == ("null" if method == "GET" else "None")
+
+
+def test_texts_are_not_remembered_without_end(world: World) -> None:
+    """Ids go on rising; the latest ten thousand can be read and deleted."""
+    texts = Texts(world)
+    ids = [texts.new(LINE, ONE, "x", "MO", 4).id for _ in range(10_005)]
+    assert ids == sorted(set(ids))
+    assert texts.get(ids[4]) is None
+    assert texts.get(ids[5]) is not None

@@ -11,6 +11,7 @@ import pytest
 
 import relay.providers
 from relay.simulator.app import Simulator, SimulatorOptions
+from relay.simulator.virtual import ManualClock
 
 NEW_PROVIDER = """
 from aiohttp import web
@@ -59,6 +60,23 @@ async def test_a_clean_stop_leaves_no_tasks_and_a_closed_port() -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(simulator.base_url)
+
+
+async def test_a_request_that_is_being_delayed_does_not_hold_up_the_stop() -> None:
+    """It is cut off."""
+    before = asyncio.all_tasks()
+    clock = ManualClock()
+    async with asyncio.timeout(5), Simulator(SimulatorOptions(clock=clock)) as simulator:
+        simulator.world.faults.add({"do": "delay", "seconds": 1e6})
+        host, port = simulator.base_url.removeprefix("http://").split(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /message/send HTTP/1.1\r\nHost: x\r\n\r\n")
+        await writer.drain()
+        await clock.advance(0)  # the request travels
+        assert simulator.world.faults.rules == ()
+    writer.close()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before
 
 
 async def test_stopping_twice_or_before_a_start_is_harmless() -> None:

@@ -5,6 +5,8 @@ import asyncio
 import aiohttp
 import pytest
 
+from relay.providerkit.simulated import World
+from relay.providers.att_sms.simulator.inbox import Inbox
 from relay.simulator.app import Simulator
 from relay.simulator.virtual import ManualClock
 from tests.unit.simulator.people import SmsUser
@@ -168,6 +170,14 @@ async def test_two_polls_at_once_are_noted(simulator: Simulator, sms: SmsUser, c
     await clock.advance(1)
     await first
     assert ["same time" in line["what"] for line in simulator.world.violations.lines()] == [True]
+
+
+def test_an_inbox_has_an_end(world: World) -> None:
+    """Then the oldest is lost, and the ledger knows."""
+    inbox = Inbox(world, "12345", limit=10)
+    for number in range(11):
+        inbox.receive(SENDER, f"{number}")
+    assert [line["text"] for line in world.ledger.lines() if line["what"] == "purged"] == ["0"]
 
 
 def _ledger(simulator: Simulator, what: str) -> list[str]:

@@ -5,6 +5,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from relay.providerkit.simulated import World
+from relay.providers.att_sms.simulator.modes import SmsModes
+from relay.providers.att_sms.simulator.tokens import SmsAccount, Tokens, _Grant
 from relay.simulator.app import Simulator
 from relay.simulator.virtual import ManualClock
 from tests.unit.simulator.people import SmsUser, read
@@ -160,3 +163,13 @@ async def test_every_token_stands_in_the_ledger(simulator: Simulator, sms: SmsUs
     lines = [line for line in simulator.world.ledger.lines() if line["what"] == "token"]
     assert [(line["line"], line["grant"]) for line in lines] == [("12345", "client_credentials")]
     assert sms.token not in str(lines)
+
+
+def test_the_store_of_tokens_does_not_grow_without_end(world: World) -> None:
+    """The oldest go first."""
+    account = SmsAccount("a", "b", "12345", "12345")
+    tokens = Tokens(world, {"a": account}, SmsModes())
+    kept = [tokens._keep(tokens._access, _Grant(account, frozenset(("SMS",)), 0)) for _ in range(10_005)]
+    assert len(tokens._access) == 10_000
+    assert kept[4] not in tokens._access
+    assert kept[-1] in tokens._access

@@ -44,25 +44,26 @@ class Courier:
     def __init__(self, world: World, modes: LandlineModes) -> None:
         self._world = world
         self._modes = modes
-        self._open: tuple[aiohttp.ClientSession, asyncio.TaskGroup] | None = None
+        self._session: aiohttp.ClientSession
+        self._group: asyncio.TaskGroup | None = None
 
     async def run(self) -> None:
         """Be open for business, until cancelled; what is under way then is cancelled too."""
         connector = aiohttp.TCPConnector(limit=0)
         jar = aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session, asyncio.TaskGroup() as group:
-            self._open = session, group
+            self._session, self._group = session, group
             try:
                 await asyncio.Event().wait()
             finally:
-                self._open = None
+                self._group = None
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         """Let `work` go on beside everything else; None, and it is dropped, while this does not run."""
-        if self._open is None:
+        if self._group is None:
             work.close()
             return None
-        return self._open[1].create_task(work)
+        return self._group.create_task(work)
 
     async def try_once(self, delivery: Delivery) -> bool:
         """Make one attempt, and write it down; whether the answer was a 2xx within the time."""
@@ -72,14 +73,12 @@ class Courier:
         return isinstance(result, int) and 200 <= result < 300  # noqa: PLR2004 - the class of success
 
     async def _result(self, delivery: Delivery) -> int | str:
-        if self._open is None:
-            return "stopped"
         hook, body = delivery.hook, json.dumps(delivery.payload)
         # A GET carries the fields in its query; the document does not show it.
         sent: dict[str, Any] = {"data": body} if hook.method != "GET" else {"params": _query(delivery.payload)}
         timeout = aiohttp.ClientTimeout(total=self._modes.hook_timeout)
         try:
-            async with self._open[0].request(
+            async with self._session.request(
                 hook.method, hook.url, headers=_HEADERS, allow_redirects=False, timeout=timeout, **sent
             ) as answer:
                 return answer.status

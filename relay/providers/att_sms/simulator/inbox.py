@@ -11,7 +11,6 @@ from relay.providerkit.simulated import World
 _KEPT_UNPOLLED = 30 * 60.0
 _NOT_MORE_OFTEN_THAN = 5 * 60.0
 _TOLERANCE = 5.0
-_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +26,10 @@ class Incoming:
 class Inbox:
     """The inbox of one registration: what is handed out is gone."""
 
-    def __init__(self, world: World, line: str) -> None:
+    def __init__(self, world: World, line: str, limit: int = 100_000) -> None:
         self._world = world
         self._line = line
+        self._limit = limit
         self._waiting: deque[Incoming] = deque()
         self._last_poll = 0.0
         self._left_pending = False
@@ -37,11 +37,11 @@ class Inbox:
         self._timer = False
 
     def receive(self, sender: str, text: str) -> None:
-        """A handset's text comes in; it is lost if nobody polls within thirty minutes, or a hundred thousand wait."""
+        """A handset's text comes in; it is lost if nobody polls within thirty minutes, or too many wait."""
         incoming = Incoming(self._world.ids.new(), sender, text, self._world.clock.now())
         self._record("received", incoming)
         self._waiting.append(incoming)
-        if len(self._waiting) > _LIMIT:
+        if len(self._waiting) > self._limit:
             self._record("purged", self._waiting.popleft())
         if not self._timer:
             self._set_timer()

@@ -1,0 +1,66 @@
+"""The command `relay`: every command of it, and how each of them ends: an exit code and a sentence, never a traceback.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad settings.
+"""
+
+import sys
+import traceback
+from types import TracebackType
+
+import typer
+from typer.main import get_command
+
+from relay import __version__
+from relay.cli import check, demo, queue, send, simulate, status, tail, trace
+from relay.cli import run as daemon
+
+app = typer.Typer(
+    name="relay",
+    help="Joins AT&T's text messaging services to an MQTT bus, without losing or doubling a text.",
+    epilog="Begin with: relay demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for module, command in (
+    (daemon, daemon.run),
+    (check, check.check),
+    (status, status.status),
+    (send, send.send),
+    (tail, tail.tail),
+    (trace, trace.trace),
+    (demo, demo.demo),
+    (simulate, simulate.simulate),
+):
+    app.command(epilog=module.EXAMPLE)(command)
+app.add_typer(queue.queue, name="queue")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"relay {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _relay(
+    version: bool = typer.Option(
+        False, "--version", callback=_tell_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    del version  # its callback has done everything
+
+
+def run() -> None:
+    """Run the command that the process' arguments name; ends the process."""
+    sys.excepthook = _last_word
+    get_command(app)(prog_name="relay")
+
+
+def _last_word(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A defect, in one line: its text might hold what nobody should see, its place does not."""
+    del error
+    frames = traceback.extract_tb(trace, limit=-1)
+    place = f" at {'/'.join(frames[0].filename.split('/')[-3:])}:{frames[0].lineno}" if frames else ""
+    sys.stderr.write(f"relay has met a defect of its own: {kind.__name__}{place}. Please report this line.\n")

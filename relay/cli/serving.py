@@ -1,0 +1,48 @@
+"""settings -> a running relay, until a signal stops it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from relay.cli.ending import ending_in_words
+from relay.cli.signals import stop_on_signals
+from relay.ids import unguessable
+from relay.providers import discover
+from relay.settings import load_settings
+from relay.telemetry.logging import configure
+from relay.telemetry.notify import Notifier
+from relay.wiring import serve
+
+
+def run_until_stopped(config: Path | None) -> None:
+    """Run relay with the settings of `config`; returns after a clean stop.
+
+    Raises:
+        typer.Exit: it could not start; the reason stands on standard error.
+    """
+    with ending_in_words():
+        providers = discover()
+        models = {name: provider.settings for name, provider in providers.items()}
+        settings = load_settings(path=config, environment=os.environ, line_models=models)
+        configure_logs = partial(configure, settings.log.format, settings.log.level, sys.stdout)
+        configure_logs(unguessable().encode())
+
+        async def live() -> None:
+            notifier = Notifier.from_environment(os.environ)
+            await serve(settings, providers, notifier=notifier, stop=stop_on_signals(), use_peer_key=configure_logs)
+
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(live())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it is installed."""
+    if find_spec("uvloop") is None:
+        return None
+    import uvloop  # noqa: PLC0415 - it is an extra
+
+    return uvloop.new_event_loop

@@ -1,0 +1,157 @@
+"""Commands: each gets exactly one answer, on disk and announced before it is acknowledged to the broker."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from relay.domain.errors import ErrorCode, Problem
+from relay.domain.messages import Plan, Reply, SendRequest
+from relay.domain.states import Fact, State
+from relay.journal.acceptance import Acceptance
+from relay.journal.answers import Answer, Asker, answer, checked, rejected, result, standing
+from relay.journal.callrows import close_waiting
+from relay.journal.copies import Copy, Happening, copies_where, happen
+from relay.journal.outgoing import echo_of
+from relay.journal.schema import call, call_is_waiting, command, copy
+from relay.journal.sqlite import one_of
+from relay.journal.transaction import Transaction
+from relay.journal.writer import Writer
+
+
+class CommandVerbs:
+    """What may be done with commands. All of them raise JournalFull and JournalUnusable, and then nothing was done.
+
+    Args:
+        writer: where to.
+        most_waiting: how many copies may wait to be sent.
+    """
+
+    def __init__(self, writer: Writer, *, most_waiting: int) -> None:
+        self._writer = writer
+        self._most_waiting = most_waiting
+
+    async def accept(
+        self,
+        request: SendRequest,
+        plan: Plan,
+        refusals: Sequence[Problem | None],
+        raw_digest: str | None = None,
+    ) -> Answer:
+        """Accept a send request, in one transaction with its answer.
+
+        A key that is known answers with the first result and sends nothing; with another body it is a `conflict`.
+        Only acceptance binds a key.
+
+        Args:
+            request: what is asked for.
+            plan: how the line will send it.
+            refusals: for each recipient why it is not sent to, or None.
+            raw_digest: equal for equal bytes; recognises the broker's redelivery of a request without a key.
+        """
+        acceptance = Acceptance(request, plan, refusals, raw_digest, self._most_waiting)
+        return await self._writer.run(acceptance, brings=_weight(request))
+
+    async def reject(  # noqa: PLR0913, PLR0917 - the fields of a result
+        self,
+        line: str | None,
+        client: str | None,
+        request_id: str | None,
+        ref: str | None,
+        problem: Problem,
+        reply: Reply,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Answer a command that has no effect. `line` is None where it names none."""
+        body = rejected(request_id, ref, problem, metadata)
+        return await self._writer.run(lambda tx: answer(tx, Asker(line, client, reply), body), brings=0)
+
+    async def checked(self, request: SendRequest, plan: Plan, refusals: Sequence[Problem | None]) -> Answer:
+        """Answer a request that was only to be checked; nothing but the answer is kept."""
+        asker = Asker(request.line, request.client, request.reply)
+        body = checked(request, plan, refusals)
+        return await self._writer.run(lambda tx: answer(tx, asker, body), brings=0)
+
+    async def lookup(self, line: str, client: str | None, key: str, ref: str | None, reply: Reply) -> Answer:
+        """Answer with a request's copies as they stand now."""
+
+        def operation(tx: Transaction) -> Answer:
+            asked = _Asked.find(tx, Asker(line, client, reply), key, ref)
+            return asked.unknown(tx) if asked.message_id is None else asked.found(tx)
+
+        return await self._writer.run(operation, brings=0)
+
+    async def cancel(self, line: str, client: str | None, key: str, ref: str | None, reply: Reply) -> Answer:
+        """Stop the copies that no call carries and that were not handed over, and answer with every copy."""
+
+        def operation(tx: Transaction) -> Answer:
+            asked = _Asked.find(tx, Asker(line, client, reply), key, ref)
+            return asked.unknown(tx) if asked.message_id is None else asked.canceled(tx)
+
+        return await self._writer.run(operation, brings=0)
+
+
+class _Asked:
+    """A command about an earlier request."""
+
+    def __init__(self, asker: Asker, key: str, ref: str | None, message_id: str | None) -> None:
+        self._asker = asker
+        self._key = key
+        self._ref = ref
+        self.message_id = message_id
+
+    @classmethod
+    def find(cls, tx: Transaction, asker: Asker, key: str, ref: str | None) -> "_Asked":
+        mine = (command.c.line == asker.line, command.c.client == (asker.client or ""))
+        return cls(
+            asker, key, ref, tx.execute(select(command.c.message_id).where(command.c.key == key, *mine)).scalar()
+        )
+
+    def unknown(self, tx: Transaction) -> Answer:
+        problem = Problem(
+            ErrorCode.UNKNOWN_ID, "no request of this id is known on this line: it was not accepted, or long ago"
+        )
+        return answer(tx, self._asker, rejected(self._key, self._ref, problem))
+
+    def found(self, tx: Transaction) -> Answer:
+        copies = [standing(one) for one in self._copies(tx)]
+        return answer(tx, self._asker, self._result(tx, "found", copies))
+
+    def canceled(self, tx: Transaction) -> Answer:
+        before = self._copies(tx)
+        stopped = _stop(tx, before)
+        entries = [
+            standing(one, None if one.state is State.CANCELED else _TOO_LATE)
+            for one in (stopped.get(one.id, one) for one in before)
+        ]
+        # A cancel that the broker delivers again finds its own work done.
+        if stopped or any(one.state is State.CANCELED for one in before):
+            return answer(tx, self._asker, self._result(tx, "canceled", entries))
+        body = {**rejected(self._key, self._ref, _TOO_LATE), "message_id": self.message_id, "copies": entries}
+        return answer(tx, self._asker, body)
+
+    def _copies(self, tx: Transaction) -> list[Copy]:
+        return copies_where(tx, copy.c.message_id == self.message_id)
+
+    def _result(self, tx: Transaction, outcome: str, copies: list[dict[str, Any]]) -> dict[str, Any]:
+        metadata = echo_of(tx, str(self.message_id)).metadata
+        return result(outcome, self._key, self._ref, message_id=self.message_id, copies=copies, metadata=metadata)
+
+
+def _stop(tx: Transaction, copies: Sequence[Copy]) -> dict[str, Copy]:
+    """Cancel the copies whose calls wait; gives them as they are now, by id."""
+    ids = sorted({one.call_id for one in copies if one.waits and one.call_id})
+    waiting = {row.id for row in tx.execute(select(call.c.id).where(call_is_waiting, one_of(call.c.id, ids)))}
+    stopping = [one for one in copies if one.waits and one.call_id in waiting]
+    if not stopping:
+        return {}
+    after = happen(tx, [Happening(one, Fact.CANCELED) for one in stopping])
+    close_waiting(tx, sorted(waiting))
+    return {one.id: one for one in after}
+
+
+def _weight(request: SendRequest) -> int:
+    return len(request.text or "") + sum(len(one.data) for one in request.media) + 100 * len(request.to)
+
+
+_TOO_LATE = Problem(ErrorCode.TOO_LATE, "this copy is under way or at its end: it cannot be stopped")

@@ -1,0 +1,90 @@
+"""Events: what is to be published, in the order in which it was committed, and what has been."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, select, update
+
+from relay.domain.announcements import Announcement
+from relay.journal.announce import News, SetAside, announce, announcement, notice, set_aside
+from relay.journal.reader import Reader
+from relay.journal.schema import event, event_waits
+from relay.journal.sqlite import one_of
+from relay.journal.transaction import UNPUBLISHED, Transaction
+from relay.journal.writer import Writer
+
+
+class EventVerbs:
+    """What may be done with events."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def announce(self, line: str, name: str, body: Mapping[str, Any]) -> None:
+        """Put an event of a line, `event.<name>`, on its way to the bus."""
+        await self._writer.run(lambda tx: announce(tx, News(f"event.{name}", line, line, body)))
+
+    async def pending(self, after_position: int, limit: int) -> list[tuple[int, Announcement]]:
+        """Events to be published, in order, with their positions. A damaged one is set aside and left out."""
+        rows = await self._rows(event_waits, after_position, limit)
+        for row in rows:
+            if announcement(row) is None:
+                await self.set_aside(row.id, "the journal's row is damaged")
+        if rows and all(announcement(row) is None for row in rows):
+            # Nothing at all would say that there is no more.
+            return await self.pending(rows[-1].position, limit)
+        return _whole(rows)
+
+    async def follow(self, after_position: int, limit: int) -> list[tuple[int, Announcement]]:
+        """Events, published or not, in order, with their positions. A damaged one is left out."""
+        return _whole(await self._rows(event.c.position > 0, after_position, limit))
+
+    async def last_position(self) -> int:
+        """The position of the newest event; 0 where there is none."""
+        newest = select(func.max(event.c.position))
+        return await self._reader.run(lambda connection: connection.execute(newest).scalar()) or 0
+
+    async def published(self, ids: Sequence[str]) -> None:
+        """Mark these as published; one that is marked already is left as it is."""
+
+        def operation(tx: Transaction) -> None:
+            _mark(tx, one_of(event.c.id, ids))
+
+        await self._writer.run(operation)
+
+    async def set_aside(self, event_id: str, why: str) -> None:
+        """Take an event that cannot be published out of the queue, for a person. `why` holds no content."""
+
+        def operation(tx: Transaction) -> None:
+            row = tx.execute(select(event.c.kind, event.c.line).where(event.c.id == event_id, event_waits)).first()
+            if row is None:
+                return
+            _mark(tx, event.c.id == event_id)
+            thing = SetAside("event", row.line, row.kind, why, event_id=event_id)
+            set_aside(tx, thing)
+            # A notice that cannot be published must not make another one.
+            if row.kind != "dead":
+                notice(tx, thing, event_id)
+
+        await self._writer.run(operation)
+
+    def backlog(self) -> int:
+        """How many events wait to be published."""
+        return self._writer.counters[UNPUBLISHED]
+
+    async def _rows(self, wanted: ColumnElement[bool], after_position: int, limit: int) -> list[Any]:
+        def read(connection: Connection) -> list[Any]:
+            chosen = select(event).where(wanted, event.c.position > after_position)
+            return list(connection.execute(chosen.order_by(event.c.position).limit(limit)))
+
+        return await self._reader.run(read)
+
+
+def _whole(rows: Sequence[Any]) -> list[tuple[int, Announcement]]:
+    return [(row.position, one) for row in rows if (one := announcement(row)) is not None]
+
+
+def _mark(tx: Transaction, which: ColumnElement[bool]) -> None:
+    marked = tx.execute(update(event).where(event_waits, which).values(published_at=tx.now)).rowcount
+    tx.counts[UNPUBLISHED] -= marked

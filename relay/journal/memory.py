@@ -1,0 +1,32 @@
+"""A small durable memory for each owner: a line's tokens and cursors, secrets, the lab's anchor."""
+
+from sqlalchemy import insert, select, update
+
+from relay.journal.reader import Reader
+from relay.journal.schema import memory
+from relay.journal.transaction import Transaction
+from relay.journal.writer import Writer
+
+
+class Memory:
+    """One owner's memory."""
+
+    def __init__(self, owner: str, writer: Writer, reader: Reader) -> None:
+        self._owner = owner
+        self._writer = writer
+        self._reader = reader
+
+    async def get(self, key: str) -> bytes | None:
+        """What was put under `key`, or None."""
+        here = select(memory.c.value).where(memory.c.owner == self._owner, memory.c.key == key)
+        return await self._reader.run(lambda connection: connection.execute(here).scalar())
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Keep `value` under `key`, on disk when this returns, in place of what was there."""
+
+        def operation(tx: Transaction) -> None:
+            here = update(memory).where(memory.c.owner == self._owner, memory.c.key == key)
+            if not tx.execute(here.values(value=value)).rowcount:
+                tx.execute(insert(memory), [{"owner": self._owner, "key": key, "value": value}])
+
+        await self._writer.run(operation)

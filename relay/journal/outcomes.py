@@ -1,0 +1,187 @@
+"""How a call in flight ends. Only its owner may say so, and only while nobody else has judged it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from relay.domain.errors import ErrorCode, Problem
+from relay.domain.messages import CallAnswer, Handover, OnUncertain
+from relay.domain.receipts import ProviderWord
+from relay.domain.states import Fact, State
+from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.callrows import fenced, move_copies, recipients_of, set_call, settle, wait_again
+from relay.journal.copies import Copy, Happening, happen
+from relay.journal.outgoing import echo_of
+from relay.journal.reports import unpark
+from relay.journal.transaction import Transaction
+from relay.journal.writer import Writer
+
+AGAIN_AFTER = 60.0  # seconds until a copy is tried again that a call, answered for others, could not hand over
+
+
+class OutcomeVerbs:
+    """What may come of a call. Each gives False, and changes nothing, where `owner` has it no longer in flight."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def answered(self, call_id: str, owner: str, answer: CallAnswer, *, first_look: float | None) -> bool:
+        """The provider answered: write down what it says of each copy, and apply the reports that came before.
+
+        Args:
+            call_id: the call.
+            owner: who claimed it.
+            answer: one handover for each recipient, in their order.
+            first_look: seconds until the call's status is to be asked for; None: never.
+
+        Raises:
+            ValueError: the answer has not one handover for each recipient.
+        """
+        return await self._writer.run(lambda tx: _answered(tx, (call_id, owner), answer, first_look))
+
+    async def retry(self, call_id: str, owner: str, problem: Problem, delay: float) -> bool:
+        """It had no effect: make it again in `delay` seconds."""
+
+        def operation(tx: Transaction) -> bool:
+            row = fenced(tx, call_id, owner)
+            if row is None:
+                return False
+            happen(tx, [Happening(one, Fact.RETRIED, problem=problem) for one in recipients_of(tx, row)])
+            wait_again(tx, row, tx.now + timedelta(seconds=delay))
+            return True
+
+        return await self._writer.run(operation)
+
+    async def release(self, call_id: str, owner: str, delay: float = 0) -> bool:
+        """It was not handed over, and not for its own sake: give it back, due in `delay` seconds."""
+        return await self._writer.run(lambda tx: release(tx, call_id, owner, delay))
+
+    async def divide(self, call_id: str, owner: str) -> bool:
+        """It was refused for one recipient, unnamed: two calls with half of the copies each, due now."""
+
+        def operation(tx: Transaction) -> bool:
+            row = fenced(tx, call_id, owner)
+            if row is None:
+                return False
+            copies = recipients_of(tx, row)
+            happen(tx, [Happening(one, Fact.RETRIED, problem=one.problem) for one in copies])
+            middle = (len(copies) + 1) // 2
+            for half in (copies[:middle], copies[middle:]):
+                if half:
+                    move_copies(tx, row, half, tx.now)
+            set_call(tx, call_id, stage="followed", owner=None, recipients=None)
+            settle(tx, [call_id])
+            return True
+
+        return await self._writer.run(operation)
+
+    async def refused(self, call_id: str, owner: str, problem: Problem) -> bool:
+        """The provider refused it, for good: every copy has failed."""
+
+        def operation(tx: Transaction) -> bool:
+            row = fenced(tx, call_id, owner)
+            if row is None:
+                return False
+            word = _word(None, problem)
+            happen(tx, [Happening(one, Fact.REFUSED, word, problem) for one in recipients_of(tx, row)])
+            set_call(tx, call_id, stage="followed", owner=None)
+            settle(tx, [call_id])
+            return True
+
+        return await self._writer.run(operation)
+
+    async def unanswered(self, call_id: str, owner: str, problem: Problem) -> bool:
+        """It was written and not answered usably: its copies are uncertain, and the request's wish is done."""
+
+        def operation(tx: Transaction) -> bool:
+            row = fenced(tx, call_id, owner)
+            if row is not None:
+                unanswered(tx, row, problem)
+            return row is not None
+
+        return await self._writer.run(operation)
+
+
+def release(tx: Transaction, call_id: str, owner: str, delay: float) -> bool:
+    """Give back a call that was claimed and not handed over."""
+    row = fenced(tx, call_id, owner)
+    if row is None:
+        return False
+    happen(tx, [Happening(one, Fact.RELEASED) for one in recipients_of(tx, row)])
+    wait_again(tx, row, tx.now + timedelta(seconds=delay))
+    return True
+
+
+def unanswered(tx: Transaction, row: Row[Any], problem: Problem) -> int:
+    """Judge a call that was not answered; gives how many copies are uncertain and stay so."""
+    doubtful = [Happening(one, Fact.UNANSWERED, problem=problem) for one in recipients_of(tx, row)]
+    copies = _decide(tx, row, happen(tx, doubtful), problem)
+    if any(one.waits for one in copies):
+        wait_again(tx, row, tx.now)
+    else:
+        set_call(tx, row.id, stage="followed", owner=None)
+        settle(tx, [row.id])
+    return sum(1 for one in copies if one.state is State.UNCERTAIN)
+
+
+def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first_look: float | None) -> bool:
+    row = fenced(tx, *about)
+    if row is None:
+        return False
+    recipients = recipients_of(tx, row)
+    told = [
+        Happening(one, handover.fact, _word(answer.ref, handover), handover.problem, handover.ref)
+        for one, handover in zip(recipients, answer.handovers, strict=True)
+    ]
+    copies = happen(tx, told)
+    copies = _decide(
+        tx, row, copies, Problem(ErrorCode.UNCERTAIN, "the provider does not say whether it took this copy")
+    )
+    look = answer.ref is not None and first_look is not None
+    set_call(
+        tx,
+        row.id,
+        stage="followed",
+        owner=None,
+        remote_ref=answer.ref,
+        handed_over_at=tx.now,
+        look_at=tx.now + timedelta(seconds=first_look or 0) if look else None,
+    )
+    tx.bells.add(f"looks:{row.line}")
+    again = [one for one in copies if one.waits]
+    if again:
+        move_copies(tx, row, again, tx.now + timedelta(seconds=AGAIN_AFTER))
+    unpark(tx, row.line, [ref for ref in (answer.ref, *(handover.ref for handover in answer.handovers)) if ref])
+    settle(tx, [row.id])
+    return True
+
+
+def _decide(tx: Transaction, row: Row[Any], copies: Sequence[Copy], problem: Problem) -> list[Copy]:
+    """Do with the uncertain ones of `copies` what their request wishes; gives all of them as they are then."""
+    doubtful = [one for one in copies if one.state is State.UNCERTAIN]
+    if not doubtful:
+        return list(copies)
+    wish = echo_of(tx, row.message_id).on_uncertain
+    if wish is OnUncertain.HOLD:
+        _list(tx, row, doubtful, doubtful[0].problem or problem)
+        return list(copies)
+    fact = Fact.RESENT if wish is OnUncertain.RESEND else Fact.ABANDONED
+    given_up = Problem(ErrorCode.UNCERTAIN, f"given up as the request wishes: {problem.detail}", problem.provider)
+    why = None if wish is OnUncertain.RESEND else given_up
+    decided = {one.id: one for one in happen(tx, [Happening(one, fact, problem=why) for one in doubtful])}
+    return [decided.get(one.id, one) for one in copies]
+
+
+def _list(tx: Transaction, row: Row[Any], doubtful: Sequence[Copy], problem: Problem) -> None:
+    """One line for each copy in the list of what waits for a person, and one notice for the call."""
+    things = [SetAside("uncertain", row.line, "uncertain", problem.detail, copy_id=one.id) for one in doubtful]
+    set_aside(tx, *things)
+    notice(tx, things[0], row.message_id, call_id=row.id, copies=len(doubtful))
+
+
+def _word(ref: str | None, said: Handover | Problem) -> ProviderWord:
+    provider = said.provider
+    own = said.ref if isinstance(said, Handover) else None
+    return ProviderWord(own or ref, provider.text if provider else None, provider.code if provider else None)

@@ -1,0 +1,83 @@
+"""Questions that people and monitors ask. Answers hold no text, no number and no secret."""
+
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from relay.domain.states import State
+from relay.journal.reader import Reader
+from relay.journal.schema import (
+    aside,
+    aside_is_open,
+    call,
+    call_is_followed,
+    call_is_in_flight,
+    call_is_waiting,
+    copy,
+    copy_is_live,
+    event,
+    event_waits,
+    parked,
+    raw_is_kept,
+)
+from relay.journal.trace import trace
+
+_CALLS = {"waiting": call_is_waiting, "in_flight": call_is_in_flight, "followed": call_is_followed}
+
+
+class QueryVerbs:
+    """What may be asked. Every answer can be written as JSON."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    async def status(self) -> dict[str, Any]:
+        """How much waits, by line and in all.
+
+        Returns:
+            `lines`: for each line with anything open: `calls` (waiting, in_flight, followed), `oldest_due` of the
+            waiting ones, and `copies` by status; and `unread`, `unpublished`, `oldest_unpublished`, `asides`, `parked`.
+        """
+        return await self._reader.run(_status)
+
+    async def trace(self, about: str) -> list[dict[str, Any]]:
+        """Everything that is known of a request, message, copy, call, raw or aside id, in the order of time."""
+        return await self._reader.run(lambda connection: trace(connection, about))
+
+    async def asides(self, limit: int) -> list[dict[str, Any]]:
+        """What waits for a person, oldest first."""
+
+        def read(connection: Connection) -> list[dict[str, Any]]:
+            rows = connection.execute(select(aside).where(aside_is_open).order_by(aside.c.id).limit(limit))
+            return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+
+        return await self._reader.run(read)
+
+
+def _status(connection: Connection) -> dict[str, Any]:
+    lines: defaultdict[str, dict[str, Any]] = defaultdict(
+        lambda: {"calls": dict.fromkeys(_CALLS, 0), "oldest_due": None, "copies": defaultdict(int)}
+    )
+    for stage, part in _CALLS.items():
+        counted = select(call.c.line, func.count(), func.min(call.c.due_at)).where(part).group_by(call.c.line)
+        for line, count, oldest in connection.execute(counted):
+            lines[line]["calls"][stage] = count
+            if stage == "waiting":
+                lines[line]["oldest_due"] = oldest
+    live = select(copy.c.line, copy.c.state, func.count()).where(copy_is_live).group_by(copy.c.state, copy.c.line)
+    for line, state, count in connection.execute(live):
+        lines[line]["copies"][State.of(state).status.value] += count
+    waiting = connection.execute(select(func.count(), func.min(event.c.recorded_at)).where(event_waits)).one()
+    return {
+        "lines": dict(lines),
+        "unread": _count(connection, raw_is_kept),
+        "unpublished": waiting[0],
+        "oldest_unpublished": waiting[1],
+        "asides": _count(connection, aside_is_open),
+        "parked": connection.execute(select(func.count()).select_from(parked)).scalar(),
+    }
+
+
+def _count(connection: Connection, part: Any) -> int:
+    return connection.execute(select(func.count()).where(part)).scalar() or 0

@@ -1,0 +1,143 @@
+"""The life of one thing, from every table that knows it. No text, no number."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from relay.journal.announce import announcement
+from relay.journal.schema import aside, call, command, copy, event, message, raw
+
+# What is shown of an event's body: words and ids, never what somebody wrote or a number.
+_SHOWN = (
+    "outcome",
+    "replayed",
+    "copy_id",
+    "status",
+    "previous",
+    "final",
+    "confirmed",
+    "late",
+    "attempt",
+    "what",
+    "why",
+)
+
+
+def trace(connection: Connection, about: str) -> list[dict[str, Any]]:
+    """Everything that is known of `about`, in the order of time; empty where nothing is.
+
+    Args:
+        connection: reads.
+        about: the id of a request, a message, a copy, a call, kept bytes or what was set aside.
+    """
+    messages = _messages(connection, about)
+    steps: list[dict[str, Any]] = []
+    for message_id in sorted(messages):
+        steps += _of_message(connection, message_id)
+    steps += _of_raw(connection, raw.c.id == about) if not messages else []
+    steps += _asides(connection, or_(aside.c.id == about, aside.c.raw_id == about, aside.c.event_id == about))
+    return sorted(steps, key=lambda step: step["at"])
+
+
+def _messages(connection: Connection, about: str) -> set[str]:
+    asked = (
+        select(message.c.id).where(message.c.id == about),
+        select(command.c.message_id).where(command.c.key == about),
+        select(copy.c.message_id).where(copy.c.id == about),
+        select(call.c.message_id).where(call.c.id == about),
+        select(copy.c.message_id).join(aside, aside.c.copy_id == copy.c.id).where(aside.c.id == about),
+    )
+    return {row[0] for one in asked for row in connection.execute(one)}
+
+
+def _of_message(connection: Connection, message_id: str) -> Iterator[dict[str, Any]]:
+    for row in connection.execute(select(message).where(message.c.id == message_id)):
+        yield {
+            "at": row.created_at,
+            "what": "message",
+            "message_id": row.id,
+            "direction": row.direction,
+            "line": row.line,
+            "client": row.client,
+            "request_id": row.request_id,
+            "open_copies": row.open_copies,
+        }
+    yield from _copies(connection, message_id)
+    yield from _calls(connection, message_id)
+    yield from _events(connection, message_id)
+    mine = select(copy.c.id).where(copy.c.message_id == message_id)
+    yield from _asides(connection, aside.c.copy_id.in_(mine))
+
+
+def _copies(connection: Connection, message_id: str) -> Iterator[dict[str, Any]]:
+    for row in connection.execute(select(copy).where(copy.c.message_id == message_id).order_by(copy.c.ordinal)):
+        yield {
+            "at": row.changed_at,
+            "what": "copy",
+            "copy_id": row.id,
+            "call_id": row.call_id,
+            "state": row.state,
+            "attempt": row.attempt,
+            "provider_status": row.provider_status,
+            "provider_code": row.provider_code,
+            "error": row.problem["code"] if row.problem else None,
+        }
+
+
+def _calls(connection: Connection, message_id: str) -> Iterator[dict[str, Any]]:
+    for row in connection.execute(select(call).where(call.c.message_id == message_id).order_by(call.c.id)):
+        yield {
+            "at": row.began_at or row.due_at,
+            "what": "call",
+            "call_id": row.id,
+            "stage": row.stage,
+            "due_at": row.due_at,
+            "attempts": row.attempts,
+            "handed_over_at": row.handed_over_at,
+            "look_at": row.look_at,
+            "looks": row.looks,
+        }
+
+
+def _events(connection: Connection, message_id: str) -> Iterator[dict[str, Any]]:
+    for row in connection.execute(select(event).where(event.c.subject == message_id).order_by(event.c.position)):
+        whole = announcement(row)
+        body = whole.body if whole else {}
+        yield {
+            "at": row.recorded_at,
+            "what": row.kind,
+            "event_id": row.id,
+            "sequence": row.sequence,
+            "published_at": row.published_at,
+            **{name: body[name] for name in _SHOWN if name in body and name != "what"},
+        }
+
+
+def _of_raw(connection: Connection, which: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
+    columns = (raw.c.id, raw.c.line, raw.c.source, raw.c.event, raw.c.state, raw.c.received_at)
+    for row in connection.execute(select(*columns).where(which)):
+        yield {
+            "at": row.received_at,
+            "what": "raw",
+            "raw_id": row.id,
+            "line": row.line,
+            "source": row.source,
+            "event": row.event,
+            "state": row.state,
+        }
+
+
+def _asides(connection: Connection, which: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
+    for row in connection.execute(select(aside).where(which)):
+        yield {
+            "at": row.at,
+            "what": "aside",
+            "aside_id": row.id,
+            "kind": row.kind,
+            "about": row.what,
+            "why": row.why,
+            "state": row.state,
+            "copy_id": row.copy_id,
+            "raw_id": row.raw_id,
+        }

@@ -1,0 +1,113 @@
+"""What time alone does: expiry, the end of following, and forgetting what is done with. In pieces that keep nobody."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, delete, or_, select
+
+from relay.domain.schedule import TRACKING_HORIZON
+from relay.journal.callrows import expire_calls
+from relay.journal.looks import end_following
+from relay.journal.schema import (
+    call,
+    call_is_followed,
+    command,
+    copy,
+    event,
+    event_is_published,
+    message,
+    message_has_ended,
+    parked,
+    raw,
+    raw_is_read,
+    seen,
+)
+from relay.journal.sqlite import one_of
+from relay.journal.transaction import Transaction
+from relay.journal.writer import Writer
+
+HORIZON = timedelta(seconds=TRACKING_HORIZON)
+# The last look comes after the horizon; where no look comes any more, because the line is gone, time decides.
+LAST_LOOK_WITHIN = timedelta(hours=1)
+
+KEPT_FOR = timedelta(days=7)  # published events, read bytes, and messages with their keys after their last copy ended
+SEEN_FOR = timedelta(hours=80)  # longer than the 72 hours for which AT&T repeats a web hook
+PARKED_FOR = 72 * 3600.0  # seconds
+
+
+class UpkeepVerbs:
+    """What a janitor does. Each gives how much it did: as long as that is not 0, there may be more."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def expire(self, limit: int = 500) -> int:
+        """End what was not handed over before its expiry, up to `limit` calls; gives the number of copies."""
+        return await self._writer.run(lambda tx: expire_calls(tx, limit))
+
+    async def end_following(self, limit: int = 500) -> int:
+        """End the following of what was handed over 72 hours ago, up to `limit` calls; gives the number of copies."""
+
+        def operation(tx: Transaction) -> int:
+            no_look_left = or_(call.c.look_at.is_(None), call.c.handed_over_at <= tx.now - HORIZON - LAST_LOOK_WITHIN)
+            over = and_(call_is_followed, call.c.handed_over_at <= tx.now - HORIZON, no_look_left)
+            oldest = select(call.c.id).where(over).order_by(call.c.handed_over_at).limit(limit)
+            return end_following(tx, [row.id for row in tx.execute(oldest)], None)
+
+        return await self._writer.run(operation)
+
+    async def drop_parked(self, older_than: float = PARKED_FOR) -> int:
+        """Drop reports that were parked so many seconds ago: nobody here sent what they are about."""
+        return await self._writer.run(
+            lambda tx: _drop(tx, parked, parked.c.id, parked.c.at, tx.now - timedelta(seconds=older_than), 500)
+        )
+
+    async def purge(self, limit: int = 100) -> int:
+        """Forget what was finished long enough ago, up to `limit` rows a table; gives the number of rows."""
+        steps: tuple[Callable[[Transaction], int], ...] = (
+            lambda tx: _drop(tx, event, event.c.id, event.c.published_at, tx.now - KEPT_FOR, limit, event_is_published),
+            lambda tx: _drop(tx, raw, raw.c.id, raw.c.received_at, tx.now - KEPT_FOR, limit, raw_is_read),
+            lambda tx: _drop_seen(tx, limit),
+            lambda tx: _drop_messages(tx, limit),
+        )
+        # One commit each, so that nobody waits for all of them.
+        return sum([await self._writer.run(step) for step in steps])
+
+
+def _drop(  # noqa: PLR0913, PLR0917 - what is to be dropped
+    tx: Transaction,
+    table: Table,
+    key: ColumnElement[Any],
+    at: ColumnElement[Any],
+    before: datetime,
+    limit: int,
+    part: ColumnElement[bool] | None = None,
+) -> int:
+    old = select(key).where(at < before).order_by(at).limit(limit)
+    ids = [row[0] for row in tx.execute(old if part is None else old.where(part))]
+    return tx.execute(delete(table).where(one_of(key, ids))).rowcount if ids else 0
+
+
+def _drop_seen(tx: Transaction, limit: int) -> int:
+    old = select(seen.c.line, seen.c.key).where(seen.c.at < tx.now - SEEN_FOR).order_by(seen.c.at).limit(limit)
+    rows = tx.execute(old).all()
+    for row in rows:
+        tx.execute(delete(seen).where(seen.c.line == row.line, seen.c.key == row.key))
+    return len(rows)
+
+
+def _drop_messages(tx: Transaction, limit: int) -> int:
+    """Drop ended messages with all that is theirs: copies first, and in pieces, for one may have thousands."""
+    old = select(message.c.id).where(message_has_ended, message.c.ended_at < tx.now - KEPT_FOR)
+    ids = [row.id for row in tx.execute(old.order_by(message.c.ended_at).limit(limit))]
+    if not ids:
+        return 0
+    some = select(copy.c.id).where(one_of(copy.c.message_id, ids)).limit(limit)
+    copies = [row.id for row in tx.execute(some)]
+    if copies:
+        tx.execute(delete(copy).where(one_of(copy.c.id, copies)))
+        return len(copies)
+    for table in (call, command):
+        tx.execute(delete(table).where(one_of(table.c.message_id, ids)))
+    return tx.execute(delete(message).where(one_of(message.c.id, ids))).rowcount

@@ -1,0 +1,113 @@
+"""Every event that relay logs: its name, levels, fields and meaning. A test compares it with the code, both ways."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one event's lines are like. `levels` and `fields` are separated by blanks; lines may lack fields."""
+
+    levels: str
+    fields: str
+    meaning: str
+
+
+CATALOGUE: Mapping[str, Entry] = {
+    # relay itself
+    "relay.started": Entry("info", "version node lines", "relay serves its lines"),
+    "relay.stopping": Entry("info", "node", "relay was told to stop; calls in flight may finish"),
+    "relay.stopped": Entry("info", "node", "relay has stopped"),
+    "stage.failed": Entry(
+        "error", "stage line failures wait exception", "a stage failed; it is tried again after `wait` seconds"
+    ),
+    "stage.recovered": Entry("info", "stage line", "a stage that had failed works again"),
+    "stage.stuck": Entry("critical", "stages", "stages have been at one step for too long; systemd will restart relay"),
+    "library.logged": Entry("info warning error critical", "logger said exception", "a library said something"),
+    # the bus
+    "bus.connected": Entry("info", "connection protocol session_present", "a connection to the broker is up"),
+    "bus.listening": Entry("info", "subscriptions", "the broker has confirmed the subscriptions for commands"),
+    "bus.online": Entry("info", "topic", "the retained topics are published, and the node is online"),
+    "bus.lost": Entry("warning", "connection detail code", "a connection to the broker was lost, and is made again"),
+    "bus.refused": Entry("error", "connection cause detail", "the broker refuses the connection"),
+    "bus.client_id_taken": Entry("error", "client_id cure", "another client connects under the same client id"),
+    "bus.session_lost": Entry("warning", "detail", "the broker has forgotten commands that it held for relay"),
+    "bus.stray": Entry("warning", "detail", "a message came on a topic that is no command's"),
+    "bus.reply_refused": Entry("warning", "line detail", "the broker refused an answer at a request's Response Topic"),
+    "bus.state_refused": Entry("error", "topic detail", "the broker refuses a retained topic; see its ACL"),
+    "publish.refused": Entry("warning", "event_id kind line reason", "the broker refused an event"),
+    "command.taken": Entry("info", "line verb outcome message_id replayed", "a command was written down and answered"),
+    # the journal
+    "journal.recovered": Entry(
+        "info", "node uncertain", "the journal is open; so many calls were cut by the last stop"
+    ),
+    "journal.tidied": Entry(
+        "info", "expired ended dropped", "copies expired, copies no longer followed, reports given up"
+    ),
+    "call.fenced": Entry("warning", "call_id owner stage", "an answer came for a call that somebody else has judged"),
+    "copy.contradicted": Entry("warning", "line copy_id state fact", "a provider's word did not fit the copy's state"),
+    "raw.aside": Entry(
+        "warning", "line source raw_id", "a provider's answer could not be read; it is kept for a person"
+    ),
+    "report.unmatched": Entry("warning", "line call_id", "a delivery status names no copy of its call"),
+    # texts out
+    "call.begun": Entry("debug", "line call_id message_id attempt", "a call to the provider begins"),
+    "call.answered": Entry("info", "line call_id message_id copies", "the provider has taken a call"),
+    "call.failed": Entry(
+        "info warning error",
+        "line call_id message_id attempt policy code http provider_code",
+        "a call failed; `policy` is what follows",
+    ),
+    "call.untracked": Entry(
+        "warning", "line call_id copies", "the provider took copies without an id: no report can reach them"
+    ),
+    "status.read": Entry("debug", "line call_id reports", "a call's delivery status was read"),
+    "status.failed": Entry("info warning", "line call_id policy code", "a call's delivery status could not be fetched"),
+    # texts in
+    "inbox.read": Entry("info", "line raw_id messages pending", "a page of the inbox was read"),
+    "inbox.failed": Entry("warning", "line policy code failures", "the inbox could not be fetched"),
+    "inbox.loss_suspected": Entry(
+        "error", "line reason", "a page may have been deleted at the provider and not received"
+    ),
+    "hook.read": Entry("info", "line hook raw_id messages duplicates applied parked", "a web hook was read"),
+    "hook.refused": Entry(
+        "error", "line hook reason", "a web hook could not be kept; the provider was asked to call again"
+    ),
+    "hooks.checked": Entry(
+        "debug info", "line changes", "the provider's web hooks were compared with relay's, and mended"
+    ),
+    "hooks.failed": Entry("warning", "line policy code", "the provider's web hooks could not be compared"),
+    "hooks.not_installed": Entry("warning", "line reason", "no web hooks are installed for a line that takes them"),
+    "listener.started": Entry("info", "host port", "web hooks are listened for"),
+    # the providers' services
+    "provider.call": Entry("debug", "method path status", "a provider answered an HTTP request"),
+    "provider.call.failed": Entry("debug", "method path written error", "an HTTP request got no answer"),
+    "provider.credentials.unseen": Entry(
+        "error", "http asked", "the provider did not see the credentials that were sent"
+    ),
+    "oauth.token.kept": Entry("debug", "expires_at", "a new access token is kept"),
+    "oauth.token.unreadable": Entry("warning", "", "the kept access token cannot be read; a new one is asked for"),
+    "oauth.refresh.refused": Entry(
+        "info", "code", "a refresh token was refused; a new token is asked for from scratch"
+    ),
+    "oauth.renewal.failed": Entry("warning", "code expires_at", "an early renewal failed; the old token is still used"),
+}
+
+
+def as_markdown() -> str:
+    """The catalogue as the page `docs/log-events.md`."""
+    return "\n".join(_page()) + "\n"
+
+
+def _page() -> Iterator[str]:
+    yield "# Log events"
+    yield ""
+    yield "Made from `relay/telemetry/catalogue.py`; a test keeps it true. Each line has `timestamp` (UTC), `level`,"
+    yield "`event`. No line holds a message text, a phone number or a secret: a number appears as `peer`, a hash under the"
+    yield "installation's own key, equal for equal numbers. `exception` is an error's type and where it came from."
+    yield ""
+    yield "| event | level | fields | meaning |"
+    yield "|---|---|---|---|"
+    for name, entry in sorted(CATALOGUE.items()):
+        fields = ", ".join(f"`{field}`" for field in entry.fields.split())
+        yield f"| `{name}` | {', '.join(entry.levels.split())} | {fields} | {entry.meaning} |"
