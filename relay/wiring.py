@@ -1,7 +1,8 @@
 """The composition root: settings become running objects. The only place where concrete classes meet."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from relay.bus.requests import CommandRules
 from relay.clock import Clock, LabClock, SystemClock
 from relay.control import Controls, ControlServer
 from relay.hookaddresses import HookSecrets, hook_addresses, hook_prefix, hook_secrets
-from relay.ids import Ids
+from relay.ids import Ids, unguessable
 from relay.journal import Journal, lab_anchor
 from relay.listener import HookRoutes, Listener
 from relay.providerkit.spec import (
@@ -45,6 +46,9 @@ from relay.telemetry.notify import Notifier
 
 log = structlog.get_logger()
 
+_NOBODYS = ""  # the owner of what belongs to no line
+_PEER_KEY = "log.peer_key"
+
 
 @dataclass(frozen=True, slots=True)
 class Core:
@@ -59,15 +63,28 @@ class Core:
 
 
 async def serve(
-    settings: Settings, providers: Mapping[str, Provider], *, notifier: Notifier, stop: asyncio.Event
+    settings: Settings,
+    providers: Mapping[str, Provider],
+    *,
+    notifier: Notifier,
+    stop: asyncio.Event,
+    use_peer_key: Callable[[bytes], None],
 ) -> None:
     """Run relay until `stop` is set: what starts later stops first.
+
+    Args:
+        settings: the whole tree.
+        providers: every provider there is, by name.
+        notifier: tells systemd.
+        stop: ends it.
+        use_peer_key: is given the key under which logs hash numbers; the journal keeps it, so that they stay equal.
 
     Raises:
         JournalUnusable, JournalTooNew: the journal cannot be opened.
         OSError: an address cannot be listened on.
     """
     async with core(settings, providers) as base:
+        use_peer_key(await _peer_key(base.journal))
         board, pulse = LineBoard(base.clock, base.lines), Pulse()
         status = NodeStatus(settings, base.clock, base.journal, board)
         async with Bus(bus_settings(settings), tuple(base.lines), base.clock, base.ids) as bus:
@@ -101,9 +118,9 @@ async def core(settings: Settings, providers: Mapping[str, Provider]) -> AsyncIt
     """The journal, opened and recovered, and the lines, connected."""
     clock = await _clock(settings)
     ids = Ids(clock)
-    async with Journal.open(settings.journal.url, clock=clock, ids=ids, node=settings.node.name) as journal:
-        recovered = await journal.calls.recover(settings.node.name)
-        log.info("journal.recovered", node=settings.node.name, uncertain=recovered.uncertain)
+    name = settings.node.name
+    async with await Journal.open(settings.journal.url, clock=clock, ids=ids, node=name) as journal:
+        await _recover(journal, name)
         lines = {
             alias: providers[line.provider].connect(LineContext(alias, line, journal.memory(alias), clock, ids))
             for alias, line in settings.lines.items()
@@ -212,11 +229,35 @@ def bus_settings(settings: Settings) -> BusSettings:
     )
 
 
+async def _recover(journal: Journal, node: str) -> None:
+    """Say in one line what a former life left: calls that were cut, and what waits."""
+    cut = await journal.calls.recover(node)
+    left = await journal.queries.status()
+    log.log(
+        logging.WARNING if cut.calls else logging.INFO,
+        "journal.recovered",
+        node=node,
+        cut_calls=cut.calls,
+        uncertain=cut.uncertain,
+        unread=left["unread"],
+        unpublished=left["unpublished"],
+    )
+
+
 async def _clock(settings: Settings) -> Clock:
     if settings.lab is None:
         return SystemClock()
-    anchor_real, anchor_lab = await lab_anchor(settings.journal.url, settings.lab.epoch)
+    anchor_real, anchor_lab = await lab_anchor(settings.journal.url, settings.lab.epoch, real=SystemClock())
     return LabClock(settings.lab.speed, anchor_real, anchor_lab)
+
+
+async def _peer_key(journal: Journal) -> bytes:
+    memory = journal.memory(_NOBODYS)
+    key = await memory.get(_PEER_KEY)
+    if key is None:
+        key = unguessable().encode()
+        await memory.put(_PEER_KEY, key)
+    return key
 
 
 def _configured_secret(settings: Settings, alias: str) -> str | None:

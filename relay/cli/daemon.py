@@ -15,8 +15,6 @@ from yarl import URL
 
 T = TypeVar("T")
 
-DEFAULT_CONFIG = "/etc/relay/relay.toml"
-
 SocketOption = typer.Option(None, "--socket", help="The daemon's control socket.", show_default=False)
 JsonOption = typer.Option(False, "--json", help="One JSON object a line.")
 
@@ -82,14 +80,16 @@ def talk(socket: Path | None, conversation: Callable[[Daemon], Awaitable[T]]) ->
 
 def find_socket() -> Path:
     """The socket that the settings name, as far as they can be read; otherwise the one they would have by default."""
+    from relay.settings import config_path, default_socket  # noqa: PLC0415 - slow to load, and --socket needs none
+
     named = os.environ.get("RELAY_ADMIN__SOCKET")
     if named:
         return Path(named)
     try:
-        settings = tomllib.loads(Path(os.environ.get("RELAY_CONFIG") or DEFAULT_CONFIG).read_text())
+        settings = tomllib.loads(config_path(None, os.environ).read_text())
         return Path(settings["admin"]["socket"])
     except (OSError, ValueError, KeyError, TypeError):
-        return Path(os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or "/run/relay") / "relay.sock"
+        return default_socket(os.environ)
 
 
 def fail(sentence: str) -> NoReturn:

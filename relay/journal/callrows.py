@@ -125,8 +125,9 @@ def close_waiting(tx: Transaction, ids: Sequence[str]) -> None:
 
 def _settle(tx: Transaction, row: Row[Any], copies: Sequence[Copy]) -> None:
     if any(one.followed for one in copies):
-        # Reports may tell of a call that was never answered: its copies are followed from when it began.
-        set_call(tx, row.id, stage="followed", handed_over_at=row.handed_over_at or row.began_at or tx.now)
+        if row.stage != "followed" or row.handed_over_at is None:
+            # Reports may tell of a call that was never answered: its copies are followed from when it began.
+            set_call(tx, row.id, stage="followed", handed_over_at=row.handed_over_at or row.began_at or tx.now)
     elif any(one.state is State.UNCERTAIN for one in copies):
         set_call(tx, row.id, stage="held", look_at=None)
     else:

@@ -101,7 +101,10 @@ class SqliteStore:
 
 def one_of(column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnElement[bool]:
     """Whether `column` is one of `values`, which travel as one parameter, however many they are."""
-    parameter = as_json(list(values)).decode("ascii")
+    listed = list(values)
+    if len(listed) == 1:
+        return column == listed[0]
+    parameter = as_json(listed).decode("ascii")
     return column.in_(select(func.json_each(parameter).table_valued("value").c.value))
 
 

@@ -44,6 +44,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "journal.tidied": Entry(
         "info", "expired ended dropped", "copies expired, copies no longer followed, reports given up"
     ),
+    "calls.recovered": Entry("warning", "owner calls uncertain", "calls in flight at the last stop were judged"),
     "call.fenced": Entry("warning", "call_id owner stage", "an answer came for a call that somebody else has judged"),
     "copy.contradicted": Entry("warning", "line copy_id state fact", "a provider's word did not fit the copy's state"),
     "raw.aside": Entry(
@@ -102,8 +103,8 @@ def as_markdown() -> str:
 def _page() -> Iterator[str]:
     yield "# Log events"
     yield ""
-    yield "Made from `relay/telemetry/catalogue.py`; a test keeps it true. Each line has `timestamp` (UTC), `level`,"
-    yield "`event`. No line holds a message text, a phone number or a secret: a number appears as `peer`, a hash under the"
+    yield "Made from `relay/telemetry/catalogue.py`; a test keeps it true. Each line has `timestamp` (UTC), `level` and"
+    yield "`event`. None holds a message text, a phone number or a secret: a number appears as `peer`, a hash under the"
     yield "installation's own key, equal for equal numbers. `exception` is an error's type and where it came from."
     yield ""
     yield "| event | level | fields | meaning |"

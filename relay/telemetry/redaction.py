@@ -33,14 +33,15 @@ _COUNT_FIELD = re.compile(r"(^|_)(id|ids|ref|position|at|bytes|seconds|ms|since|
 
 _IDS = r"(?P<id>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\bSMS[0-9a-f]{16}\b)"
 _NAMED = r"(?:session|(?:access_|refresh_)?token|client_(?:secret|id)|app_(?:secret|key)|password|secret|api_key)"
-_MAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+_MAIL = r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+# Every search is bounded: a text of any length takes milliseconds, whatever stands in it.
 _PATTERNS = re.compile(
     rf"""
     {_IDS}
   | (?P<scheme>\b(?:Bearer|Basic)\s+)[^\s"',;]+
   | (?P<name>\b{_NAMED}["']?\s*(?:=|:|%3D)\s*["']?)[^\s"'&;,)}}\]]+
-  | (?P<query>\?)(?=[^\s"'<>]*=)[^\s"'<>)\]]+
-  | (?P<user>\b[a-z][a-z0-9+.-]*://)[^\s/@"']+@
+  | (?P<query>\?)(?=[^\s"'<>]{{0,99}}=)[^\s"'<>)\]]+
+  | (?P<user>\b[a-z][a-z0-9+.-]{{0,9}}://)[^\s/@"']+@
   | (?P<hook>/(?:hooks|consent)/[a-z0-9-]+/)[^\s/?"']+
   | (?P<uri>\b(?:tel|ptn|short)(?::|%3A)/{{0,2}}(?:\+|%2B)?[0-9(][0-9().%-]*)
   | (?P<mail>{_MAIL})

@@ -13,4 +13,5 @@ async def running(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator
     """A world whose relay is running."""
     async with world(tmp_path, free_port) as made:
         await made.relay.start()
+        await made.listening()
         yield made

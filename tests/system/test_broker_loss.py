@@ -12,7 +12,7 @@ async def test_a_broker_that_comes_back_without_its_state_costs_nothing(running:
         running.text_in("+12065550177", "12345" if number % 2 else "+12065550100", f"meanwhile {number}")
     running.ears.connected.clear()
     await running.relay.lives_for(30.0)
-    await running.broker.start(keep_state=False)
+    await running.broker.start(forget=True)
     await running.ears.connected.wait()
     running.ears.heard.clear()
 

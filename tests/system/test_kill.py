@@ -18,8 +18,12 @@ async def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path, free_
     chance = random.Random(SEED)  # noqa: S311 - a failure must repeat
     requests: dict[str, dict[str, Any]] = {}
     texts_in: list[str] = []
+    lives = KILLS * (10 if long else 1)
     async with world(tmp_path, free_port) as made:
-        for life in range(KILLS * (10 if long else 1)):
+        await made.relay.start()
+        await made.listening()
+        await made.relay.kill()
+        for life in range(lives):
             await made.relay.start()
             traffic = asyncio.create_task(_traffic(made, chance, life, requests, texts_in))
             await made.relay.lives_for(chance.uniform(0.0, 0.8))
@@ -33,7 +37,7 @@ async def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path, free_
     assert (found.unanswered, found.endless, found.unsent) == ([], [], [])
     assert found.doubled == []
     assert (found.unheard, found.heard_twice) == ([], [])
-    assert len(listed) == len(range(KILLS * (10 if long else 1))) + 1
+    assert len(listed) == lives + 2
     print(f"{len(requests)} requests, {len(texts_in)} texts in: {found}")
 
 

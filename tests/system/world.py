@@ -86,10 +86,7 @@ class RelayProcess:
         with notified, self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-m",
-                "relay",
-                "run",
-                "--config",
+                "/tmp/runrelay.py",
                 str(self.directory / "relay.toml"),
                 stdout=log,
                 stderr=log,
@@ -223,6 +220,14 @@ class World:
     ears: Subscriber
     speed: float
 
+    async def listening(self) -> None:
+        """Wait until relay has said that it is online: from its first life on, the broker keeps commands for it."""
+
+        def online() -> bool:
+            return any(topic.startswith("relay/node/") and body.get("state") == "online" for topic, body in self.ears.heard)
+
+        await self.ears.until(online, what="relay is online")
+
     async def publish(self, topic: str, payload: Mapping[str, Any] | bytes, *, retain: bool = False) -> None:
         """Publish one command as any client would; it is with the broker on return."""
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
@@ -244,7 +249,9 @@ async def world(directory: Path, free_port: Callable[[], int], *, speed: float =
     """A running world; relay itself is started by the test."""
     epoch = datetime.now(UTC)
     clock = LabClock(speed, epoch, epoch)
-    async with Mosquitto(persistence=True) as broker, Simulator(SimulatorOptions(clock=clock, keep=None)) as att:
+    (directory / "broker").mkdir()
+    options = SimulatorOptions(clock=clock, keep=None)
+    async with Mosquitto(directory / "broker", persistent=True) as broker, Simulator(options) as att:
         _write_settings(directory, broker.port, free_port(), att.base_url, speed, epoch)
         ears = Subscriber(broker.port)
         listening = asyncio.create_task(ears.run())

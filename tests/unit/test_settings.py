@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr
 from relay.providerkit.duration import Duration
 from relay.providerkit.spec import LineSettings
 from relay.settings import BadSettings, Endpoint, SettingProblem, Settings, load_settings
+from relay.settings.types import node_name_of
 
 Load = Callable[..., Settings]
 
@@ -323,3 +324,28 @@ def test_a_line_cannot_be_made_of_nothing_but_a_misspelt_table(load: Load) -> No
     """A value where a table should be is told, wherever it comes from."""
     [problem] = refused(lambda: load(environment={"RELAY_BUS": "x"}))
     assert problem.what == "is a table of settings, and not a value"
+
+
+def test_the_process_environment_is_not_read_behind_the_callers_back(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Terminals set LINES; pydantic-settings alone would take it for ours."""
+    for name in ("LINES", "LOG", "BUS", "RELAY_BUS__URL"):
+        monkeypatch.setenv(name, "40")
+    assert list(load().lines) == ["front-desk"]
+
+
+@pytest.mark.parametrize("name", ["12065550123", "-a", "A", "a_b", "", "a" * 33])
+def test_a_node_is_named_so_that_it_can_stand_in_a_topic(name: str, load: Load) -> None:
+    """No phone number ever appears in a topic."""
+    [problem] = refused(lambda: load(environment={"RELAY_NODE__NAME": name}))
+    assert problem.key == "RELAY_NODE__NAME"
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("Relay-1.example.com", "relay-1"), ("my_host", "my-host"), ("___", "relay"), ("2065550123", "relay")],
+)
+def test_a_host_gives_the_node_a_valid_name(host: str, name: str) -> None:
+    """Whatever the machine is called."""
+    assert node_name_of(host) == name
