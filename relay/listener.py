@@ -63,12 +63,12 @@ class Listener:
         self._routes = routes
         self._take = take
         self._max_body = max_body
-        self._runner = web.ServerRunner(_GuardedServer(self._handle, access_log=None))
+        self._runner = web.ServerRunner(_GuardedServer(self._handle, access_log=None), shutdown_timeout=5.0)
 
     async def __aenter__(self) -> Self:
         """Listen; raises OSError where the address cannot be had."""
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port, shutdown_timeout=5.0)
+        site = web.TCPSite(self._runner, self._host, self.port)
         await site.start()
         self.port = self._runner.addresses[0][1]
         log.info("listener.started", host=self._host, port=self.port)

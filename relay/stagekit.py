@@ -38,7 +38,7 @@ class Window:
     """Work in flight, at most `size` pieces at once: a free place is taken at once, none waits for the slowest.
 
     A piece is not cancelled when the stage stops: `drain` lets it finish first. A piece that fails unexpectedly
-    makes the next `room` raise its error, so that the supervisor sees it.
+    makes the next `room` raise its error, so that the supervisor sees it; what failed together is raised once.
     """
 
     def __init__(self, size: int) -> None:
@@ -56,7 +56,10 @@ class Window:
         """Return once a place is free; raises what a piece failed with."""
         while True:
             if self._failed:
-                raise self._failed.pop(0)
+                # One trouble is one failure: else the stage would still be failing long after the trouble is over.
+                first, *_ = self._failed
+                self._failed.clear()
+                raise first
             if len(self._pieces) < self._size:
                 return
             self._changed.clear()

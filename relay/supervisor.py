@@ -20,7 +20,7 @@ from relay.telemetry.notify import Notifier
 
 log = structlog.get_logger()
 
-STUCK_AFTER = 180.0  # real seconds that one step may take: longer than any call's time-out
+STUCK_AFTER = 1260.0  # real seconds that one step may take: two tokens and two calls of five minutes each fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,11 @@ class Supervisor:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.gather(*(stage.drain(self.grace) for stage in stages))
-            for stage in stages:
+            ends = await asyncio.gather(*(stage.drain(self.grace) for stage in stages), return_exceptions=True)
+            for stage, end in zip(stages, ends, strict=True):
                 self.pulse.gone(stage.name)
+                if isinstance(end, BaseException):
+                    log.error("stage.undrained", stage=stage.name, line=stage.line, exc_info=end)
 
     async def _repeat(self, stage: Stage) -> None:
         failures = 0
@@ -61,7 +63,9 @@ class Supervisor:
             self.pulse.busy(stage.name)
             try:
                 rest = await stage.step()
-            except Exception as error:  # noqa: BLE001 - the one place: no stage's trouble may end another
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the one place: no stage's trouble may end another
+                if _is_to_end():
+                    raise
                 failures += 1
                 rest = self._failed(stage, error, failures)
             else:
@@ -72,7 +76,7 @@ class Supervisor:
             if rest is not None:
                 await rest.over(self.clock)
 
-    def _failed(self, stage: Stage, error: Exception, failures: int) -> Rest:
+    def _failed(self, stage: Stage, error: BaseException, failures: int) -> Rest:
         wait = STAGE_FAILED.delay(failures, self.ids.chance.random())
         log.error("stage.failed", stage=stage.name, line=stage.line, failures=failures, wait=wait, exc_info=error)
         if stage.line:
@@ -83,6 +87,12 @@ class Supervisor:
         log.info("stage.recovered", stage=stage.name, line=stage.line)
         if stage.line:
             self.board.report(stage.line, stage.name, LineState.READY)
+
+
+def _is_to_end() -> bool:
+    """Whether this task was asked to end: a step that answers that with another error has to end all the same."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def keep_watchdog(notifier: Notifier, pulse: Pulse) -> None:

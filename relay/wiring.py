@@ -231,7 +231,7 @@ def bus_settings(settings: Settings) -> BusSettings:
 
 async def _recover(journal: Journal, node: str) -> None:
     """Say in one line what a former life left: calls that were cut, and what waits."""
-    cut = await journal.calls.recover(node)
+    cut = await journal.calls.recover()
     left = await journal.queries.status()
     log.log(
         logging.WARNING if cut.calls else logging.INFO,

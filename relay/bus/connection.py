@@ -23,6 +23,8 @@ log = structlog.get_logger()
 _STEADY = timedelta(seconds=30)  # a link that lived so long was a good one: the next wait is the shortest again
 _TAKEOVERS = 3  # so many within the time below are no reconnection of our own
 _TAKEOVER_TIME = timedelta(minutes=2)
+_SHORT_LIVES = 5  # so many links in a row that were no good ones
+_CURE = "stop the other relay, or give one of them another bus.commands_id or node.name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class Connection:
         self._protocol = "3.1.1" if settings.protocol == "3.1.1" else "5"
         self._settled = settings.protocol != "auto"
         self._attempt = 0
+        self._short_lives = 0
         self._trouble: str | None = None
         self._takeovers: deque[datetime] = deque(maxlen=_TAKEOVERS)
 
@@ -73,9 +76,10 @@ class Connection:
             self._connected(link)
             since = self._clock.now()
             loss = await self._hold(link)
+        steady = self._clock.now() - since >= _STEADY
+        self._short_lives = 0 if steady else self._short_lives + 1
+        self._attempt = 1 if steady else self._attempt
         self._lost(link, loss)
-        if self._clock.now() - since >= _STEADY:
-            self._attempt = 1
 
     async def _hold(self, link: Link) -> Loss:
         serving = asyncio.ensure_future(self._purpose.serve(link))
@@ -114,8 +118,11 @@ class Connection:
         if loss.code == SESSION_TAKEN_OVER:
             self._takeovers.append(self._clock.now())
             if self._contested():
-                cure = "stop the other relay, or give one of them another bus.commands_id or node.name"
-                log.error("bus.client_id_taken", client_id=link.dial.client_id, cure=cure)
+                log.error("bus.client_id_taken", client_id=link.dial.client_id, cure=_CURE)
+        elif self._short_lives == _SHORT_LIVES:
+            # Not every broker says why it closes: mosquitto 2.0.11 only closes when another takes the client id.
+            detail = "connections break soon after they are made: another relay has this client id, or the broker fails"
+            log.error("bus.unsteady", client_id=link.dial.client_id, detail=detail, cure=_CURE)
 
     def _contested(self) -> bool:
         """Whether somebody else keeps taking our client id."""

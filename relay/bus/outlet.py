@@ -49,7 +49,9 @@ class Outlet:
 
     async def wait_connected(self) -> None:
         """Wait until there is a link."""
-        await self._connected.wait()
+        while self.link is None:
+            self._connected.clear()  # it may be set still for a link that is lost and not yet cleared away
+            await self._connected.wait()
 
     @property
     def will(self) -> Publication:

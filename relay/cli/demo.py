@@ -4,7 +4,7 @@ from typing import Literal
 
 import typer
 
-EXAMPLE = """
+EXAMPLE = """\b
 Example: relay demo --stay
 
 It asks nothing, needs no root, and calls nobody outside this machine.

@@ -8,11 +8,11 @@ from pydantic_core import to_json
 
 from relay.cli.daemon import Daemon, JsonOption, SocketOption, talk
 
-EXAMPLE = """
+EXAMPLE = """\b
 Example: relay queue list --uncertain
 """
 
-queue = typer.Typer(no_args_is_help=True, help="What waits to be sent, and what waits for a person.")
+queue = typer.Typer(no_args_is_help=True, epilog=EXAMPLE, help="Show what waits for a person.")
 
 
 @queue.command("list", epilog=EXAMPLE)
@@ -21,7 +21,7 @@ def list_(
     as_json: bool = JsonOption,
     socket: Path | None = SocketOption,
 ) -> None:
-    """List the copies that are uncertain: their call was written and never answered."""
+    """List the uncertain copies. Their call was made and never answered."""
     del uncertain  # the only list there is
 
     async def conversation(daemon: Daemon) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-EXAMPLE = """
+EXAMPLE = """\b
 Example: relay run --config /etc/relay/relay.toml
 
 SIGTERM or Ctrl-C stops it: calls in flight finish first. A second one ends it at once.

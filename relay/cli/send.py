@@ -12,22 +12,23 @@ import typer
 from pydantic_core import from_json, to_json
 
 from relay.cli.daemon import Daemon, JsonOption, SocketOption, fail, talk
+from relay.cli.words import counted
 
-EXAMPLE = """
-Example: echo '{"to": ["+12065550123"], "text": "Your order is on its way."}' | relay send alerts --watch
+EXAMPLE = """\b
+Example: echo '{"to": ["+12065550123"], "text": "Hello"}' | relay send alerts --watch
 
 Without a pipe it asks for the numbers and the text. Exit code 0: accepted (with --watch: and no copy failed).
 """
 
 
 def send(
-    line: str = typer.Argument(help="The line to send from."),
+    line: str = typer.Argument(metavar="LINE", help="The line to send from."),
     request_id: str | None = typer.Option(None, "--id", help="The idempotency key: the same id is never sent twice."),
     watch: bool = typer.Option(False, "--watch", help="Follow every copy to its end."),
     as_json: bool = JsonOption,
     socket: Path | None = SocketOption,
 ) -> None:
-    """Send a text: the request is read from standard input, as the JSON of the contract."""
+    """Send a text. The request is read from standard input, as JSON."""
     request = _ask() if sys.stdin.isatty() else _read(sys.stdin.buffer.read())
     if request_id is not None:
         request["id"] = request_id
@@ -63,12 +64,13 @@ def _read(raw: bytes) -> dict[str, Any]:
 
 
 def _tell_result(result: dict[str, Any], *, as_json: bool) -> bool:
-    accepted = result["outcome"] == "accepted"
+    accepted: bool = result["outcome"] == "accepted"
     if as_json:
         typer.echo(to_json(result))
     elif accepted:
         again = " (this id was accepted before: nothing is sent again)" if result["replayed"] else ""
-        typer.echo(f"accepted {result['request_id']}: {len(result['copies'])} copies, {result['calls']} calls{again}")
+        copies, calls = counted(len(result["copies"]), "copy", "copies"), counted(result["calls"], "call")
+        typer.echo(f"accepted {result['request_id']}: {copies}, {calls}{again}")
         for copy in result["copies"]:
             if copy.get("error"):
                 typer.echo(f"  {copy['to']}  {copy['status']}: {copy['error']['detail']}")
@@ -82,6 +84,9 @@ async def _follow(
 ) -> bool:
     """Print each receipt until every copy has ended; whether none ended badly."""
     waited_for = {copy["copy_id"] for copy in copies if not _ended(copy)}
+    for copy in copies:
+        if copy.get("final"):
+            _tell_receipt(copy, as_json=as_json)
     well = not any(copy["status"] in _BAD_ENDS for copy in copies)
     while waited_for:
         event = await anext(events, None)

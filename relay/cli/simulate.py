@@ -5,7 +5,7 @@ from typing import Literal
 
 import typer
 
-EXAMPLE = """
+EXAMPLE = """\b
 Example: relay simulate --listen 127.0.0.1:8700 --speed 60 --seed 1
 
 It speaks to nobody but who calls it, and ends with Ctrl-C.

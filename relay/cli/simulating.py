@@ -1,6 +1,7 @@
 """The simulator alone, until a signal stops it, and what it says of itself at its start."""
 
 import asyncio
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +11,11 @@ import typer
 from relay.cli.ending import ending_in_words
 from relay.cli.signals import stop_on_signals
 from relay.clock import LabClock, SystemClock
+from relay.ids import unguessable
 from relay.settings import Endpoint
 from relay.settings.types import endpoint_of
 from relay.simulator.app import Simulator, SimulatorOptions
+from relay.telemetry.logging import configure
 
 GUIDE = """\
 AT&T is simulated at {base_url}; Ctrl-C ends it.
@@ -90,6 +93,7 @@ def simulate_until_stopped(asked: Simulated) -> None:
             typer.echo(guide(simulator.base_url, asked.speed, epoch))
             await stop.wait()
 
+    configure("auto", "warning", sys.stderr, unguessable().encode())
     with ending_in_words():
         asyncio.run(live())
 

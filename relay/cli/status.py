@@ -5,12 +5,11 @@ from typing import Any
 
 import typer
 from pydantic_core import to_json
-from rich.console import Console
-from rich.table import Table
 
 from relay.cli.daemon import Daemon, JsonOption, SocketOption, talk
+from relay.cli.words import moment, table
 
-EXAMPLE = """
+EXAMPLE = """\b
 Example: relay status --json
 """
 
@@ -31,16 +30,38 @@ def status(as_json: bool = JsonOption, socket: Path | None = SocketOption) -> No
 
 
 def _show(found: dict[str, Any]) -> None:
-    console = Console()
     bus = f"connected (MQTT {found['bus']['protocol']})" if found["bus"]["connected"] else "not connected"
-    console.print(f"node {found['node']}  {found['state']} since {found['since']}  bus {bus}  relay {found['version']}")
-    table = Table("line", "state", "since", "last success", "provider discards from", box=None)
-    for line, health in found["lines"].items():
-        reason = f" ({health['reason']})" if health["reason"] else ""
-        table.add_row(
-            line, health["state"] + reason, health["since"], health["last_success"] or "-", health["loss_at"] or "-"
-        )
-    console.print(table)
-    for name, value in found["journal"].items():
-        if not isinstance(value, dict):
-            console.print(f"{name.replace('_', ' ')}: {value if value is not None else '-'}")
+    typer.echo(f"node {found['node']}: {found['state']} since {moment(found['since'])}; bus {bus}; {found['version']}")
+    typer.echo()
+    for text in table(_LINES, [_line(line, health) for line, health in found["lines"].items()]):
+        typer.echo(text)
+    waiting = found["journal"]["lines"]
+    if waiting:
+        typer.echo()
+        for text in table(_WAITING, [_waits(line, counts) for line, counts in waiting.items()]):
+            typer.echo(text)
+    typer.echo()
+    for name, meaning in _COUNTS.items():
+        typer.echo(f"{found['journal'][name]:>6} {meaning}")
+
+
+_LINES = ("line", "state", "since", "last success", "provider discards from")
+_WAITING = ("line", "calls waiting", "in flight", "followed", "oldest is due", "copies")
+_COUNTS = {
+    "unpublished": "events wait for the bus",
+    "unread": "inbound pages and web hooks wait to be read",
+    "parked": "receipts wait for their message",
+    "asides": "things wait for a person",
+}
+
+
+def _line(line: str, health: dict[str, Any]) -> tuple[str, ...]:
+    reason = f" ({health['reason']})" if health["reason"] else ""
+    times = (moment(health[name]) for name in ("since", "last_success", "loss_at"))
+    return (line, health["state"] + reason, *times)
+
+
+def _waits(line: str, counts: dict[str, Any]) -> tuple[str, ...]:
+    calls = (str(counts["calls"][stage]) for stage in ("waiting", "in_flight", "followed"))
+    copies = ", ".join(f"{number} {status}" for status, number in counts["copies"].items())
+    return (line, *calls, moment(counts["oldest_due"]), copies)

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from relay.cli.daemon import Daemon, JsonOption, SocketOption, talk
 
-EXAMPLE = """
+EXAMPLE = """\b
 Example: relay tail --line alerts
 """
 

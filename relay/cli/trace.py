@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from relay.cli.daemon import Daemon, JsonOption, SocketOption, fail, talk
 
-EXAMPLE = """
+EXAMPLE = """\b
 Example: relay trace order-1234-shipped
 """
 

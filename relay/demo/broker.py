@@ -1,6 +1,7 @@
 """An MQTT broker on a free port of loopback: mosquitto where it is installed, amqtt in this process where it is not."""
 
 import asyncio
+import importlib
 import os
 import shutil
 import socket
@@ -60,7 +61,12 @@ async def _mosquitto(program: str, folder: Path) -> AsyncIterator[Broker]:
     config = await asyncio.to_thread(_write_config, folder, port)
     # A session of its own: Ctrl-C is for us, and we stop it last.
     process = await asyncio.create_subprocess_exec(
-        program, "-c", str(config), stdin=asyncio.subprocess.DEVNULL, start_new_session=True
+        program,
+        "-c",
+        str(config),
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         await _listening(port, process)
@@ -103,13 +109,13 @@ async def _listening(port: int, process: asyncio.subprocess.Process) -> None:
 @asynccontextmanager
 async def _amqtt() -> AsyncIterator[Broker]:
     try:
-        import amqtt.broker  # noqa: PLC0415 - it is an extra
+        amqtt = await asyncio.to_thread(importlib.import_module, "amqtt.broker")
     except ImportError:
         raise Trouble(
             "there is no MQTT broker here: apt-get install mosquitto, or pip install 'att-relay[demo]'"
         ) from None
     port = free_port()
-    broker = amqtt.broker.Broker(
+    broker = amqtt.Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
             "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},

@@ -42,7 +42,7 @@ class Ears:
     async def listen(self) -> None:
         """Keep what is heard, until cancelled."""
         async for message in self._client.messages:
-            heard = Heard(str(message.topic), from_json(bytes(message.payload)))  # type: ignore[arg-type] # always bytes
+            heard = Heard(str(message.topic), from_json(bytes(message.payload)))
             async with self._more:
                 self._heard.append(heard)
                 self._more.notify_all()

@@ -73,15 +73,15 @@ async def _finished(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> boo
 def _introduce(world: World, tell: Teller) -> None:
     tell.say(f"broker  {world.broker.name}, on port {world.broker.port}")
     tell.say(f"AT&T    simulated: the short code {SHORT_CODE} (alerts), the number {LANDLINE} (office)")
-    tell.say(f"time    runs {SPEED} times as fast: relay asks AT&T for texts every 5 minutes, here 5 seconds\n")
+    tell.say(f"time    runs {SPEED} times as fast: relay asks AT&T for texts every 5 s, not 5 min\n")
 
 
 def _draw_up(summary: Summary, tell: Teller) -> None:
-    tell.say()
-    tell.say(f"sent      {summary.handed} texts, in {summary.calls} calls; {summary.delivered} delivered")
-    tell.say(f"received  {summary.received} texts")
-    tell.say(f"lost      {summary.lost}")
-    tell.say(f"doubled   {summary.doubled}")
-    tell.say(f"against AT&T's rules  {summary.forbidden}")
+    tell.say("\nAT&T's ledger against what the subscriber heard:")
+    tell.say(f"sent        {summary.handed} texts in {summary.calls} calls, {summary.delivered} delivered")
+    tell.say(f"received    {summary.received} texts")
+    tell.say(f"lost        {summary.lost}")
+    tell.say(f"doubled     {summary.doubled}")
+    tell.say(f"violations  {summary.forbidden} of AT&T's rules")
     if not summary.good:
         tell.say("!! This is not as promised.")

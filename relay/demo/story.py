@@ -57,7 +57,7 @@ class Story:
         result = await self._result(ALERTS, str(request["id"]))
         calls = f"{result['calls']} calls to AT&T"
         self.tell.step(f"{ALERTS}/result", f"{result['outcome']}: {len(result['copies'])} copies, in {calls}")
-        await self._receipts(ALERTS, result, f"of {len(result['copies'])} have ended")
+        await self._receipts(ALERTS, result, f"of {len(result['copies'])} final")
 
     async def _somebody_texts(self, text: str, keyword: str | None) -> None:
         self.world.att.world.handset.text(SOMEBODY, SHORT_CODE, text)
@@ -72,7 +72,7 @@ class Story:
         await self._request(OFFICE, request)
         self.tell.step(f"{OFFICE}/send", f"a phone is texted from the number {LANDLINE}", number=4)
         result = await self._result(OFFICE, str(request["id"]))
-        await self._receipts(OFFICE, result, f"of {len(result['copies'])} has ended")
+        await self._receipts(OFFICE, result, f"of {len(result['copies'])} final")
         await self._message(OFFICE, "YES")
         self.tell.step(f"{OFFICE}/message", 'it answers "YES", and AT&T calls a real web hook')
 
@@ -81,7 +81,9 @@ class Story:
         before = len(ears.on(f"{ALERTS}/result"))
         await ears.publish(f"{ALERTS}/send", {**_ORDER, "to": phones(120)})
         again = await ears.until(
-            lambda: next(iter(ears.on(f"{ALERTS}/result")[before:]), None), _WITHIN, "a repeated request was not answered"
+            lambda: next(iter(ears.on(f"{ALERTS}/result")[before:]), None),
+            _WITHIN,
+            "a repeated request was not answered",
         )
         if not again.data["replayed"] or self._calls() != calls:
             raise Trouble("a request that came twice was sent twice")
@@ -129,4 +131,3 @@ class Story:
 
     def _calls(self) -> int:
         return len({line["request"] for line in self.world.att.world.ledger.lines() if line["what"] == "accepted"})
-

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TextIO
 
-_TOPIC = 25  # columns
+_TOPIC = 27  # columns
 
 
 @dataclass

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection, Row, func, literal, select, union_all
 
 from relay.domain.errors import ErrorCode, Problem
@@ -22,8 +21,6 @@ from relay.journal.reader import Reader
 from relay.journal.schema import call, call_is_in_flight, call_is_waiting, copy, copy_is_live, message
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
-
-log = structlog.get_logger()
 
 LANES = tuple(sorted(priority.lane for priority in Priority))
 EXPIRED_AT_ONCE = 100
@@ -69,13 +66,10 @@ class CallVerbs(OutcomeVerbs):
         every = union_all(*firsts).subquery()
         return await self._reader.run(lambda connection: connection.execute(select(func.min(every.c.due_at))).scalar())
 
-    async def recover(self, owner: str) -> Recovered:
+    async def recover(self) -> Recovered:
         """Judge what a former life left in flight. To be called once, before anything is claimed.
 
         One process at a time has the journal open, so that whatever is in flight then belongs to nobody.
-
-        Args:
-            owner: who judges; only for the log.
         """
         problem = Problem(ErrorCode.UNCERTAIN, "relay stopped while the call was under way")
 
@@ -84,10 +78,7 @@ class CallVerbs(OutcomeVerbs):
             uncertain = sum(unanswered(tx, row, problem) for row in rows)
             return Recovered(len(rows), uncertain)
 
-        recovered = await self._writer.run(operation)
-        if recovered.calls:
-            log.warning("calls.recovered", owner=owner, calls=recovered.calls, uncertain=recovered.uncertain)
-        return recovered
+        return await self._writer.run(operation)
 
     async def uncertain(self, limit: int) -> list[dict[str, Any]]:
         """The copies that are uncertain, oldest first, without their addresses."""

@@ -74,6 +74,7 @@ class Journal:
         self.upkeep = UpkeepVerbs(writer)
         self.queries = QueryVerbs(reader)
         self._core = core
+        self._closed = False
 
     @classmethod
     async def open(
@@ -116,7 +117,10 @@ class Journal:
         return cls(node, _Core(store, writer, reader, bells), limits, clock=clock, real=real or SystemClock())
 
     async def aclose(self) -> None:
-        """Write what was handed in, then close and unlock."""
+        """Write what was handed in, then close and unlock. A second time does nothing."""
+        if self._closed:
+            return
+        self._closed = True
         await self._core.writer.aclose()
         await self._core.reader.aclose()
         await asyncio.to_thread(self._core.store.close)

@@ -65,23 +65,29 @@ class Poller(Stage):
         self._ids = ids
         self._window = Window(1)
         self._failures = 0
-        self._mark: _Mark | None = None
-        self._unkept: RawAnswer | None = None  # fetched, and not on disk yet
+        self._mark: _Mark | None = None  # None: the journal knows more than this stage, as at the start
+        self._unkept: tuple[str, RawAnswer] | None = None  # fetched under this mark, and not on disk yet
         self._log = log.bind(line=line.alias)
 
     async def step(self) -> Rest | None:
         """Fetch one page; it is due when the last rest is over."""
         await self._window.room()
-        piece = self._resume() if self._mark is None else self._poll_and_keep(self._mark)
-        rest = await self._window.run(piece, self.name)
+        rest = await self._window.run(self._next(), self.name)
         return rest if isinstance(rest, Rest) else None
 
     async def drain(self, seconds: float) -> None:
         """Let a fetch that is under way finish: its page is deleted at the provider."""
         await self._window.drain(seconds)
 
+    async def _next(self) -> Rest | None:
+        if self._unkept is not None:
+            return await self._keep(*self._unkept)
+        # What goes wrong from here on in a way that nobody foresaw is taken up as a new life would.
+        mark, self._mark = self._mark, None
+        return await self._resume() if mark is None else await self._poll(mark)
+
     async def _resume(self) -> Rest | None:
-        """Understand what a former life kept and did not read, and keep the provider's interval over restarts."""
+        """Understand what was kept and not read, tell a loss, and keep the provider's interval over restarts."""
         unread = await self._journal.raw.unread(self._line.alias, source="inbox")
         for kept in unread:
             await self._understand(kept)
@@ -91,7 +97,8 @@ class Poller(Stage):
             if not found:
                 await self._suspect_loss("relay stopped while a page was being fetched")
             mark = _Mark(found[0] if found else self._clock.now())
-        await self._remember(mark)
+            await self._remember(mark)
+        self._mark = mark
         if mark.polled is None:
             return None
         self._tell_loss(mark.polled)
@@ -99,37 +106,35 @@ class Poller(Stage):
         wait = self._line.poll_interval - max(passed, 0)
         return Rest(wait) if wait > 0 else None
 
-    async def _poll_and_keep(self, mark: _Mark) -> Rest | None:
-        """Fetch a page and keep it; where it cannot be kept, the next step tries that again and fetches nothing."""
-        if self._unkept is None:
-            try:
-                self._unkept = await self._fetch(mark)
-            except RelayError as error:
-                rest = await self._failed(error)
-                await self._remember(mark)
-                return rest
-        return await self._keep(self._unkept)
+    async def _poll(self, mark: _Mark) -> Rest | None:
+        begun = self._ids.new()
+        await self._remember(_Mark(mark.polled, begun))
+        try:
+            raw = await self._line.fetch_inbox()
+        except RelayError as error:
+            rest = await self._failed(error, mark)
+            await self._remember(mark)
+            self._mark = mark
+            return rest
+        self._unkept = (begun, raw)
+        return await self._keep(begun, raw)
 
-    async def _fetch(self, mark: _Mark) -> RawAnswer:
-        await self._remember(_Mark(mark.polled, self._ids.new()))
-        return await self._line.fetch_inbox()
-
-    async def _keep(self, raw: RawAnswer) -> Rest | None:
-        begun = self._mark.begun if self._mark else None
-        kept = await self._journal.raw.keep(self._line.alias, "inbox", "", begun or "", raw)
+    async def _keep(self, begun: str, raw: RawAnswer) -> Rest | None:
+        """Keep a page; where it cannot be kept, the next step tries that again and fetches nothing."""
+        kept = await self._journal.raw.keep(self._line.alias, "inbox", "", begun, raw)
         self._unkept = None
-        now = self._clock.now()
-        await self._remember(_Mark(now))
+        mark = _Mark(self._clock.now())
+        await self._remember(mark)
         self._failures = 0
         self._board.report(self._line.alias, "inbox", LineState.READY)
-        self._tell_loss(now)
+        self._tell_loss(kept.received_at)
         page = await self._understand(kept)
+        self._mark = mark
         more = page is not None and page.pending > 0
         return None if more else Rest(self._line.poll_interval)
 
     async def _remember(self, mark: _Mark) -> None:
         await self._memory.put(_MARK, mark.written())
-        self._mark = mark
 
     async def _suspect_loss(self, reason: str) -> None:
         """Say that a page may have been deleted with nobody to keep it: it can never be fetched again."""
@@ -149,7 +154,7 @@ class Poller(Stage):
         self._log.info("inbox.read", raw_id=kept.id, messages=done.messages, pending=page.pending)
         return page
 
-    async def _failed(self, error: RelayError) -> Rest:
+    async def _failed(self, error: RelayError, mark: _Mark) -> Rest:
         self._failures += 1
         problem, alias = error.problem, self._line.alias
         rest = RETRY_SEND.delay(self._failures, self._ids.chance.random())
@@ -170,4 +175,9 @@ class Poller(Stage):
                 rest = self._line.poll_interval
                 self._board.report(alias, "inbox", LineState.SUSPENDED, problem.code)
         self._log.warning("inbox.failed", policy=type(error).__name__, code=problem.code.value, failures=self._failures)
-        return Rest(min(rest, self._line.loss_after - LOSS_MARGIN))
+        return Rest(min(rest, self._before_loss(mark)))
+
+    def _before_loss(self, mark: _Mark) -> float:
+        """Seconds until the next poll has to come, however the last one failed."""
+        passed = (self._clock.now() - mark.polled).total_seconds() if mark.polled else 0.0
+        return max(self._line.loss_after - LOSS_MARGIN - passed, LOSS_MARGIN)

@@ -15,6 +15,7 @@ from relay.domain.schedule import STAGE_FAILED
 from relay.ids import Ids
 from relay.journal import Journal
 from relay.stagekit import Rest, Stage, Window
+from relay.telemetry.lifelines import tell
 
 log = structlog.get_logger()
 
@@ -89,6 +90,7 @@ class Publisher(Stage):
         else:
             self._failures = 0
             self._confirmed.append(event.id)
+            tell(event)
             await self._mark()
 
     async def _refused(self, event: Announcement, refusal: PublishRefused) -> None:

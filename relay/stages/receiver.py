@@ -7,7 +7,7 @@ that could wait stands before the answer, and what comes twice is recognised whe
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -59,18 +59,27 @@ class Receiver(Stage):
             self._arrived.clear()
             return Rest(bell=self._arrived)
         batch = [self._kept[place] for place in range(min(BATCH, len(self._kept)))]
-        await asyncio.gather(*(self._understand(kept) for kept in batch))
-        for _ in batch:
+        ends = await asyncio.gather(*(self._understand(kept) for kept in batch), return_exceptions=True)
+        for kept, end in zip(batch, ends, strict=True):
             self._kept.popleft()
+            if end is not None:
+                # Behind the others, so that a hook that relay fails at holds up none.
+                self._kept.append(kept)
+        _raise_first(ends)
         return None
 
     async def _resume(self) -> None:
         """Take up what a former life kept and did not read, before what comes now."""
-        for line in self._lines:
-            left = await self._journal.raw.unread(line, source="hook")
-            fresh = {kept.id for kept in self._kept}
-            self._kept.extendleft(kept for kept in reversed(left) if kept.id not in fresh)
+        fresh = {kept.id for kept in self._kept}
+        left = [kept for line in self._lines for kept in await self._left(line) if kept.id not in fresh]
+        self._kept.extendleft(reversed(left))
         self._resumed = True
+
+    async def _left(self, line: str) -> list[KeptRaw]:
+        left: list[KeptRaw] = []
+        while page := await self._journal.raw.unread(line, source="hook", after=left[-1].id if left else ""):
+            left.extend(page)
+        return left
 
     async def _understand(self, kept: KeptRaw) -> None:
         try:
@@ -90,3 +99,10 @@ class Receiver(Stage):
             applied=done.applied,
             parked=done.parked,
         )
+
+
+def _raise_first(ends: Sequence[BaseException | None]) -> None:
+    """Raise the first of what went wrong."""
+    for end in ends:
+        if end is not None:
+            raise end

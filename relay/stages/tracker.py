@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from relay.clock import Clock
-from relay.domain.errors import Gone, Malformed, NotAuthorized, Problem, RelayError, TryLater
+from relay.domain.errors import Gone, Malformed, NotAuthorized, Problem, RelayError, Throttled, TryLater
 from relay.domain.messages import RawAnswer
 from relay.domain.schedule import next_look
 from relay.ids import Ids
@@ -23,6 +23,7 @@ log = structlog.get_logger()
 IDLE = 60.0  # seconds between two looks into the journal when no bell rings
 RETRY_LOOK = 60.0  # seconds until a look that failed is tried again: far below AT&T's 30 minutes
 UNAUTHORIZED_PAUSE = 60.0
+LONGEST_WAIT = 1500.0  # whatever the provider asks for: AT&T deletes a final status 30 minutes after it became final
 BATCH = 100
 
 
@@ -45,7 +46,7 @@ class Tracker(Stage):
         self._ids = ids
         self._window = Window(window)
         self._under_way: dict[str, Look] = {}
-        self._unkept: dict[str, RawAnswer] = {}  # fetched, and not on disk yet
+        self._fetched: dict[str, RawAnswer | KeptRaw] = {}  # by call: fetched, and not on disk or not read yet
         self._resumed = False
         self._pause = 0.0
         self._log = log.bind(line=line.alias)
@@ -86,8 +87,8 @@ class Tracker(Stage):
 
     async def _look(self, look: Look) -> None:
         try:
-            if look.call_id not in self._unkept:
-                self._unkept[look.call_id] = await self._line.fetch_status(look.ref)
+            if look.call_id not in self._fetched:
+                self._fetched[look.call_id] = await self._line.fetch_status(look.ref)
         except RelayError as error:
             await self._failed(look, error)
         else:
@@ -96,12 +97,14 @@ class Tracker(Stage):
             self._under_way.pop(look.call_id, None)
 
     async def _keep(self, look: Look) -> None:
-        """Keep an answer and understand it; where it cannot be kept, the next look tries that and asks for nothing."""
-        raw = self._unkept[look.call_id]
-        kept = await self._journal.raw.keep(self._line.alias, "status", look.ref, look.call_id, raw)
-        del self._unkept[look.call_id]
-        self._board.report(self._line.alias, "status", LineState.READY)
-        await self._understand(kept, look)
+        """Keep an answer and understand it; where that fails, the next look goes on from there and asks for nothing."""
+        got = self._fetched[look.call_id]
+        if isinstance(got, RawAnswer):
+            got = await self._journal.raw.keep(self._line.alias, "status", look.ref, look.call_id, got)
+            self._fetched[look.call_id] = got
+            self._board.report(self._line.alias, "status", LineState.READY)
+        await self._understand(got, look)
+        del self._fetched[look.call_id]
 
     async def _understand(self, kept: KeptRaw, look: Look | None = None) -> None:
         try:
@@ -124,7 +127,7 @@ class Tracker(Stage):
                 self._board.report(self._line.alias, "status", LineState.UNAUTHORIZED, problem.code)
                 await self._journal.looks.later(look.call_id, UNAUTHORIZED_PAUSE)
             case TryLater():
-                await self._journal.looks.later(look.call_id, error.after or RETRY_LOOK)
+                await self._journal.looks.later(look.call_id, self._wait(error))
             case _:
                 await self._journal.looks.later(look.call_id, RETRY_LOOK)
         self._log.log(
@@ -134,6 +137,14 @@ class Tracker(Stage):
             policy=type(error).__name__,
             code=problem.code.value,
         )
+
+    def _wait(self, error: TryLater) -> float:
+        wait = min(error.after or RETRY_LOOK, LONGEST_WAIT)
+        state = LineState.UNREACHABLE
+        if isinstance(error, Throttled):
+            self._pause, state = wait, LineState.THROTTLED
+        self._board.report(self._line.alias, "status", state, error.problem.code)
+        return wait
 
 
 def _forgotten(problem: Problem) -> Problem:

@@ -21,6 +21,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "stage.failed": Entry(
         "error", "stage line failures wait exception", "a stage failed; it is tried again after `wait` seconds"
     ),
+    "stage.undrained": Entry("error", "stage line exception", "a stage could not finish its work in flight as it stopped"),
     "stage.recovered": Entry("info", "stage line", "a stage that had failed works again"),
     "stage.stuck": Entry("critical", "stages", "stages have been at one step for too long; systemd will restart relay"),
     "library.logged": Entry("info warning error critical", "logger said exception", "a library said something"),
@@ -39,12 +40,13 @@ CATALOGUE: Mapping[str, Entry] = {
     "command.taken": Entry("info", "line verb outcome message_id replayed", "a command was written down and answered"),
     # the journal
     "journal.recovered": Entry(
-        "info", "node uncertain", "the journal is open; so many calls were cut by the last stop"
+        "info warning",
+        "node cut_calls uncertain unread unpublished",
+        "the journal is open: what the last stop cut and left; a cut call is uncertain, and not made again",
     ),
     "journal.tidied": Entry(
         "info", "expired ended dropped", "copies expired, copies no longer followed, reports given up"
     ),
-    "calls.recovered": Entry("warning", "owner calls uncertain", "calls in flight at the last stop were judged"),
     "call.fenced": Entry("warning", "call_id owner stage", "an answer came for a call that somebody else has judged"),
     "copy.contradicted": Entry("warning", "line copy_id state fact", "a provider's word did not fit the copy's state"),
     "raw.aside": Entry(
@@ -64,7 +66,15 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     "status.read": Entry("debug", "line call_id reports", "a call's delivery status was read"),
     "status.failed": Entry("info warning", "line call_id policy code", "a call's delivery status could not be fetched"),
+    "copy.changed": Entry(
+        "debug info",
+        "line message_id request_id copy_id peer status final late code trace_id",
+        "a copy's receipt was published; info where it is the final one",
+    ),
     # texts in
+    "message.received": Entry(
+        "info", "line message_id peer keyword duplicate_suspect", "a text that came in was published"
+    ),
     "inbox.read": Entry("info", "line raw_id messages pending", "a page of the inbox was read"),
     "inbox.failed": Entry("warning", "line policy code failures", "the inbox could not be fetched"),
     "inbox.loss_suspected": Entry(

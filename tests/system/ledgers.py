@@ -44,10 +44,7 @@ def compare(world: World, requests: dict[str, dict[str, Any]], texts_in: list[st
     return Comparison(
         unanswered=[request_id for request_id in requests if request_id not in results],
         endless=[
-            copy["copy_id"]
-            for result in results.values()
-            for copy in result["copies"]
-            if copy["copy_id"] not in ends
+            copy["copy_id"] for result in results.values() for copy in result["copies"] if copy["copy_id"] not in ends
         ],
         doubled=doubled,
         unsent=unsent,

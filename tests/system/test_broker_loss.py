@@ -12,12 +12,13 @@ async def test_a_broker_that_comes_back_without_its_state_costs_nothing(running:
         running.text_in("+12065550177", "12345" if number % 2 else "+12065550100", f"meanwhile {number}")
     running.ears.connected.clear()
     await running.relay.lives_for(30.0)
+    running.ears.heard.clear()
     await running.broker.start(forget=True)
     await running.ears.connected.wait()
-    running.ears.heard.clear()
 
     final = await running.ears.final(result["message_id"], 1)
     await running.ears.until(lambda: len(running.ears.events("message")) >= 5, what="5 messages")
+    await running.listening()
     retained = {topic: body for topic, body in running.ears.heard if topic.endswith("/status")}
 
     assert final[0]["status"] == "delivered"

@@ -14,7 +14,7 @@ async def test_a_text_to_a_short_code_is_published(running: World):
 
 
 async def test_a_reply_to_a_landline_comes_through_a_web_hook(running: World):
-    """relay installs its hooks; the virtual handset's reply arrives, and so do the receipts."""
+    """The hooks are installed; the virtual handset's reply arrives, and so do the receipts."""
     await running.publish("relay/line/office/send", {"id": "ask", "to": "+12065550116", "text": "Will you come?"})
     result = await running.ears.result("ask")
     final = await running.ears.final(result["message_id"], 1)

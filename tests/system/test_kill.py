@@ -13,7 +13,9 @@ KILLS = 50
 SEED = 20261121
 
 
-async def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path, free_port: Callable[[], int], long: bool):
+async def test_fifty_kills_lose_nothing_and_double_nothing(
+    tmp_path: Path, free_port: Callable[[], int], long: bool, record_property: Callable[[str, object], None]
+):
     """Requests, inbox pages, statuses and web hooks flow; afterwards two ledgers agree."""
     chance = random.Random(SEED)  # noqa: S311 - a failure must repeat
     requests: dict[str, dict[str, Any]] = {}
@@ -38,7 +40,7 @@ async def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path, free_
     assert found.doubled == []
     assert (found.unheard, found.heard_twice) == ([], [])
     assert len(listed) == lives + 2
-    print(f"{len(requests)} requests, {len(texts_in)} texts in: {found}")
+    record_property("found", f"{lives} kills, {len(requests)} requests, {len(texts_in)} texts in: {found}")
 
 
 async def _traffic(

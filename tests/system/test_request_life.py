@@ -115,8 +115,10 @@ async def test_a_stop_while_calls_are_in_flight_loses_nothing(running: World):
     result = await running.ears.result("big")
     assert await running.relay.stop() == 0
     await running.ears.until(
-        lambda: ("relay/node/relay-1/status", "offline", "stopped")
-        in [(topic, body.get("state"), body.get("reason")) for topic, body in running.ears.heard]
+        lambda: (
+            ("relay/node/relay-1/status", "offline", "stopped")
+            in [(topic, body.get("state"), body.get("reason")) for topic, body in running.ears.heard]
+        )
     )
     await running.relay.start()
     final = await running.ears.final(result["message_id"], 20)

@@ -1,4 +1,4 @@
-"""A whole small world for system tests: a real broker, AT&T simulated, relay as a real process, a subscriber that keeps.
+"""A small world for system tests: a real broker, AT&T simulated, relay as a real process, a subscriber that keeps.
 
 The subscriber writes down every event it hears, under a persistent session; the simulator writes down every text it
 accepted and every text it handed out. The two ledgers are compared from outside: see `ledgers.py`.
@@ -28,6 +28,7 @@ from tests.brokers import Mosquitto
 
 ROOT = Path(__file__).parents[2]
 START_WITHIN = 30.0
+RUN = ("-m", "relay", "run", "--config")
 
 SETTINGS = """
 [node]
@@ -86,7 +87,7 @@ class RelayProcess:
         with notified, self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "/tmp/runrelay.py",
+                *RUN,
                 str(self.directory / "relay.toml"),
                 stdout=log,
                 stderr=log,
@@ -166,7 +167,7 @@ class Subscriber:
             self.connected.set()
             async for message in client.messages:
                 topic = str(message.topic)
-                if topic.split("/")[-1] in {"send", "lookup", "cancel", "check"} or not message.payload:
+                if topic.rsplit("/", maxsplit=1)[-1] in {"send", "lookup", "cancel", "check"} or not message.payload:
                     continue
                 self.heard.append((topic, json.loads(bytes(message.payload))))
                 async with self._changed:
@@ -224,7 +225,8 @@ class World:
         """Wait until relay has said that it is online: from its first life on, the broker keeps commands for it."""
 
         def online() -> bool:
-            return any(topic.startswith("relay/node/") and body.get("state") == "online" for topic, body in self.ears.heard)
+            heard = (body for topic, body in self.ears.heard if topic.startswith("relay/node/"))
+            return any(body.get("state") == "online" for body in heard)
 
         await self.ears.until(online, what="relay is online")
 
@@ -267,9 +269,7 @@ async def world(directory: Path, free_port: Callable[[], int], *, speed: float =
                 await listening
 
 
-def _write_settings(  # noqa: PLR0917 - one place writes them
-    directory: Path, broker_port: int, hook_port: int, att: str, speed: float, epoch: datetime
-) -> None:
+def _write_settings(directory: Path, broker_port: int, hook_port: int, att: str, speed: float, epoch: datetime) -> None:
     for name, secret in (("app_secret", "demo-secret"), ("session", "00000000-0000-0000-0000-000000000000:1")):
         path = directory / name
         path.write_text(secret + "\n")

@@ -12,6 +12,7 @@ from relay.bus.errors import BusLost
 from relay.bus.mqtt import Bus
 from tests.brokers import Mosquitto
 from tests.contract.bus.conftest import PATIENCE, Ear, Logs, announcement, connected, make_bus, next_command
+from tests.contract.bus.scripted import CONNECT, PUBLISH, Peer, Scripted
 
 ROOT = Path(__file__).parents[3]
 STATUS = "relay/node/n1/status"
@@ -32,7 +33,8 @@ async def test_a_killed_relay_leaves_its_will_and_its_command(broker: Mosquitto)
         await ear.say(SEND, b"kept")
         assert process.stdout is not None
         async with asyncio.timeout(PATIENCE):
-            assert await process.stdout.readline() == b"taken\n"
+            while await process.stdout.readline() != b"taken\n":
+                pass  # log lines
         process.kill()
         await process.wait()
         said = from_json((await ear.until(STATUS))[-1].payload)
@@ -113,12 +115,45 @@ async def test_a_frozen_broker_is_noticed(broker: Mosquitto, logs: Logs) -> None
         await bus.publish(announcement())
 
 
-async def test_two_relays_with_one_client_id_are_told_apart(broker: Mosquitto, logs: Logs) -> None:
-    """Relays that take the session from one another say which setting is to be changed."""
+async def test_two_relays_with_one_client_id_are_noticed(broker: Mosquitto, logs: Logs) -> None:
+    """Relays that take the session from one another say which setting to look at, though mosquitto does not say why."""
     async with make_bus(broker.url), make_bus(broker.url, node="n2"):
+        unsteady = await logs.until("bus.unsteady")
+    assert unsteady["client_id"] == "relay-commands"
+    assert "bus.commands_id" in unsteady["cure"]
+
+
+async def test_a_broker_that_says_that_the_session_was_taken_over_is_believed(logs: Logs) -> None:
+    """After the third time in two minutes it is no reconnection of our own."""
+
+    async def script(peer: Peer) -> None:
+        connect = await peer.packet(CONNECT)
+        peer.connack()
+        if b"relay-commands" in connect:
+            peer.disconnect(0x8E)
+        await peer.gone()
+
+    async with Scripted(script) as broker, make_bus(broker.url):
+        lost = [await logs.until("bus.lost") for _ in range(3)]
         taken = await logs.until("bus.client_id_taken")
+    assert [each["code"] for each in lost] == [0x8E] * 3
     assert taken["client_id"] == "relay-commands"
-    assert "bus.commands_id" in taken["cure"]
+
+
+async def test_waiting_for_a_connection_outlasts_a_loss_that_is_not_cleared_away_yet(logs: Logs) -> None:
+    """`wait_connected` right after `BusLost` waits for the next link, and lets the loop run meanwhile."""
+
+    async def script(peer: Peer) -> None:
+        await peer.packet(CONNECT)
+        peer.connack()
+        await peer.packet(PUBLISH)
+        peer.close()
+
+    async with Scripted(script) as broker, make_bus(broker.url) as bus, asyncio.timeout(PATIENCE):
+        for _ in range(3):
+            await bus.wait_connected()
+            assert bus.connected
+            await _fails(bus)
 
 
 async def _publish_until_confirmed(bus: Bus, number: int) -> None:
@@ -136,4 +171,4 @@ async def _fails(bus: Bus) -> None:
         await bus.publish(announcement())
     except BusLost:
         return
-    raise AssertionError("a frozen broker confirmed a message")
+    raise AssertionError("a broker that is gone confirmed a message")
