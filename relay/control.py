@@ -63,7 +63,11 @@ class ControlServer:
         """Listen; raises OSError where the socket cannot be made."""
         await self._runner.setup()
         await asyncio.to_thread(self._path.unlink, missing_ok=True)
-        await web.UnixSite(self._runner, str(self._path)).start()
+        try:
+            await web.UnixSite(self._runner, str(self._path)).start()
+        except OSError as error:
+            cure = "its directory must be there, and relay's user able to write it"
+            raise OSError(error.errno, f"{error.strerror}: {cure} (admin.socket)", str(self._path)) from None
         await asyncio.to_thread(self._path.chmod, 0o600)
         return self
 

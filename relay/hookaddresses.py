@@ -5,7 +5,7 @@ journal; after a change the former one is still taken for 72 hours, for that is 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -31,13 +31,12 @@ class Memory(Protocol):
 class HookSecrets:
     """The secret that addresses are made of, and the former ones that are still taken."""
 
-    current: str
-    former: tuple[str, ...] = ()
+    current: str = field(repr=False)
+    former: Mapping[str, datetime] = field(default_factory=dict, repr=False)  # until when each is taken
 
-    @property
-    def taken(self) -> tuple[str, ...]:
-        """Every secret under which hooks are taken."""
-        return (self.current, *self.former)
+    def taken(self, now: datetime) -> tuple[str, ...]:
+        """Every secret under which hooks are taken at this time."""
+        return (self.current, *(secret for secret, until in self.former.items() if until > now))
 
 
 async def hook_secrets(memory: Memory, configured: str | None, now: datetime) -> HookSecrets:
@@ -45,14 +44,14 @@ async def hook_secrets(memory: Memory, configured: str | None, now: datetime) ->
     kept = from_json(await memory.get(_KEY) or b"{}")
     before: str | None = kept.get("current")
     current = configured or before or unguessable()
-    former: dict[str, str] = dict(kept.get("former", {}))
+    former = {secret: datetime.fromisoformat(until) for secret, until in kept.get("former", {}).items()}
     if before and before != current:
-        former[before] = (now + FORMER_FOR).isoformat()
-    former = {secret: until for secret, until in former.items() if _still(until, now) and secret != current}
-    fresh = {"current": current, "former": former}
+        former[before] = now + FORMER_FOR
+    former = {secret: until for secret, until in former.items() if until > now and secret != current}
+    fresh = {"current": current, "former": {secret: until.isoformat() for secret, until in former.items()}}
     if fresh != kept:
         await memory.put(_KEY, to_json(fresh))
-    return HookSecrets(current, tuple(former))
+    return HookSecrets(current, former)
 
 
 def hook_prefix(public_url: str, line: str) -> str:
@@ -63,7 +62,3 @@ def hook_prefix(public_url: str, line: str) -> str:
 def hook_addresses(public_url: str, line: str, secret: str, events: tuple[str, ...]) -> Mapping[str, str]:
     """The address for each event."""
     return {event: f"{hook_prefix(public_url, line)}{secret}/{event}" for event in events}
-
-
-def _still(until: str, now: datetime) -> bool:
-    return datetime.fromisoformat(until) > now

@@ -6,7 +6,7 @@ event or secret is one and the same 404.
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -19,19 +19,27 @@ from relay.journal import JournalFull, JournalUnusable
 
 log = structlog.get_logger()
 
-HEADERS_WITHIN = 10.0  # seconds
-BODY_WITHIN = 10.0
-RETRY_AFTER = "30"
+RETRY_AFTER = "30"  # seconds
 _PATH_PARTS = 5  # "", "hooks", line, secret, event
 
+Secrets = Callable[[str], Sequence[str] | None]
 Take = Callable[[str, str, RawAnswer], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class HookRoutes:
-    """Which hooks are taken: the secrets of each line, and whether the line knows an event."""
+class Deadlines:
+    """How long a caller may take, in seconds: for a request's head, for its body, and between two requests."""
 
-    secrets: Mapping[str, Sequence[str]]
+    head: float = 10.0
+    body: float = 10.0
+    idle: float = 75.0
+
+
+@dataclass(frozen=True, slots=True)
+class HookRoutes:
+    """Which hooks are taken: a line's secrets (None: there is no such line), and whether the line knows an event."""
+
+    secrets: Secrets
     knows: Callable[[str, str], bool]
 
     def match(self, path: str) -> tuple[str, str] | None:
@@ -41,9 +49,10 @@ class HookRoutes:
             return None
         _, _, line, secret, event = parts
         offered = secret.encode("utf-8", "replace")
+        secrets = self.secrets(line)
         # Every secret is compared, so that the time taken says nothing.
-        right = [hmac.compare_digest(offered, known.encode()) for known in self.secrets.get(line, ("-",))]
-        return (line, event) if line in self.secrets and any(right) and self.knows(line, event) else None
+        right = [hmac.compare_digest(offered, known.encode()) for known in secrets or ("-",)]
+        return (line, event) if secrets and any(right) and self.knows(line, event) else None
 
 
 class Listener:
@@ -55,15 +64,33 @@ class Listener:
         routes: what is taken.
         take: keeps a hook; it is on disk on return.
         max_body: bytes.
+        deadlines: for slow callers.
     """
 
-    def __init__(self, host: str, port: int, *, routes: HookRoutes, take: Take, max_body: int) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        routes: HookRoutes,
+        take: Take,
+        max_body: int,
+        deadlines: Deadlines | None = None,
+    ) -> None:
         self._host = host
         self.port = port
         self._routes = routes
         self._take = take
         self._max_body = max_body
-        self._runner = web.ServerRunner(_GuardedServer(self._handle, access_log=None), shutdown_timeout=5.0)
+        self._deadlines = deadlines = deadlines or Deadlines()
+        server = _GuardedServer(
+            self._handle,
+            access_log=None,
+            keepalive_timeout=deadlines.idle,
+            lingering_time=deadlines.body,
+        )
+        server.head_within = deadlines.head
+        self._runner = web.ServerRunner(server, shutdown_timeout=5.0)
 
     async def __aenter__(self) -> Self:
         """Listen; raises OSError where the address cannot be had."""
@@ -109,13 +136,15 @@ class Listener:
             return _last(413, "too large\n")
         body = bytearray()
         try:
-            async with asyncio.timeout(BODY_WITHIN):
+            async with asyncio.timeout(self._deadlines.body):
                 async for chunk in request.content.iter_any():
                     body += chunk
                     if len(body) > self._max_body:
                         return _last(413, "too large\n")
         except TimeoutError:
             return _last(408, "too slow\n")
+        except web.RequestPayloadError:
+            return _last(400, "not HTTP\n")
         return bytes(body)
 
 
@@ -129,6 +158,7 @@ def _last(status: int, text: str) -> web.Response:
 class _GuardedHandler(RequestHandler):
     """One connection; it is closed when a request's headers take too long."""
 
+    head_within: float
     _deadline: asyncio.TimerHandle | None = None
     _in_request = False
 
@@ -159,7 +189,7 @@ class _GuardedHandler(RequestHandler):
 
     def _arm(self) -> None:
         if self._deadline is None:
-            self._deadline = asyncio.get_running_loop().call_later(HEADERS_WITHIN, self._too_slow)
+            self._deadline = asyncio.get_running_loop().call_later(self.head_within, self._too_slow)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -175,5 +205,9 @@ class _GuardedHandler(RequestHandler):
 class _GuardedServer(web.Server):
     """Makes guarded connections."""
 
+    head_within: float
+
     def __call__(self) -> _GuardedHandler:
-        return _GuardedHandler(self, loop=self._loop, **self._kwargs)
+        handler = _GuardedHandler(self, loop=self._loop, **self._kwargs)
+        handler.head_within = self.head_within
+        return handler

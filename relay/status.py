@@ -68,6 +68,8 @@ class NodeStatus:
         self._show_node()
 
     def _show_node(self) -> None:
+        if self._state == "stopping":
+            return
         troubled = sorted(line for line, health in self._board.all().items() if health.state not in _IN_ORDER)
         self._show("degraded" if troubled else "online", f"lines: {', '.join(troubled)}" if troubled else None)
 

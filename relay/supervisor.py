@@ -63,7 +63,8 @@ class Supervisor:
             self.pulse.busy(stage.name)
             try:
                 rest = await stage.step()
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the one place: no stage's trouble may end another
+            # The one place that catches everything: no stage's trouble may end another, nor end a stage unseen.
+            except (Exception, asyncio.CancelledError) as error:
                 if _is_to_end():
                     raise
                 failures += 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -169,7 +169,7 @@ class Stages:
     def listener(self) -> Listener:
         """The web-hook listener."""
         webhooks = self._base.settings.webhooks
-        routes = HookRoutes({alias: kept.taken for alias, kept in self._base.secrets.items()}, self.receiver.knows)
+        routes = HookRoutes(self._secrets, self.receiver.knows)
         return Listener(
             webhooks.listen.host,
             webhooks.listen.port,
@@ -177,6 +177,10 @@ class Stages:
             take=self.receiver.take,
             max_body=webhooks.max_body,
         )
+
+    def _secrets(self, line: str) -> Sequence[str] | None:
+        kept = self._base.secrets.get(line)
+        return kept.taken(self._base.clock.now()) if kept else None
 
     def _shared(self) -> dict[str, Any]:
         base = self._base

@@ -19,7 +19,7 @@ from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from relay.bus.dial import Dial, failure, refusal
+from relay.bus.dial import Dial, failure, no_answer, refusal
 from relay.bus.errors import NoConnection
 
 _FAREWELL = 2.0  # seconds that a goodbye may take
@@ -53,6 +53,8 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Loss] = self._loop.create_future()
         self._connack: ReasonCode | None = None
+        self._open = False
+        self._told_aiomqtt = False
         self._abandoned = False
         self._paused = False
         self._take_callbacks()
@@ -73,15 +75,19 @@ class Channel:
             NoConnection: no connection could be made in time.
         """
         opening = asyncio.ensure_future(self._client.__aenter__())
+        # aiomqtt's own patience is longer: it counts from a later moment, and does not say what failed.
         first: set[asyncio.Future[Any]] = {opening, self._ended}
         try:
             await asyncio.wait(first, timeout=self._dial.settings.timeout, return_when=asyncio.FIRST_COMPLETED)
+            if self._connack is not None:  # aiomqtt has it too, and needs a moment
+                await asyncio.wait({opening}, timeout=_FAREWELL)
         except asyncio.CancelledError:
             await self._abandon(opening)
             raise
         if problem := self._problem(opening):
             await self._abandon(opening)
             raise problem
+        self._open = True
         self._listen()
 
     async def close(self, *, goodbye: bool) -> None:
@@ -92,8 +98,8 @@ class Channel:
                     await self._client.__aexit__(None, None, None)
         self.abort(Loss("closed by relay"))
         await self._settle()
-        with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
-            async with asyncio.timeout(_FAREWELL):
+        if self._told_aiomqtt:
+            with contextlib.suppress(aiomqtt.MqttError):
                 # Takes aiomqtt's own word on the end; asyncio would report it as never read otherwise.
                 await anext(self._client.messages)
 
@@ -123,17 +129,16 @@ class Channel:
     def _problem(self, opening: "asyncio.Future[Any]") -> NoConnection | None:
         if self._connack is not None and self._connack.value >= _FIRST_FAILURE:
             return refusal(self._connack.value)
-        if opening.done():
-            error = opening.exception()
-            return failure(error.__context__) if error else None  # aiomqtt keeps the reason as text only
-        return failure(None if self._ended.done() else TimeoutError())
+        reached, closed = self.paho.socket() is not None, self._ended.done()
+        if not opening.done():
+            return no_answer(closed=closed, tls=bool(self._dial.tls)) if reached or closed else failure(TimeoutError())
+        error = opening.exception()
+        return failure(error.__context__) if error else None  # aiomqtt keeps the reason as text only
 
     async def _abandon(self, opening: "asyncio.Future[Any]") -> None:
         """Give up a connection that is being made, in whatever thread and state that is."""
         self._abandoned = True
         self.abort(Loss("given up"))
-        if self._connack is not None:
-            await asyncio.wait({opening}, timeout=_FAREWELL)
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
         await self._settle()
@@ -185,7 +190,9 @@ class Channel:
         def on_disconnect(  # as above
             client: Paho, data: Any, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
         ) -> None:
-            disconnected(client, data, flags, reason, properties)  # type: ignore[misc,call-arg,arg-type]
+            if self._open:  # aiomqtt stumbles over an end that comes while it is still connecting
+                disconnected(client, data, flags, reason, properties)  # type: ignore[misc,call-arg,arg-type]
+                self._told_aiomqtt = True
             code = reason.value if flags.is_disconnect_packet_from_server else None
             self._end(Loss(str(reason) if code is not None else "the connection broke", code))
 

@@ -49,7 +49,7 @@ class Connection:
         self._purpose = purpose
         self._clock = clock
         self._ids = ids
-        self._protocol = "3.1.1" if settings.protocol == "3.1.1" else "5"
+        self._protocol = _first_protocol(settings)
         self._settled = settings.protocol != "auto"
         self._attempt = 0
         self._short_lives = 0
@@ -63,9 +63,9 @@ class Connection:
             try:
                 await self._live()
             except NoConnection as error:
-                self._refused(error.cause, error.problem.detail)
                 if self._try_other_protocol(error):
                     continue
+                self._refused(error.cause, error.problem.detail)
             except SubscribeRefused as error:
                 self._refused("subscription", error.problem.detail)
             await self._clock.sleep(self._wait())
@@ -97,7 +97,8 @@ class Connection:
         return await link.lost()
 
     def _connected(self, link: Link) -> None:
-        self._settled = True
+        # A broker that spoke 5 once is never spoken to in less: that would hide its refusals.
+        self._settled = self._settled or link.dial.protocol == "5"
         if self._trouble != "subscription":
             log.info(
                 "bus.connected",
@@ -114,6 +115,7 @@ class Connection:
 
     def _lost(self, link: Link, loss: Loss) -> None:
         self._trouble = None
+        self._protocol = self._protocol if self._settled else _first_protocol(self._settings)
         log.warning("bus.lost", connection=self._purpose.name, detail=loss.detail, code=loss.code)
         if loss.code == SESSION_TAKEN_OVER:
             self._takeovers.append(self._clock.now())
@@ -136,8 +138,13 @@ class Connection:
 
     def _try_other_protocol(self, error: NoConnection) -> bool:
         """Turn to the other version of MQTT where this one seems not to be spoken; whether to try it at once."""
-        if self._settled or not (error.code == UNSUPPORTED_PROTOCOL or error.cause == "closed"):
+        said_so = error.code == UNSUPPORTED_PROTOCOL
+        if self._settled or not (said_so or error.cause in ("closed", "silent")):
             return False
-        at_once = self._protocol == "5" and error.code == UNSUPPORTED_PROTOCOL
+        at_once = said_so and self._protocol == "5"
         self._protocol = "3.1.1" if self._protocol == "5" else "5"
         return at_once
+
+
+def _first_protocol(settings: BusSettings) -> str:
+    return "3.1.1" if settings.protocol == "3.1.1" else "5"

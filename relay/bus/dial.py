@@ -56,7 +56,7 @@ class Dial:
             clean_start=not self.persistent if version5 else MQTT_CLEAN_START_FIRST_ONLY,
             properties=self._properties() if version5 else None,
             keepalive=self.settings.keepalive,
-            timeout=self.settings.timeout,
+            timeout=self.settings.timeout + 1,
             max_inflight_messages=self.settings.window,
             tls_context=self.tls,
         )
@@ -127,7 +127,17 @@ def failure(error: BaseException | None) -> NoConnection:
                 "unreachable", f"the broker cannot be reached: {error.strerror or type(error).__name__}"
             )
         case _:
-            return NoConnection("closed", "the broker closed the connection before it answered")
+            return NoConnection("unreachable", "the broker cannot be reached")
+
+
+def no_answer(*, closed: bool, tls: bool) -> NoConnection:
+    """What it means that the broker was reached and sent no CONNACK."""
+    if not closed:
+        return NoConnection(
+            "silent", "the broker was reached and did not answer: check bus.url, and that it speaks MQTT"
+        )
+    hint = "it may ask for a certificate (bus.cert_file)" if tls else "it may speak TLS only (mqtts://)"
+    return NoConnection("closed", f"the broker closed the connection before it answered: {hint}")
 
 
 def _will(will: Publication, *, version5: bool) -> aiomqtt.Will:

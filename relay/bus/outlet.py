@@ -33,6 +33,7 @@ class Outlet:
         self, settings: BusSettings, topics: Topics, clock: Clock, hear_commands: Callable[[], Awaitable[None]]
     ) -> None:
         self._clock = clock
+        self._timeout = settings.timeout
         self._hear_commands = hear_commands
         self._status = topics.node(settings.node, "status")
         self._states: dict[str, Publication] = {}
@@ -99,7 +100,7 @@ class Outlet:
             return
         last_word = {"state": "offline", "reason": "stopped", "since": timestamp(self._clock.now())}
         with contextlib.suppress(BusLost, PublishRefused, TimeoutError):
-            async with asyncio.timeout(_FAREWELL):
+            async with asyncio.timeout(min(_FAREWELL, self._timeout)):
                 await link.publish(state(self._status, last_word))
                 link.leaving = True
 

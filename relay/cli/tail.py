@@ -7,6 +7,7 @@ import typer
 from pydantic_core import to_json
 
 from relay.cli.daemon import Daemon, JsonOption, SocketOption, talk
+from relay.cli.words import counted
 
 EXAMPLE = """\b
 Example: relay tail --line alerts
@@ -23,6 +24,7 @@ def tail(
 
     async def conversation(daemon: Daemon) -> None:
         async with daemon.events() as events:
+            typer.echo("following what happens from now on; Ctrl-C ends it", err=True)
             async for event in events:
                 if source is None or event["source"] == source:
                     typer.echo(to_json(event) if as_json else sentence(event))
@@ -41,7 +43,8 @@ def _about(kind: str, data: dict[str, Any]) -> str:
     match kind:
         case "result":
             error = f": {data['error']['code']}" if data.get("error") else ""
-            return f"{data['outcome']}{error}  {len(data.get('copies') or ())} copies  request {data['request_id']}"
+            copies = counted(len(data.get("copies") or ()), "copy", "copies")
+            return f"{data['outcome']}{error}  {copies}  request {data['request_id'] or '-'}"
         case "receipt":
             final = "  (final)" if data["final"] else ""
             return f"{data['to']}  {data['status']}{final}  copy {data['copy_id']}"

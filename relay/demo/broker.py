@@ -35,7 +35,7 @@ async def running_broker(kind: Kind, folder: Path) -> AsyncIterator[Broker]:
     Raises:
         Trouble: there is none, or it does not start.
     """
-    program = None if kind == "amqtt" else find_mosquitto()
+    program = None if kind == "amqtt" else await asyncio.to_thread(find_mosquitto)
     if program is None and kind == "mosquitto":
         raise Trouble("mosquitto is not installed: apt-get install mosquitto, or take --broker amqtt")
     async with _mosquitto(program, folder) if program else _amqtt() as broker:

@@ -41,7 +41,7 @@ async def show(asked: Show, stop: asyncio.Event) -> bool:
 
 
 async def _show(asked: Show, folder: Path, tell: Teller, stop: asyncio.Event) -> bool:
-    tell.say("relay's demo: texts flow both ways. AT&T is simulated; nothing leaves this machine.\n")
+    tell.say("Texts flow both ways here. AT&T is simulated, and nothing leaves this machine.\n")
     async with running_world(asked.broker, folder) as world:
         _introduce(world, tell)
         story = Story(world, tell)
@@ -51,7 +51,7 @@ async def _show(asked: Show, folder: Path, tell: Teller, stop: asyncio.Event) ->
         summary = summarise(story)
         _draw_up(summary, tell)
         if asked.stay:
-            tell.say(things_to_try(world, asked.program))
+            tell.say(await asyncio.to_thread(things_to_try, world, asked.program))
             await stop.wait()
             tell.say("\nStopping.")
     return summary.good
@@ -72,7 +72,7 @@ async def _finished(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> boo
 
 def _introduce(world: World, tell: Teller) -> None:
     tell.say(f"broker  {world.broker.name}, on port {world.broker.port}")
-    tell.say(f"AT&T    simulated: the short code {SHORT_CODE} (alerts), the number {LANDLINE} (office)")
+    tell.say(f"AT&T    simulated; the lines are alerts ({SHORT_CODE}) and office ({LANDLINE})")
     tell.say(f"time    runs {SPEED} times as fast: relay asks AT&T for texts every 5 s, not 5 min\n")
 
 

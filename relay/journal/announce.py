@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 
 from relay.domain.announcements import Announcement
 from relay.domain.messages import Reply
 from relay.journal.codec import reply_in, reply_out
-from relay.journal.columns import as_json, printable
+from relay.journal.columns import Whole, as_json, printable
 from relay.journal.schema import aside, message
 from relay.journal.sums import event_sum
 from relay.journal.transaction import Transaction
@@ -51,9 +51,16 @@ def announce(tx: Transaction, news: News) -> None:
 
 def next_sequence(tx: Transaction, message_id: str, count: int = 1) -> int:
     """The first of the next `count` sequence numbers of a message; 1 for a message that is no more."""
-    taken = update(message).where(message.c.id == message_id).values(sequence=message.c.sequence + count)
-    last = tx.execute(taken.returning(message.c.sequence)).scalar()
+    last = tx.execute(_TAKE_SEQUENCE, {"this": message_id, "count": count}).scalar()
     return 1 if last is None else int(last) - count + 1
+
+
+_TAKE_SEQUENCE = (
+    update(message)
+    .where(message.c.id == bindparam("this"))
+    .values(sequence=message.c.sequence + bindparam("count", type_=Whole))
+    .returning(message.c.sequence)
+)
 
 
 def announcement(row: Any) -> Announcement | None:

@@ -10,14 +10,15 @@ closed     nothing of it is open
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, Update, bindparam, insert, select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact, State
-from relay.journal.copies import Copy, Happening, copies_where, happen
+from relay.journal.copies import Copy, Happening, copies_of, copies_where, happen
 from relay.journal.schema import call, call_expires, copy
 from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
@@ -66,7 +67,7 @@ def move_copies(tx: Transaction, old: Row[Any], copies: Sequence[Copy], due_at: 
 
 def set_call(tx: Transaction, call_id: str, **values: Any) -> None:
     """Change a call's row."""
-    tx.execute(update(call).where(call.c.id == call_id).values(**values))
+    tx.execute(_setting(tuple(values)), {"this": call_id, **values})
 
 
 def wait_again(tx: Transaction, row: Row[Any], due_at: datetime) -> None:
@@ -77,7 +78,7 @@ def wait_again(tx: Transaction, row: Row[Any], due_at: datetime) -> None:
 
 def fenced(tx: Transaction, call_id: str, owner: str) -> Row[Any] | None:
     """The call, if `owner` has it in flight; else None, because somebody else has judged it meanwhile."""
-    row = tx.execute(select(call).where(call.c.id == call_id)).one_or_none()
+    row = tx.execute(_CALL, {"this": call_id}).one_or_none()
     if row is None or row.stage != "in_flight" or row.owner != owner:
         log.warning("call.fenced", call_id=call_id, owner=owner, stage=row.stage if row else None)
         return None
@@ -86,29 +87,22 @@ def fenced(tx: Transaction, call_id: str, owner: str) -> Row[Any] | None:
 
 def recipients_of(tx: Transaction, row: Row[Any]) -> list[Copy]:
     """The copies that the call in flight carries, in its order."""
-    by_ordinal = {one.ordinal: one for one in copies_where(tx, copy.c.call_id == row.id)}
+    by_ordinal = {one.ordinal: one for one in copies_of(tx, row.id)}
     return [by_ordinal[ordinal] for ordinal in row.recipients]
 
 
 def settle(tx: Transaction, call_ids: Iterable[str | None]) -> None:
     """Put calls that were handed over where their copies say: followed, held or closed."""
-    ids = sorted({call_id for call_id in call_ids if call_id})
-    if not ids:
-        return
-    open_copies: dict[str, list[Copy]] = {call_id: [] for call_id in ids}
-    for one in copies_where(tx, one_of(copy.c.call_id, ids)):
-        open_copies[str(one.call_id)].append(one)
-    rows = tx.execute(select(call).where(one_of(call.c.id, ids), call.c.stage.in_(("followed", "held"))))
-    for row in rows.all():
-        _settle(tx, row, open_copies[row.id])
+    for call_id in sorted({call_id for call_id in call_ids if call_id}):
+        row = tx.execute(_CALL, {"this": call_id}).one_or_none()
+        if row is not None and row.stage in {"followed", "held"}:
+            _settle(tx, row, copies_of(tx, call_id))
 
 
 def expire_calls(tx: Transaction, limit: int, line: str | None = None) -> int:
     """End every waiting call whose expiry has come; gives how many copies expired."""
-    overdue = select(call).where(call_expires, call.c.expires_at <= tx.now).order_by(call.c.expires_at).limit(limit)
-    if line is not None:
-        overdue = overdue.where(call.c.line == line)
-    ids = [row.id for row in tx.execute(overdue)]
+    overdue = _OVERDUE if line is None else _OVERDUE_HERE
+    ids = [row.id for row in tx.execute(overdue, {"now": tx.now, "most": limit, "here": line})]
     if not ids:
         return 0
     copies = [one for one in copies_where(tx, one_of(copy.c.call_id, ids)) if one.waits]
@@ -132,6 +126,21 @@ def _settle(tx: Transaction, row: Row[Any], copies: Sequence[Copy]) -> None:
         set_call(tx, row.id, stage="held", look_at=None)
     else:
         set_call(tx, row.id, stage="closed", look_at=None)
+
+
+@cache
+def _setting(columns: tuple[str, ...]) -> Update:
+    return update(call).where(call.c.id == bindparam("this")).values({name: bindparam(name) for name in columns})
+
+
+_CALL = select(call).where(call.c.id == bindparam("this"))
+_OVERDUE = (
+    select(call.c.id)
+    .where(call_expires, call.c.expires_at <= bindparam("now"))
+    .order_by(call.c.expires_at)
+    .limit(bindparam("most"))
+)
+_OVERDUE_HERE = _OVERDUE.where(call.c.line == bindparam("here"))
 
 
 def _expired(one: Copy) -> Problem:

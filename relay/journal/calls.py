@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, literal, select, union_all
+from sqlalchemy import Connection, Row, bindparam, func, literal, select, union_all
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import OutboundCall, Priority, Recipient
 from relay.domain.states import Fact
 from relay.journal.callrows import close_waiting, expire_calls, set_call
-from relay.journal.copies import Copy, Happening, copies_where, happen
+from relay.journal.copies import Copy, Happening, copies_of, happen
 from relay.journal.outcomes import OutcomeVerbs, release, unanswered
 from relay.journal.outgoing import content_of, echo_of
 from relay.journal.reader import Reader
@@ -109,7 +109,7 @@ class CallVerbs(OutcomeVerbs):
 def _claim(tx: Transaction, line: str, owner: str) -> OutboundCall | None:
     expire_calls(tx, EXPIRED_AT_ONCE, line)
     while (row := _first_due(tx, line)) is not None:
-        waiting = [one for one in copies_where(tx, copy.c.call_id == row.id) if one.waits]
+        waiting = [one for one in copies_of(tx, row.id) if one.waits]
         content = content_of(tx, row.message_id) if waiting else None
         if content is not None:
             return _begin(tx, row, owner, waiting, content)
@@ -121,8 +121,7 @@ def _claim(tx: Transaction, line: str, owner: str) -> OutboundCall | None:
 def _first_due(tx: Transaction, line: str) -> Row[Any] | None:
     """The first by lane, then by time: one look into the index for each lane, however many wait for later."""
     for lane in LANES:
-        due = select(call).where(call_is_waiting, call.c.line == line, call.c.lane == lane, call.c.due_at <= tx.now)
-        row = tx.execute(due.order_by(call.c.due_at, call.c.id).limit(1)).first()
+        row = tx.execute(_FIRST_DUE, {"here": line, "in_lane": lane, "now": tx.now}).first()
         if row is not None:
             return row
     return None
@@ -155,4 +154,15 @@ def _begin(tx: Transaction, row: Row[Any], owner: str, waiting: list[Copy], cont
     )
 
 
+_FIRST_DUE = (
+    select(call)
+    .where(
+        call_is_waiting,
+        call.c.line == bindparam("here"),
+        call.c.lane == bindparam("in_lane"),
+        call.c.due_at <= bindparam("now"),
+    )
+    .order_by(call.c.due_at, call.c.id)
+    .limit(1)
+)
 _DAMAGED = Problem(ErrorCode.INTERNAL, "the journal's row of this message is damaged: it was not sent")

@@ -14,6 +14,7 @@ from relay.domain.receipts import Change, ProviderWord, ReceiptContext, change, 
 from relay.domain.states import Fact, IllegalTransition, State
 from relay.journal.announce import News, announce, next_sequence
 from relay.journal.codec import problem_in
+from relay.journal.columns import Moment, Whole
 from relay.journal.outgoing import Echo, echo_of
 from relay.journal.schema import aside, copy, message
 from relay.journal.sqlite import one_of
@@ -87,6 +88,11 @@ def copies_where(tx: Transaction, *conditions: Any) -> list[Copy]:
     """The copies for which `conditions` hold, in the order of their request."""
     rows = tx.execute(select(copy).where(*conditions).order_by(copy.c.message_id, copy.c.ordinal))
     return [_copy(row) for row in rows]
+
+
+def copies_of(tx: Transaction, call_id: str) -> list[Copy]:
+    """The copies of a call, in the order of their request."""
+    return [_copy(row) for row in tx.execute(_OF_CALL, {"this": call_id})]
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +196,7 @@ def _receipt(echo: Echo, move: _Move, what: Change, sequence: int) -> News:
 
 
 def _end_copies(tx: Transaction, message_id: str, count: int) -> None:
-    left = message.c.open_copies - count
-    ended_at = case((left == 0, bindparam("now", tx.now, type_=message.c.ended_at.type)), else_=message.c.ended_at)
-    tx.execute(update(message).where(message.c.id == message_id).values(open_copies=left, ended_at=ended_at))
+    tx.execute(_END_COPIES, {"this": message_id, "count": count, "now": tx.now})
 
 
 def _by_message(moves: Iterable[_Move]) -> dict[str, list[_Move]]:
@@ -220,6 +224,16 @@ def _copy(row: Any) -> Copy:
     )
 
 
+_LEFT = message.c.open_copies - bindparam("count", type_=Whole)
+_END_COPIES = (
+    update(message)
+    .where(message.c.id == bindparam("this"))
+    .values(
+        open_copies=_LEFT,
+        ended_at=case((_LEFT == 0, bindparam("now", type_=Moment)), else_=message.c.ended_at),
+    )
+)
+_OF_CALL = select(copy).where(copy.c.call_id == bindparam("this")).order_by(copy.c.ordinal)
 _UPDATE = (
     update(copy)
     .where(copy.c.id == bindparam("copy_id"))

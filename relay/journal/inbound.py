@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from relay.domain.keywords import keyword
 from relay.domain.messages import InboundMessage
@@ -43,9 +43,9 @@ def take_messages(
 def first_seen(tx: Transaction, line: str, kind: str, key: str) -> bool:
     """Whether this key is new; it is known from now on."""
     hashed = _hash(kind, key)
-    if tx.execute(select(seen.c.at).where(seen.c.line == line, seen.c.key == hashed)).first():
+    if tx.execute(_SEEN, {"here": line, "hashed": hashed}).first():
         return False
-    tx.execute(insert(seen), [{"line": line, "key": hashed, "at": tx.now}])
+    tx.execute(_SEE, {"line": line, "key": hashed, "at": tx.now})
     return True
 
 
@@ -56,13 +56,17 @@ def _suspects(
     suspects = []
     hashes = [None if one.dedupe_key else _hash("text", one.sender.value, one.text or "") for one in messages]
     for hashed in hashes:
-        row = tx.execute(select(seen.c.at).where(seen.c.line == line, seen.c.key == hashed)).first()
+        row = tx.execute(_SEEN, {"here": line, "hashed": hashed}).first() if hashed else None
         suspects.append(row is not None and abs(received_at - row.at) <= SUSPECT_FOR)
     for hashed in {hashed for hashed in hashes if hashed}:
         here = (seen.c.line == line, seen.c.key == hashed)
         if not tx.execute(update(seen).where(*here).values(at=received_at, raw_id=raw_id)).rowcount:
             tx.execute(insert(seen), [{"line": line, "key": hashed, "at": received_at, "raw_id": raw_id}])
     return suspects
+
+
+_SEEN = select(seen.c.at).where(seen.c.line == bindparam("here"), seen.c.key == bindparam("hashed"))
+_SEE = insert(seen)
 
 
 def _hash(*parts: str) -> bytes:

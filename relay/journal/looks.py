@@ -10,9 +10,9 @@ from relay.domain.errors import Problem
 from relay.domain.receipts import ProviderWord
 from relay.domain.states import Fact
 from relay.journal.callrows import settle
-from relay.journal.copies import Happening, copies_where, happen
+from relay.journal.copies import Happening, copies_of, happen
 from relay.journal.reader import Reader
-from relay.journal.schema import call, call_is_followed, call_is_looked_at, copy
+from relay.journal.schema import call, call_is_followed, call_is_looked_at
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
@@ -80,7 +80,7 @@ def end_following(tx: Transaction, call_ids: list[str], problem: Problem | None)
     ended = 0
     for call_id in call_ids:
         ref = tx.execute(select(call.c.remote_ref).where(call.c.id == call_id)).scalar()
-        copies = [one for one in copies_where(tx, copy.c.call_id == call_id) if one.followed]
+        copies = [one for one in copies_of(tx, call_id) if one.followed]
         happen(
             tx,
             [Happening(one, Fact.FORGOTTEN, ProviderWord(one.remote_ref or ref), problem) for one in copies],

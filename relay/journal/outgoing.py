@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from relay.domain.messages import MessageClass, OnUncertain, Reply, SendRequest
 from relay.journal.announce import SetAside, notice, set_aside
@@ -87,7 +87,7 @@ def store_inbound(tx: Transaction, line: str, text: str | None, subject: str | N
 
 def echo_of(tx: Transaction, message_id: str) -> Echo:
     """What receipts repeat. Where that row is damaged they repeat nothing, and a person is told once."""
-    row = tx.execute(_ECHO.where(message.c.id == message_id)).one()
+    row = tx.execute(_ECHO, {"this": message_id}).one()
     kept: dict[str, Any] = {"metadata": None, "reply": None}
     if sum_of(row.echo) == row.echo_sum:
         kept = json.loads(row.echo)
@@ -110,7 +110,7 @@ def echo_of(tx: Transaction, message_id: str) -> Echo:
 
 def content_of(tx: Transaction, message_id: str) -> dict[str, Any] | None:
     """`text`, `subject`, `media` and `group`; None where that row is damaged, and then a person is told."""
-    row = tx.execute(_CONTENT.where(message.c.id == message_id)).one()
+    row = tx.execute(_CONTENT, {"this": message_id}).one()
     if sum_of(row.content) == row.sum:
         return content_in(row.content)
     _tell_damage(tx, row.line, message_id, "what this message says")
@@ -131,5 +131,5 @@ _ECHO = select(
     message.c.on_uncertain,
     message.c.echo,
     message.c.echo_sum,
-)
-_CONTENT = select(message.c.line, message.c.content, message.c.sum)
+).where(message.c.id == bindparam("this"))
+_CONTENT = select(message.c.line, message.c.content, message.c.sum).where(message.c.id == bindparam("this"))

@@ -13,7 +13,7 @@ from relay.domain.messages import DeliveryReport
 from relay.domain.receipts import ProviderWord
 from relay.journal.callrows import settle
 from relay.journal.codec import report_in, report_out
-from relay.journal.copies import Copy, Happening, copies_where, happen
+from relay.journal.copies import Copy, Happening, copies_of, copies_where, happen
 from relay.journal.inbound import first_seen
 from relay.journal.schema import call, call_has_ref, copy, copy_has_ref, parked
 from relay.journal.sqlite import one_of
@@ -59,12 +59,14 @@ def take_reports(
 def unpark(tx: Transaction, line: str, refs: Iterable[str]) -> None:
     """Apply the reports that came before the answer which told these refs."""
     waiting = and_(parked.c.line == line, one_of(parked.c.ref, sorted(set(refs))))
-    for row in tx.execute(select(parked).where(waiting).order_by(parked.c.id)).all():
+    rows = tx.execute(select(parked).where(waiting).order_by(parked.c.id)).all()
+    for row in rows:
         report = report_in(row.report)
         found = _find(tx, line, report, None)
         if isinstance(found, Copy):
             _apply(tx, found, report)
-    tx.execute(delete(parked).where(waiting))
+    if rows:
+        tx.execute(delete(parked).where(waiting))
 
 
 def _apply(tx: Transaction, one: Copy, report: DeliveryReport) -> int:
@@ -103,7 +105,7 @@ class _Call:
         row: Any = tx.execute(select(call.c.id, call.c.recipients).where(about)).first()
         if row is None:
             return None
-        copies = {one.ordinal: one for one in copies_where(tx, copy.c.call_id == row.id)}
+        copies = {one.ordinal: one for one in copies_of(tx, row.id)}
         order = row.recipients or sorted(copies)
         return cls([copies[ordinal] for ordinal in order if ordinal in copies])
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
-from relay.journal.columns import as_json
+from relay.journal.columns import as_json, printable
 from relay.journal.failures import JournalInUse, JournalUnusable
 from relay.journal.migrating import migrate
 
@@ -101,7 +101,7 @@ class SqliteStore:
 
 def one_of(column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnElement[bool]:
     """Whether `column` is one of `values`, which travel as one parameter, however many they are."""
-    listed = list(values)
+    listed = [printable(value) if isinstance(value, str) else value for value in values]
     if len(listed) == 1:
         return column == listed[0]
     parameter = as_json(listed).decode("ascii")

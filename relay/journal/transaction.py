@@ -42,8 +42,13 @@ class Transaction:
     def __post_init__(self) -> None:
         self.now = self.clock.now()
 
-    def execute(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None) -> CursorResult[Any]:
-        """Run a statement: once, or for each of `rows`."""
+    def execute(
+        self, statement: Executable, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None
+    ) -> CursorResult[Any]:
+        """Run a statement: once, with these parameters, or for each of `rows`.
+
+        What runs for every message is a constant with parameters: to build a statement costs as much as to run it.
+        """
         return self.connection.execute(statement, rows)
 
     def count(self, name: str) -> int:

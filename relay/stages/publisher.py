@@ -47,6 +47,7 @@ class Publisher(Stage):
         await self._window.room()
         if self._broken:
             return await self._start_over()
+        await self._mark()
         if not await self._connected():
             return None
         batch = await self._journal.events.pending(self._position, BATCH)
@@ -81,28 +82,38 @@ class Publisher(Stage):
         return Rest(STAGE_FAILED.delay(self._failures, self._ids.chance.random()))
 
     async def _publish(self, event: Announcement) -> None:
+        settled = False
+        try:
+            settled = await self._settle(event)
+        finally:
+            if not settled:
+                self._broken = True
+                self._journal.bell("events").ring()
+
+    async def _settle(self, event: Announcement) -> bool:
+        """Whether the event was confirmed or set aside."""
         try:
             await self._bus.publish(event)
         except BusLost:
-            self._broken = True
+            return False
         except PublishRefused as refusal:
-            await self._refused(event, refusal)
-        else:
-            self._failures = 0
-            self._confirmed.append(event.id)
-            tell(event)
-            await self._mark()
+            return await self._refused(event, refusal)
+        self._failures = 0
+        self._confirmed.append(event.id)
+        tell(event)
+        await self._mark()
+        return True
 
-    async def _refused(self, event: Announcement, refusal: PublishRefused) -> None:
+    async def _refused(self, event: Announcement, refusal: PublishRefused) -> bool:
         log.warning("publish.refused", event_id=event.id, kind=event.kind, line=event.line, reason=str(refusal))
         if refusal.poison:
             await self._journal.events.set_aside(event.id, str(refusal))
-        else:
-            self._broken = True
+        return refusal.poison
 
     async def _mark(self) -> None:
         """Mark what was confirmed, as one batch for everything that was confirmed while the last one was marked."""
         async with self._marking:
-            if self._confirmed:
-                confirmed, self._confirmed = self._confirmed, []
+            if confirmed := tuple(self._confirmed):
                 await self._journal.events.published(confirmed)
+                # Not before: where they could not be marked, the next mark has them again.
+                del self._confirmed[: len(confirmed)]

@@ -21,7 +21,9 @@ CATALOGUE: Mapping[str, Entry] = {
     "stage.failed": Entry(
         "error", "stage line failures wait exception", "a stage failed; it is tried again after `wait` seconds"
     ),
-    "stage.undrained": Entry("error", "stage line exception", "a stage could not finish its work in flight as it stopped"),
+    "stage.undrained": Entry(
+        "error", "stage line exception", "a stage could not finish its work in flight as it stopped"
+    ),
     "stage.recovered": Entry("info", "stage line", "a stage that had failed works again"),
     "stage.stuck": Entry("critical", "stages", "stages have been at one step for too long; systemd will restart relay"),
     "library.logged": Entry("info warning error critical", "logger said exception", "a library said something"),

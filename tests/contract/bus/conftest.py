@@ -32,9 +32,7 @@ class Ear:
     def __init__(self, broker: Mosquitto | int, *filters: str, protocol: int = 5, **more: Any) -> None:
         self._filters = filters
         port = broker if isinstance(broker, int) else broker.port
-        self._client = aiomqtt.Client(
-            "127.0.0.1", port, protocol=aiomqtt.ProtocolVersion(protocol), timeout=5, **more
-        )
+        self._client = aiomqtt.Client("127.0.0.1", port, protocol=aiomqtt.ProtocolVersion(protocol), timeout=5, **more)
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()

@@ -1,6 +1,7 @@
 """How a broker is reached, and what relay says when it cannot be."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -56,9 +57,7 @@ async def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Certi
             await asyncio.gather(*(bus.publish(announcement(number, body={"t": "x" * 20_000})) for number in range(50)))
 
 
-async def test_a_missing_client_certificate_is_named(
-    tmp_path: Path, certificates: Certificates, logs: Logs
-) -> None:
+async def test_a_missing_client_certificate_is_named(tmp_path: Path, certificates: Certificates, logs: Logs) -> None:
     """TLS 1.3 tells of it only by closing the connection after the handshake."""
     async with Mosquitto(tmp_path, certificates=certificates, ask_certificate=True) as broker:
         async with make_bus(broker.url, ca_file=certificates.ca):
@@ -67,10 +66,12 @@ async def test_a_missing_client_certificate_is_named(
     assert "certificate" in refused["detail"]
 
 
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 async def test_an_unknown_authority_is_named(tmp_path: Path, certificates: Certificates, logs: Logs) -> None:
     """A broker whose certificate is not trusted is not spoken to."""
     async with Mosquitto(tmp_path, certificates=certificates) as broker, make_bus(broker.url):
         refused = await logs.until("bus.refused")
+    gc.collect()  # paho leaves the socket of a failed handshake to the collector
     assert refused["cause"] == "tls"
     assert "bus.ca_file" in refused["detail"]
 
@@ -99,7 +100,7 @@ async def test_a_broker_that_is_not_there_is_named(url: str, cause: str, logs: L
 async def test_a_broker_that_does_not_answer_is_given_up(logs: Logs) -> None:
     """A connection that is accepted and never answered ends with the time-out."""
     async with Scripted(Peer.gone) as broker, make_bus(broker.url, timeout=0.2):
-        assert (await logs.until("bus.refused"))["cause"] == "timeout"
+        assert (await logs.until("bus.refused"))["cause"] == "silent"
 
 
 async def test_leaving_does_not_wait_for_a_broker_that_does_not_answer() -> None:
@@ -131,7 +132,7 @@ async def test_a_broker_without_mqtt_5_is_spoken_to_in_3_1_1(how: str, logs: Log
         peer.connack311()
         await peer.gone()
 
-    async with Scripted(script) as broker, make_bus(broker.url) as bus:
+    async with Scripted(script) as broker, make_bus(broker.url, timeout=0.5) as bus:
         await connected(bus)
         assert bus.protocol == "3.1.1"
 
@@ -149,7 +150,7 @@ async def test_a_refused_subscription_is_named_once(logs: Logs) -> None:
             attempts.put_nowait(None)
         await peer.gone()
 
-    async with Scripted(script) as broker, make_bus(broker.url) as bus, asyncio.timeout(PATIENCE):
+    async with Scripted(script) as broker, make_bus(broker.url, timeout=0.5) as bus, asyncio.timeout(PATIENCE):
         refused = await logs.until("bus.refused")
         for _ in range(3):
             await attempts.get()
@@ -172,12 +173,10 @@ async def running_amqtt() -> AsyncIterator[int]:
         await broker.shutdown()
 
 
-async def test_the_bus_works_over_the_demos_broker_in_the_process(
-    caplog: pytest.LogCaptureFixture, logs: Logs
-) -> None:
+async def test_the_bus_works_over_the_demos_broker_in_the_process(caplog: pytest.LogCaptureFixture, logs: Logs) -> None:
     """With amqtt (3.1.1 only) commands come in, announcements go out, and nobody is asked to set a version."""
     caplog.set_level(logging.CRITICAL, "amqtt")
-    async with running_amqtt() as port, make_bus(f"mqtt://127.0.0.1:{port}") as bus:
+    async with running_amqtt() as port, make_bus(f"mqtt://127.0.0.1:{port}", timeout=1) as bus:
         await logs.until("bus.online")
         ear = Ear(port, "relay/line/+/result/#", protocol=4)
         async with ear:

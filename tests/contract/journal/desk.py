@@ -61,7 +61,7 @@ class StillClock:
 
     async def wait(self, awaited: Awaitable[T], seconds: float) -> T:
         """Nobody waits here."""
-        raise AssertionError(seconds)
+        raise AssertionError(awaited, seconds)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class SqlitePlace:
     def flip_a_bit(self, table: str, column: str, row_id: str) -> None:
         """Damage a row as a disk would: the row is whole, its payload is not what was written."""
         with closing(sqlite3.connect(self.path)) as connection, connection:
-            here = f"FROM {table} WHERE id = ?"  # noqa: S608 - the tests' own words
+            here = f"FROM {table} WHERE id = ?"
             [value] = connection.execute(f"SELECT {column} {here}", [row_id]).fetchone()
             damaged = bytes([*value[:-3], value[-3] ^ 1, *value[-2:]])
             connection.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", [damaged, row_id])  # noqa: S608
@@ -125,7 +125,9 @@ class Desk:
         """The journal as a SIGKILL at this moment would leave it, opened."""
         return await Desk.at(self.place.after_kill(), self.clock)
 
-    async def send(self, *to: Address, size: int = 50, refusals: Sequence[Problem | None] = (), **wishes: Any) -> Answer:
+    async def send(
+        self, *to: Address, size: int = 50, refusals: Sequence[Problem | None] = (), **wishes: Any
+    ) -> Answer:
         """Have a request accepted; it has a key of its own unless it brings one, and asks for ALICE."""
         self._keys["key"] += 1
         to = to or (ALICE,)
@@ -157,9 +159,7 @@ class Desk:
     ) -> bool:
         """Let the provider take every copy of a call."""
         handovers = tuple(Handover(fact) for _ in call.recipients)
-        return await self.journal.calls.answered(
-            call.call_id, ME, CallAnswer(ref, handovers), first_look=first_look
-        )
+        return await self.journal.calls.answered(call.call_id, ME, CallAnswer(ref, handovers), first_look=first_look)
 
     async def sent(self, *to: Address, ref: str = "SMS1", **wishes: Any) -> Answer:
         """Have a request accepted and handed over as one call."""

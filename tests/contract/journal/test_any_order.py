@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hypothesis import settings, strategies as st
+from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from relay.domain.messages import CallAnswer, Handover, OnUncertain, OutboundCall, Reply
@@ -53,9 +54,7 @@ class AnyOrder(RuleBasedStateMachine):
     def send(self, to: list[Any], size: int, wish: OnUncertain, receipts: bool, ttl: float | None) -> None:
         """A request is accepted."""
         key = f"k{len(self.keys)}"
-        answer = self.do(
-            self.desk.send(*to, size=size, key=key, on_uncertain=wish, receipts=receipts, ttl=ttl)
-        )
+        answer = self.do(self.desk.send(*to, size=size, key=key, on_uncertain=wish, receipts=receipts, ttl=ttl))
         assert answer.outcome == "accepted"
         self.keys.append(key)
 
@@ -119,7 +118,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.desk = self.do(Desk.at(place, clock))
         else:
             self.do(self.desk.reopen())
-        self.do(self.desk.journal.calls.recover(ME))
+        self.do(self.desk.journal.calls.recover())
 
     @invariant()
     def promises_hold(self) -> None:

@@ -7,7 +7,16 @@ from datetime import timedelta
 import pytest
 
 from relay.domain.errors import ErrorCode, Problem, ProviderDetail
-from relay.domain.messages import CallAnswer, DeliveryReport, Handover, Media, OnUncertain, OutboundCall, Priority, Reply
+from relay.domain.messages import (
+    CallAnswer,
+    DeliveryReport,
+    Handover,
+    Media,
+    OnUncertain,
+    OutboundCall,
+    Priority,
+    Reply,
+)
 from relay.domain.states import Fact
 from relay.journal import Journal
 from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk
@@ -19,7 +28,14 @@ async def test_a_claim_gives_everything_that_the_provider_needs(desk: Desk) -> N
     """And nothing is in it that was not asked for."""
     media = (Media("image/png", "map.png", b"\x89PNG\x00"), Media("text/plain", None, b""))
     answer = await desk.send(
-        ALICE, BOB, text="naïve\0🙂", subject="Hi", media=media, group=True, receipts=False, reply=Reply(traceparent="00-1")
+        ALICE,
+        BOB,
+        text="naïve\0🙂",
+        subject="Hi",
+        media=media,
+        group=True,
+        receipts=False,
+        reply=Reply(traceparent="00-1"),
     )
     call = await desk.claim()
     assert (call.message_id, call.line, call.attempt) == (answer.message_id, LINE, 1)
@@ -129,7 +145,11 @@ async def test_a_copy_whose_outcome_the_answer_leaves_open_is_uncertain_alone(de
     """The others go their way; one that was not handed over goes again by itself, later."""
     await desk.send(ALICE, BOB, CAROL)
     call = await desk.claim()
-    handed = (Handover(Fact.SUBMITTED), Handover(Fact.UNANSWERED, problem=NO_ANSWER), Handover(Fact.RETRIED, problem=PROBLEM))
+    handed = (
+        Handover(Fact.SUBMITTED),
+        Handover(Fact.UNANSWERED, problem=NO_ANSWER),
+        Handover(Fact.RETRIED, problem=PROBLEM),
+    )
     assert await desk.journal.calls.answered(call.call_id, ME, CallAnswer("SMS1", handed), first_look=0)
     assert await desk.standing() == ["submitted", "uncertain", "sending"]
     assert [one["copy_id"] for one in await desk.journal.calls.uncertain(10)] == [call.recipients[1].copy_id]
@@ -181,7 +201,9 @@ async def test_a_refused_call_fails_every_copy(desk: Desk) -> None:
     await desk.send(ALICE, BOB)
     assert await desk.journal.calls.refused((await desk.claim()).call_id, ME, problem)
     receipts = await desk.bodies("receipt")
-    assert [(body["status"], body["final"], body["error"]) for body in receipts] == [("failed", True, problem.as_body())] * 2
+    assert [(body["status"], body["final"], body["error"]) for body in receipts] == [
+        ("failed", True, problem.as_body())
+    ] * 2
     assert receipts[0]["provider"] == {"message_id": None, "status": "policy", "code": "POL0001"}
 
 
@@ -224,7 +246,10 @@ async def test_a_call_that_was_not_answered_fails_if_the_request_says_so(desk: D
     """With the code `uncertain`, and finally."""
     await desk.send(on_uncertain=OnUncertain.FAIL)
     assert await desk.journal.calls.unanswered((await desk.claim()).call_id, ME, NO_ANSWER)
-    assert [(body["status"], body["final"]) for body in await desk.bodies("receipt")] == [("uncertain", False), ("failed", True)]
+    assert [(body["status"], body["final"]) for body in await desk.bodies("receipt")] == [
+        ("uncertain", False),
+        ("failed", True),
+    ]
     assert (await desk.bodies("receipt"))[1]["error"]["code"] == "uncertain"
     assert await desk.journal.calls.uncertain(10) == []
 
@@ -292,7 +317,9 @@ async def test_a_damaged_message_is_not_sent(desk: Desk) -> None:
     await desk.send(text="second")
     desk.place.flip_a_bit("message", "content", str(answer.message_id))
     assert (await desk.claim()).text == "second"
-    assert [(body["status"], body["error"]["code"]) for body in await desk.bodies("receipt")] == [("failed", "internal")]
+    assert [(body["status"], body["error"]["code"]) for body in await desk.bodies("receipt")] == [
+        ("failed", "internal")
+    ]
     assert [(body["what"], body["id"]) for body in await desk.bodies("dead")] == [("message", answer.message_id)]
 
 

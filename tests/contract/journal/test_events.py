@@ -90,7 +90,10 @@ async def test_a_damaged_event_is_not_published(desk: Desk) -> None:
     ids = await _three(desk)
     for damaged in ids[:2]:
         desk.place.flip_a_bit("event", "body", damaged)
-    assert [event.id for _, event in await desk.journal.events.pending(0, 2)] == [ids[2], (await desk.events("dead"))[0].id]
+    assert [event.id for _, event in await desk.journal.events.pending(0, 2)] == [
+        ids[2],
+        (await desk.events("dead"))[0].id,
+    ]
     assert [aside["event_id"] for aside in await desk.journal.queries.asides(10)] == ids[:2]
 
 

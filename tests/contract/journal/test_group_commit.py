@@ -53,9 +53,11 @@ async def test_a_commit_that_fails_fails_all_its_waiters(desk: Desk) -> None:
         tx.execute(sql("CREATE TABLE b (a INTEGER REFERENCES a (id) DEFERRABLE INITIALLY DEFERRED)"))
         tx.execute(sql("INSERT INTO b VALUES (1)"))
 
-    await writer.run(lambda tx: tx.connection.exec_driver_sql("SELECT 1").scalar())
-    await asyncio.to_thread(writer._connection.exec_driver_sql, "PRAGMA foreign_keys=ON")  # type: ignore[union-attr]
-    await asyncio.to_thread(writer._connection.rollback)  # type: ignore[union-attr]
+    await writer.run(lambda _: None)
+    assert writer._connection is not None
+    driver = writer._connection.connection.dbapi_connection
+    assert driver is not None
+    await asyncio.to_thread(driver.execute, "PRAGMA foreign_keys=ON")  # type: ignore[attr-defined]
     results = await asyncio.gather(desk.keep(), writer.run(doomed), desk.send(), return_exceptions=True)
     assert [isinstance(result, Exception) for result in results] == [True, True, True]
     assert (await desk.journal.raw.unread(LINE), await desk.events(), desk.journal.events.backlog()) == ([], [], 0)

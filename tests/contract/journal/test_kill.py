@@ -24,7 +24,7 @@ async def test_a_killed_process_loses_nothing_that_was_acknowledged(place: Sqlit
             said[word].add(about)
     assert min(len(said[word]) for word in ("raw", "accepted", "claimed", "answered")) > 10
     desk = await Desk.at(place)
-    recovered = await desk.journal.calls.recover("relay-1")
+    recovered = await desk.journal.calls.recover()
     await desk.journal.aclose()
     with closing(sqlite3.connect(place.path)) as connection:
         found = {name: {row[0] for row in connection.execute(query)} for name, query in FOUND.items()}

@@ -81,7 +81,11 @@ async def test_a_call_that_the_provider_forgot_ends_unknown(desk: Desk) -> None:
     await desk.look(call_id, delivered(position=0))
     await desk.journal.looks.forgotten(call_id, GONE)
     [receipt] = [body for body in await desk.bodies("receipt") if body["final"] and body["to"] == BOB.value]
-    assert (receipt["status"], receipt["error"], receipt["provider"]["message_id"]) == ("unknown", GONE.as_body(), "SMS1")
+    assert (receipt["status"], receipt["error"], receipt["provider"]["message_id"]) == (
+        "unknown",
+        GONE.as_body(),
+        "SMS1",
+    )
     assert await desk.standing() == ["delivered", "unknown"]
     assert await desk.journal.looks.next_due(LINE) is None
 

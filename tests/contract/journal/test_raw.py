@@ -7,7 +7,7 @@ import pytest
 from relay.domain.messages import RawAnswer
 from relay.journal import JournalFull
 from tests.contract.journal.conftest import Open
-from tests.contract.journal.desk import LINE, Desk, delivered, text
+from tests.contract.journal.desk import LINE, Desk, text
 
 
 async def test_kept_bytes_are_there_after_a_kill(desk: Desk) -> None:
@@ -90,7 +90,11 @@ async def test_a_flipped_bit_in_kept_bytes_is_noticed(desk: Desk) -> None:
 
 async def test_keeping_rings_the_line_s_bell(desk: Desk) -> None:
     """After the commit, and not the bell of another line."""
-    bell, listener, other = desk.journal.bell(f"raw:{LINE}"), desk.journal.listen(f"raw:{LINE}"), desk.journal.bell("raw:x")
+    bell, listener, other = (
+        desk.journal.bell(f"raw:{LINE}"),
+        desk.journal.listen(f"raw:{LINE}"),
+        desk.journal.bell("raw:x"),
+    )
     waiting = asyncio.create_task(other.wait())
     await desk.keep()
     async with asyncio.timeout(5):

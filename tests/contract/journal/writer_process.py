@@ -47,7 +47,10 @@ async def send(journal: Journal, name: str) -> None:
 async def main(url: str) -> None:
     """Write for ever."""
     clock = SystemClock()
-    async with await Journal.open(url, clock=clock, ids=Ids(clock), node="relay-1") as journal, asyncio.TaskGroup() as group:
+    async with (
+        await Journal.open(url, clock=clock, ids=Ids(clock), node="relay-1") as journal,
+        asyncio.TaskGroup() as group,
+    ):
         name = Ids(clock).new()
         acknowledged("ready")
         for place in range(4):

@@ -1,0 +1,345 @@
+"""Stages that fail, rest, hang and stop; and what systemd hears of it."""
+
+import asyncio
+import random
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from relay.ids import Ids
+from relay.journal.bells import Bell
+from relay.simulator.virtual import ManualClock
+from relay.stagekit import Rest, Stage, Window
+from relay.supervisor import STUCK_AFTER, Supervisor, keep_watchdog
+from relay.telemetry.health import LineBoard, LineState, Pulse
+from relay.telemetry.notify import Notifier
+
+GRACE = 5.0
+
+
+class Scripted(Stage):
+    """A stage that does what a test says, step by step; at the end of the script it rests."""
+
+    def __init__(self, name: str, *script: Exception | Rest | None, line: str | None = None) -> None:
+        self.name = name
+        self.line = line
+        self.script = list(script)
+        self.steps = 0
+        self.drained: float | None = None
+        self.on_drain: Callable[[], Awaitable[None]] | None = None
+
+    async def step(self) -> Rest | None:
+        """Do what comes next."""
+        self.steps += 1
+        await asyncio.sleep(0)
+        act = self.script.pop(0) if self.script else Rest(3600)
+        if isinstance(act, Exception):
+            raise act
+        return act
+
+    async def drain(self, seconds: float) -> None:
+        """Note how long it may take."""
+        self.drained = seconds
+        if self.on_drain:
+            await self.on_drain()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Time that the test moves."""
+    return ManualClock()
+
+
+@pytest.fixture
+def board(clock: ManualClock) -> LineBoard:
+    """How the lines stand."""
+    return LineBoard(clock, ["alerts", "office"])
+
+
+@pytest.fixture
+def pulse() -> Pulse:
+    """The stages' progress."""
+    return Pulse()
+
+
+@pytest.fixture
+def supervisor(clock: ManualClock, board: LineBoard, pulse: Pulse) -> Supervisor:
+    """Who runs the stages."""
+    return Supervisor(clock, Ids(clock, random.Random(7)), board, pulse, GRACE)  # noqa: S311 - chance that repeats
+
+
+async def test_a_step_that_says_there_may_be_more_is_followed_at_once(
+    supervisor: Supervisor, clock: ManualClock
+) -> None:
+    """None means no rest; a rest means that nothing happens before its end."""
+    stage = Scripted("one", None, None, Rest(10), None)
+    async with supervisor.running([stage]):
+        await clock.advance(9.9)
+        assert stage.steps == 3
+        await clock.advance(0.1)
+        assert stage.steps == 5
+
+
+async def test_a_stage_that_fails_rests_longer_each_time(supervisor: Supervisor, clock: ManualClock) -> None:
+    """Its tries thin out to one a minute, so that trouble does not become a storm."""
+    stage = Scripted("bad", *[OSError("broken")] * 1000)
+    in_first_minute = in_last_hour = 0
+    async with supervisor.running([stage]):
+        await clock.advance(60)
+        in_first_minute = stage.steps
+        await clock.advance(3600)
+        in_last_hour = stage.steps - in_first_minute
+    assert 5 <= in_first_minute <= 8
+    assert 50 <= in_last_hour <= 80
+
+
+async def test_the_others_do_not_notice_a_stage_that_fails(supervisor: Supervisor, clock: ManualClock) -> None:
+    """Each stage has a loop of its own."""
+    bad, good = Scripted("bad", *[OSError("broken")] * 100), Scripted("good", *[Rest(1)] * 100)
+    async with supervisor.running([bad, good]):
+        await clock.advance(60)
+    assert good.steps == 61
+    assert bad.steps < 10
+
+
+async def test_a_line_whose_stage_fails_is_suspended_until_it_works_again(
+    supervisor: Supervisor, clock: ManualClock, board: LineBoard
+) -> None:
+    """The trouble shows in that line's status and in no other's, and goes when it is over."""
+    stage = Scripted("sender/alerts", OSError("broken"), OSError("broken"), Rest(3600), line="alerts")
+    async with supervisor.running([stage]):
+        await clock.advance(0)
+        assert board.of("alerts").state is LineState.SUSPENDED
+        assert board.of("alerts").reason == "stage_failing"
+        assert board.of("office").state is LineState.READY
+        await clock.advance(10)
+        assert stage.steps == 3
+        assert board.of("alerts").state is LineState.READY
+
+
+async def test_a_failure_after_a_recovery_counts_from_one(supervisor: Supervisor, clock: ManualClock) -> None:
+    """What failed last week does not make today's rests long."""
+    stage = Scripted("bad", *[OSError("old")] * 6, Rest(10_000), OSError("new"))
+    with capture_logs() as logs:
+        async with supervisor.running([stage]):
+            await clock.advance(11_000)
+    told = [(line["event"], line.get("failures")) for line in logs]
+    assert told == [*(("stage.failed", n) for n in range(1, 7)), ("stage.recovered", None), ("stage.failed", 1),
+                    ("stage.recovered", None)]  # fmt: skip
+
+
+async def test_a_stage_in_rest_stops_at_once(supervisor: Supervisor, clock: ManualClock) -> None:
+    """Nobody waits for the end of a rest, whether of time or of a bell."""
+    stages = [Scripted("timed", Rest(3600)), Scripted("belled", Rest(bell=Bell())), Scripted("both", Rest(3600, Bell()))]
+    async with asyncio.timeout(GRACE):
+        async with supervisor.running(stages):
+            await clock.advance(1)
+    assert [stage.steps for stage in stages] == [1, 1, 1]
+
+
+async def test_what_is_in_flight_has_the_grace_to_finish(supervisor: Supervisor, clock: ManualClock) -> None:
+    """Every stage is drained after its last step, with the grace of the settings."""
+    stages = [Scripted("one"), Scripted("two")]
+    async with supervisor.running(stages):
+        await clock.advance(1)
+        assert [stage.drained for stage in stages] == [None, None]
+    assert [stage.drained for stage in stages] == [GRACE, GRACE]
+
+
+class Calling(Stage):
+    """A stage with a call in flight, which ends when it is drained for long enough."""
+
+    name = "calling"
+
+    def __init__(self) -> None:
+        self.window = Window(1)
+        self.answer = asyncio.Event()
+        self.began = asyncio.Event()
+        self.finished = False
+
+    async def step(self) -> Rest | None:
+        """Begin the call, wait for it."""
+        await self.window.run(self._call(), self.name)
+        return Rest(3600)
+
+    async def drain(self, seconds: float) -> None:
+        """Let it finish."""
+        await self.window.drain(seconds)
+
+    async def _call(self) -> None:
+        self.began.set()
+        await self.answer.wait()
+        self.finished = True
+
+
+async def test_a_stop_ends_the_step_and_lets_the_call_finish(supervisor: Supervisor) -> None:
+    """The loop is cut, the call is not."""
+    stage = Calling()
+    async with asyncio.timeout(GRACE):
+        async with supervisor.running([stage]):
+            await stage.began.wait()
+            asyncio.get_running_loop().call_soon(stage.answer.set)
+    assert stage.finished
+
+
+async def test_what_starts_later_stops_first(supervisor: Supervisor, clock: ManualClock) -> None:
+    """Outflow is started before inflow, and is still running while inflow is drained."""
+    order: list[str] = []
+    outflow, inflow = Scripted("outflow", *[None] * 10_000), Scripted("inflow")
+
+    async def outflow_ended() -> None:
+        order.append("outflow")
+
+    async def inflow_ended() -> None:
+        before = outflow.steps
+        while outflow.steps < before + 3:
+            await asyncio.sleep(0)
+        order.append("inflow")
+
+    outflow.on_drain, inflow.on_drain = outflow_ended, inflow_ended
+    async with asyncio.timeout(GRACE):
+        async with supervisor.running([outflow]), supervisor.running([inflow]):
+            await clock.advance(0)
+    assert order == ["inflow", "outflow"]
+
+
+async def test_one_stage_that_cannot_be_drained_does_not_keep_the_others_from_it(
+    supervisor: Supervisor, clock: ManualClock
+) -> None:
+    """A stop goes on to its end, and says what went wrong."""
+
+    async def broken() -> None:
+        raise OSError("the disk is full")
+
+    bad, good = Scripted("bad", line="alerts"), Scripted("good")
+    bad.on_drain = broken
+    with capture_logs() as logs:
+        async with supervisor.running([bad, good]):
+            await clock.advance(0)
+    assert good.drained == GRACE
+    assert [(line["event"], line["stage"]) for line in logs] == [("stage.undrained", "bad")]
+
+
+class Stubborn(Stage):
+    """A stage whose step answers a cancellation with another error."""
+
+    name = "stubborn"
+
+    def __init__(self) -> None:
+        self.waiting = asyncio.Event()
+
+    async def step(self) -> Rest | None:
+        """Wait for ever, and fail at tidying up."""
+        try:
+            self.waiting.set()
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("tidying up failed too")
+
+
+async def test_a_step_that_fails_while_it_is_stopped_stops_all_the_same(supervisor: Supervisor) -> None:
+    """Trouble at the very end is not taken for one more failure to be tried again."""
+    stage = Stubborn()
+    async with asyncio.timeout(GRACE):
+        async with supervisor.running([stage]):
+            await stage.waiting.wait()
+
+
+class Cancelled(Stage):
+    """A stage that meets the cancellation of something else."""
+
+    name = "cancelled"
+    steps = 0
+
+    async def step(self) -> Rest | None:
+        """Wait for a future that somebody cancelled."""
+        self.steps += 1
+        gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        gone.cancel()
+        await gone
+        return None
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_a_failure(supervisor: Supervisor, clock: ManualClock) -> None:
+    """A stage does not end in silence because something that it waited for was cancelled."""
+    stage = Cancelled()
+    with capture_logs() as logs:
+        async with supervisor.running([stage]):
+            await clock.advance(60)
+    assert stage.steps > 3
+    assert {line["event"] for line in logs} == {"stage.failed"}
+
+
+async def test_a_stage_that_has_stopped_is_not_stuck(supervisor: Supervisor, clock: ManualClock) -> None:
+    """The pulse forgets it, even in the middle of a step."""
+    seconds = [0.0]
+    pulse = Pulse(lambda: seconds[0])
+    stage = Stubborn()
+    ours = Supervisor(clock, supervisor.ids, supervisor.board, pulse, GRACE)
+    async with ours.running([stage]):
+        await stage.waiting.wait()
+        seconds[0] = 11.0
+        assert pulse.stuck(10.0) == ["stubborn"]
+    assert pulse.stuck(10.0) == []
+
+
+class Ear:
+    """What systemd would hear, on a real datagram socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "notify"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(self.path))
+        self._socket.setblocking(False)  # noqa: FBT003 - the socket's own signature
+
+    async def next(self) -> str:
+        """The next message."""
+        async with asyncio.timeout(GRACE):
+            return (await asyncio.get_running_loop().sock_recv(self._socket, 100)).decode()
+
+    def rest(self) -> Counter[str]:
+        """What else was said."""
+        heard: Counter[str] = Counter()
+        while True:
+            try:
+                heard[self._socket.recv(100).decode()] += 1
+            except BlockingIOError:
+                return heard
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()
+
+
+async def test_the_watchdog_is_told_while_stages_make_progress_and_not_while_one_is_stuck(tmp_path: Path) -> None:
+    """It is the stages' progress that is told: a step that takes too long ends the messages, its end resumes them."""
+    ear, seconds = Ear(tmp_path), [0.0]
+    pulse = Pulse(lambda: seconds[0])
+    watchdog = asyncio.create_task(keep_watchdog(Notifier(str(ear.path), watchdog_seconds=0.03), pulse))
+    try:
+        assert [await ear.next(), await ear.next()] == ["WATCHDOG=1"] * 2
+        pulse.busy("sender/alerts")
+        seconds[0] = STUCK_AFTER
+        assert await ear.next() == "WATCHDOG=1"
+        seconds[0] = STUCK_AFTER + 1
+        with capture_logs() as logs:
+            ear.rest()
+            await _until(lambda: len(logs) >= 3)
+            assert ear.rest() == Counter()
+        assert logs[0] == {"event": "stage.stuck", "stages": ["sender/alerts"], "log_level": "critical"}
+        pulse.resting("sender/alerts")
+        assert await ear.next() == "WATCHDOG=1"
+    finally:
+        watchdog.cancel()
+        await asyncio.wait({watchdog})
+        ear.close()
+
+
+async def _until(so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(GRACE):
+        while not so():
+            await asyncio.sleep(0)
