@@ -8,10 +8,11 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from relay.domain.messages import RawAnswer
@@ -143,9 +144,13 @@ class Listener:
                         return _last(413, "too large\n")
         except TimeoutError:
             return _last(408, "too slow\n")
-        except web.RequestPayloadError:
-            return _last(400, "not HTTP\n")
+        except (web.RequestPayloadError, ConnectionError):
+            return _not_http()
         return bytes(body)
+
+
+def _not_http() -> web.Response:
+    return _last(400, "not HTTP\n")
 
 
 def _last(status: int, text: str) -> web.Response:
@@ -186,6 +191,23 @@ class _GuardedHandler(RequestHandler):
     def request_ended(self) -> None:
         """The answer is made; the keep-alive time-out of aiohttp watches the idle connection."""
         self._in_request = False
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to what is no HTTP: aiohttp's own repeats what was sent, and logs it with a stack."""
+        if isinstance(exc, HttpProcessingError):
+            return _not_http()
+        return super().handle_error(request, status, exc, message)
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Log what relay failed at. What callers fail at is theirs: anybody could fill the log with it."""
+        if not isinstance(kw.get("exc_info"), HttpProcessingError | web.RequestPayloadError | ConnectionError):
+            super().log_exception(*args, **kw)
 
     def _arm(self) -> None:
         if self._deadline is None:

@@ -48,7 +48,17 @@ class Certificates:
         for name in ("server", "client"):
             request = folder / f"{name}.csr"
             _openssl("req", *new_key, "-keyout", made.key(name), "-out", request, "-subj", f"/CN={name}")
-            signed = ["-CA", made.ca, "-CAkey", ca_key, "-CAcreateserial", "-extfile", names, "-days", "2"]
+            signed: list[str | Path] = [
+                "-CA",
+                made.ca,
+                "-CAkey",
+                ca_key,
+                "-CAcreateserial",
+                "-extfile",
+                names,
+                "-days",
+                "2",
+            ]
             _openssl("x509", "-req", "-in", request, "-out", made.certificate(name), *signed)
         return made
 

@@ -88,7 +88,8 @@ class Channel:
             await self._abandon(opening)
             raise problem
         self._open = True
-        self._listen()
+        if not self._paused:
+            self._listen()
 
     async def close(self, *, goodbye: bool) -> None:
         """End the connection. With a goodbye the broker forgets the will; without, it publishes it."""

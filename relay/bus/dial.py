@@ -133,9 +133,7 @@ def failure(error: BaseException | None) -> NoConnection:
 def no_answer(*, closed: bool, tls: bool) -> NoConnection:
     """What it means that the broker was reached and sent no CONNACK."""
     if not closed:
-        return NoConnection(
-            "silent", "the broker was reached and did not answer: check bus.url, and that it speaks MQTT"
-        )
+        return NoConnection("silent", "the broker was reached and did not answer: check that bus.url is MQTT's port")
     hint = "it may ask for a certificate (bus.cert_file)" if tls else "it may speak TLS only (mqtts://)"
     return NoConnection("closed", f"the broker closed the connection before it answered: {hint}")
 

@@ -36,6 +36,9 @@ async def show(asked: Show, stop: asyncio.Event) -> bool:
     except Trouble as trouble:
         tell.say(f"!! {trouble}. What relay logged is in {folder}/relay.log")
         return False
+    except BrokenPipeError:  # nobody looks on any more
+        await asyncio.to_thread(shutil.rmtree, folder)
+        raise
     await asyncio.to_thread(shutil.rmtree, folder)
     return good
 

@@ -61,6 +61,7 @@ class Story:
 
     async def _somebody_texts(self, text: str, keyword: str | None) -> None:
         self.world.att.world.handset.text(SOMEBODY, SHORT_CODE, text)
+        self.tell.count(f"{ALERTS}/message", f"a phone texts {SHORT_CODE}; AT&T will be asked soon")
         message = await self._message(ALERTS, text)
         if message["keyword"] != keyword:
             raise Trouble(f"a text came in with the keyword {message['keyword']} instead of {keyword}")

@@ -1,5 +1,6 @@
 """What a spectator can try on a demo that stays: commands that are ready to be pasted."""
 
+import shlex
 import shutil
 
 from relay.demo.world import SHORT_CODE, World
@@ -10,7 +11,7 @@ _TEXT = '{"from": "+12065550142", "to": "%s", "text": "Hi"}'
 
 def things_to_try(world: World, program: str) -> str:
     """The commands; `program` is how the user calls relay."""
-    port, socket = f"-p {world.broker.port}", f"--socket {world.folder}/relay.sock"
+    port, socket = f"-p {world.broker.port}", f"--socket {shlex.quote(str(world.folder / 'relay.sock'))}"
     clients = "" if shutil.which("mosquitto_sub") else " (apt-get install mosquitto-clients)"
     return f"""
 Everything stays up; Ctrl-C ends it. In another terminal:

@@ -3,8 +3,7 @@
 What it promises, on every database:
 
 1. *Accepted means on disk.* A verb that writes returns after its transaction was committed and synced, and not
-    before. A power cut after that loses nothing of it; a power cut before it leaves nothing of it that anybody
-    was told.
+    before. A power cut takes nothing of what was acknowledged, and what it takes was acknowledged to nobody.
 2. *All or nothing.* What belongs together is one transaction: a request with its copies, its calls, its key and
     its answer; a provider's bytes with the messages, reports and announcements that were read from them.
 3. *Bytes before meaning.* What a provider sent is kept as it came. It is read afterwards, once: reading it a

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Row, bindparam, insert, select
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Plan, SendRequest
@@ -45,17 +45,14 @@ class Acceptance:
 
     def _known(self, tx: Transaction) -> Row[Any] | None:
         """The command that this one repeats: by its key, or the broker's own redelivery of one without a key."""
-        request, mine = (
-            self.request,
-            (command.c.line == self.request.line, command.c.client == (self.request.client or "")),
-        )
+        request, raw_digest = self.request, self.raw_digest
+        mine: dict[str, Any] = {"here": request.line, "by": request.client or ""}
         if request.key is not None:
-            return tx.execute(select(command).where(command.c.key == request.key, *mine)).first()
-        if not request.redelivered or self.raw_digest is None:
+            return tx.execute(_BY_KEY, {**mine, "asked": request.key}).first()
+        if not request.redelivered or raw_digest is None:
             return None
-        same_bytes = select(command).where(command_has_no_key, command.c.raw_digest == self.raw_digest, *mine)
-        recent = same_bytes.where(command.c.created_at >= tx.now - REDELIVERED_WITHIN)
-        return tx.execute(recent.order_by(command.c.created_at.desc()).limit(1)).first()
+        since = tx.now - REDELIVERED_WITHIN
+        return tx.execute(_BY_BYTES, {**mine, "asked": raw_digest, "since": since}).first()
 
     def _again(self, known: Row[Any]) -> dict[str, Any]:
         request = self.request
@@ -137,3 +134,14 @@ class Acceptance:
         if self.request.expires_at is not None or self.request.ttl is None:
             return self.request.expires_at
         return now + timedelta(seconds=self.request.ttl)
+
+
+_MINE = select(command).where(command.c.line == bindparam("here"), command.c.client == bindparam("by"))
+_BY_KEY = _MINE.where(command.c.key == bindparam("asked"))
+_BY_BYTES = (
+    _MINE.where(
+        command_has_no_key, command.c.raw_digest == bindparam("asked"), command.c.created_at >= bindparam("since")
+    )
+    .order_by(command.c.created_at.desc())
+    .limit(1)
+)

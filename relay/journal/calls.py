@@ -23,7 +23,7 @@ from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
 LANES = tuple(sorted(priority.lane for priority in Priority))
-EXPIRED_AT_ONCE = 100
+EXPIRED_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from relay.journal.announce import News, announce, next_sequence
 from relay.journal.codec import problem_in
 from relay.journal.columns import Moment, Whole
 from relay.journal.outgoing import Echo, echo_of
-from relay.journal.schema import aside, copy, message
+from relay.journal.schema import aside, copy, copy_has_ref, message
 from relay.journal.sqlite import one_of
 from relay.journal.transaction import WAITING_COPIES, Transaction
 
@@ -93,6 +93,12 @@ def copies_where(tx: Transaction, *conditions: Any) -> list[Copy]:
 def copies_of(tx: Transaction, call_id: str) -> list[Copy]:
     """The copies of a call, in the order of their request."""
     return [_copy(row) for row in tx.execute(_OF_CALL, {"this": call_id})]
+
+
+def copy_of(tx: Transaction, line: str, ref: str) -> Copy | None:
+    """The copy of which the provider speaks as `ref` on this line."""
+    row = tx.execute(_OF_REF, {"here": line, "ref": ref}).first()
+    return row and _copy(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +238,9 @@ _END_COPIES = (
         open_copies=_LEFT,
         ended_at=case((_LEFT == 0, bindparam("now", type_=Moment)), else_=message.c.ended_at),
     )
+)
+_OF_REF = (
+    select(copy).where(copy_has_ref, copy.c.line == bindparam("here"), copy.c.remote_ref == bindparam("ref")).limit(1)
 )
 _OF_CALL = select(copy).where(copy.c.call_id == bindparam("this")).order_by(copy.c.ordinal)
 _UPDATE = (

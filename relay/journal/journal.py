@@ -106,7 +106,12 @@ class Journal:
         store = await asyncio.to_thread(_opened, url)
         bells = Bells()
         reader = Reader(store.reading, judged)
-        counters = await reader.run(_counted)
+        try:
+            counters = await reader.run(_counted)
+        except JournalUnusable:
+            await reader.aclose()
+            await asyncio.to_thread(store.close)
+            raise
         own_ids = Ids(clock, ids.chance)
 
         def begin(connection: Connection, committed: Counter[str]) -> Transaction:

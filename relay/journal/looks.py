@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from relay.clock import Clock
 from relay.domain.errors import Problem
@@ -69,10 +69,17 @@ class LookVerbs:
 def looked(tx: Transaction, call_id: str, delay: float | None) -> None:
     """Note a look, and when the next one is due. None: there is none; time will end the following."""
     look_at = None if delay is None else tx.now + timedelta(seconds=delay)
-    followed = update(call).where(call.c.id == call_id, call_is_followed)
-    row = tx.execute(followed.values(look_at=look_at, looks=call.c.looks + 1).returning(call.c.line)).first()
+    row = tx.execute(_LOOKED, {"this": call_id, "look_at": look_at}).first()
     if row is not None:
         tx.bells.add(f"looks:{row.line}")
+
+
+_LOOKED = (
+    update(call)
+    .where(call.c.id == bindparam("this"), call_is_followed)
+    .values(look_at=bindparam("look_at"), looks=call.c.looks + 1)
+    .returning(call.c.line)
+)
 
 
 def end_following(tx: Transaction, call_ids: list[str], problem: Problem | None) -> int:

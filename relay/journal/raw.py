@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from relay.domain.messages import DeliveryReport, InboundMessage, RawAnswer
 from relay.journal.announce import SetAside, notice, set_aside
@@ -78,9 +78,7 @@ class RawVerbs:
                 "body": answer.body,
             }
             kept_id = tx.ids.new()
-            tx.execute(
-                insert(raw), [{**row, "id": kept_id, "received_at": tx.now, "state": "kept", "sum": raw_sum(row)}]
-            )
+            tx.execute(_KEEP, {**row, "id": kept_id, "received_at": tx.now, "state": "kept", "sum": raw_sum(row)})
             tx.bells.add(f"raw:{line}")
             return KeptRaw(kept_id, line, source, event, about, answer, tx.now)
 
@@ -158,8 +156,11 @@ class RawVerbs:
 
 def _leave(tx: Transaction, kept: KeptRaw, state: str) -> bool:
     """Whether these bytes were still unread; they are `state` from now on."""
-    unread = update(raw).where(raw.c.id == kept.id, raw_is_kept)
-    return tx.execute(unread.values(state=state)).rowcount == 1
+    return tx.execute(_LEAVE, {"this": kept.id, "state": state}).rowcount == 1
+
+
+_KEEP = insert(raw)
+_LEAVE = update(raw).where(raw.c.id == bindparam("this"), raw_is_kept).values(state=bindparam("state"))
 
 
 def _kept(row: Any) -> KeptRaw:

@@ -6,16 +6,16 @@ from enum import Enum, auto
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, insert, select
+from sqlalchemy import and_, bindparam, delete, insert, select
 
 from relay.domain.addresses import Address
 from relay.domain.messages import DeliveryReport
 from relay.domain.receipts import ProviderWord
 from relay.journal.callrows import settle
 from relay.journal.codec import report_in, report_out
-from relay.journal.copies import Copy, Happening, copies_of, copies_where, happen
+from relay.journal.copies import Copy, Happening, copies_of, copy_of, happen
 from relay.journal.inbound import first_seen
-from relay.journal.schema import call, call_has_ref, copy, copy_has_ref, parked
+from relay.journal.schema import call, call_has_ref, parked
 from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 
@@ -82,9 +82,9 @@ def _park(tx: Transaction, line: str, report: DeliveryReport) -> None:
 
 
 def _find(tx: Transaction, line: str, report: DeliveryReport, call_id: str | None) -> Copy | _Found:
-    own = copies_where(tx, copy_has_ref, copy.c.line == line, copy.c.remote_ref == report.ref)
-    if own:
-        return own[0]
+    own = copy_of(tx, line, report.ref)
+    if own is not None:
+        return own
     called = _Call.find(tx, line, report.ref, call_id)
     if called is None:
         return _Found.NOBODY
@@ -99,10 +99,8 @@ class _Call:
 
     @classmethod
     def find(cls, tx: Transaction, line: str, ref: str, call_id: str | None) -> "_Call | None":
-        about: ColumnElement[bool] = call.c.id == call_id
-        if call_id is None:
-            about = and_(call_has_ref, call.c.line == line, call.c.remote_ref == ref)
-        row: Any = tx.execute(select(call.c.id, call.c.recipients).where(about)).first()
+        named: Any = {"here": line, "ref": ref} if call_id is None else {"this": call_id}
+        row = tx.execute(_BY_REF if call_id is None else _BY_ID, named).first()
         if row is None:
             return None
         copies = {one.ordinal: one for one in copies_of(tx, row.id)}
@@ -123,3 +121,9 @@ class _Call:
         same_digits = [one for one in self.copies if address.digits10 and one.address.digits10 == address.digits10]
         found = exact or same_digits
         return found[0] if len(found) == 1 else None
+
+
+_BY_ID = select(call.c.id, call.c.recipients).where(call.c.id == bindparam("this"))
+_BY_REF = select(call.c.id, call.c.recipients).where(
+    call_has_ref, call.c.line == bindparam("here"), call.c.remote_ref == bindparam("ref")
+)

@@ -181,7 +181,9 @@ aside = _table(
     _need("state", Words),  # open, settled
 )
 aside_is_open = _is(aside.c.state, "'open'")
+aside_is_settled = _is(aside.c.state, "'settled'")
 _part("aside_open", aside.c.id, where=aside_is_open)
+_part("aside_settled", aside.c.at, where=aside_is_settled)
 Index("aside_copy", aside.c.copy_id)
 
 parked = _table(

@@ -10,6 +10,8 @@ from relay.domain.schedule import TRACKING_HORIZON
 from relay.journal.callrows import expire_calls
 from relay.journal.looks import end_following
 from relay.journal.schema import (
+    aside,
+    aside_is_settled,
     call,
     call_is_followed,
     command,
@@ -42,11 +44,11 @@ class UpkeepVerbs:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    async def expire(self, limit: int = 500) -> int:
+    async def expire(self, limit: int = 100) -> int:
         """End what was not handed over before its expiry, up to `limit` calls; gives the number of copies."""
         return await self._writer.run(lambda tx: expire_calls(tx, limit))
 
-    async def end_following(self, limit: int = 500) -> int:
+    async def end_following(self, limit: int = 100) -> int:
         """End the following of what was handed over 72 hours ago, up to `limit` calls; gives the number of copies."""
 
         def operation(tx: Transaction) -> int:
@@ -68,6 +70,7 @@ class UpkeepVerbs:
         steps: tuple[Callable[[Transaction], int], ...] = (
             lambda tx: _drop(tx, event, event.c.id, event.c.published_at, tx.now - KEPT_FOR, limit, event_is_published),
             lambda tx: _drop(tx, raw, raw.c.id, raw.c.received_at, tx.now - KEPT_FOR, limit, raw_is_read),
+            lambda tx: _drop(tx, aside, aside.c.id, aside.c.at, tx.now - KEPT_FOR, limit, aside_is_settled),
             lambda tx: _drop_seen(tx, limit),
             lambda tx: _drop_messages(tx, limit),
         )

@@ -44,7 +44,8 @@ def everything_set(text: str) -> str:
 
 def test_the_shortest_settings_load(folder: Path) -> None:
     """A broker, and one line."""
-    settings = load_settings(path=folder / "relay-minimal.toml", environment={}, line_models=MODELS)
+    secret = {"RELAY_LINES__ALERTS__APP_SECRET": "s"}
+    settings = load_settings(path=folder / "relay-minimal.toml", environment=secret, line_models=MODELS)
     assert list(settings.lines) == ["alerts"]
 
 

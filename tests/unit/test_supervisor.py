@@ -4,8 +4,9 @@ import asyncio
 import random
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -46,6 +47,13 @@ class Scripted(Stage):
         self.drained = seconds
         if self.on_drain:
             await self.on_drain()
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged."""
+    with capture_logs() as lines:
+        yield lines
 
 
 @pytest.fixture
@@ -121,12 +129,13 @@ async def test_a_line_whose_stage_fails_is_suspended_until_it_works_again(
         assert board.of("alerts").state is LineState.READY
 
 
-async def test_a_failure_after_a_recovery_counts_from_one(supervisor: Supervisor, clock: ManualClock) -> None:
+async def test_a_failure_after_a_recovery_counts_from_one(
+    supervisor: Supervisor, clock: ManualClock, logs: list[MutableMapping[str, Any]]
+) -> None:
     """What failed last week does not make today's rests long."""
     stage = Scripted("bad", *[OSError("old")] * 6, Rest(10_000), OSError("new"))
-    with capture_logs() as logs:
-        async with supervisor.running([stage]):
-            await clock.advance(11_000)
+    async with supervisor.running([stage]):
+        await clock.advance(11_000)
     told = [(line["event"], line.get("failures")) for line in logs]
     assert told == [*(("stage.failed", n) for n in range(1, 7)), ("stage.recovered", None), ("stage.failed", 1),
                     ("stage.recovered", None)]  # fmt: skip
@@ -208,7 +217,7 @@ async def test_what_starts_later_stops_first(supervisor: Supervisor, clock: Manu
 
 
 async def test_one_stage_that_cannot_be_drained_does_not_keep_the_others_from_it(
-    supervisor: Supervisor, clock: ManualClock
+    supervisor: Supervisor, clock: ManualClock, logs: list[MutableMapping[str, Any]]
 ) -> None:
     """A stop goes on to its end, and says what went wrong."""
 
@@ -217,9 +226,8 @@ async def test_one_stage_that_cannot_be_drained_does_not_keep_the_others_from_it
 
     bad, good = Scripted("bad", line="alerts"), Scripted("good")
     bad.on_drain = broken
-    with capture_logs() as logs:
-        async with supervisor.running([bad, good]):
-            await clock.advance(0)
+    async with supervisor.running([bad, good]):
+        await clock.advance(0)
     assert good.drained == GRACE
     assert [(line["event"], line["stage"]) for line in logs] == [("stage.undrained", "bad")]
 
@@ -264,12 +272,13 @@ class Cancelled(Stage):
         return None
 
 
-async def test_a_cancellation_that_nobody_asked_for_is_a_failure(supervisor: Supervisor, clock: ManualClock) -> None:
+async def test_a_cancellation_that_nobody_asked_for_is_a_failure(
+    supervisor: Supervisor, clock: ManualClock, logs: list[MutableMapping[str, Any]]
+) -> None:
     """A stage does not end in silence because something that it waited for was cancelled."""
     stage = Cancelled()
-    with capture_logs() as logs:
-        async with supervisor.running([stage]):
-            await clock.advance(60)
+    async with supervisor.running([stage]):
+        await clock.advance(60)
     assert stage.steps > 3
     assert {line["event"] for line in logs} == {"stage.failed"}
 
@@ -315,7 +324,9 @@ class Ear:
         self._socket.close()
 
 
-async def test_the_watchdog_is_told_while_stages_make_progress_and_not_while_one_is_stuck(tmp_path: Path) -> None:
+async def test_the_watchdog_is_told_while_stages_make_progress_and_not_while_one_is_stuck(
+    tmp_path: Path, logs: list[MutableMapping[str, Any]]
+) -> None:
     """It is the stages' progress that is told: a step that takes too long ends the messages, its end resumes them."""
     ear, seconds = Ear(tmp_path), [0.0]
     pulse = Pulse(lambda: seconds[0])
@@ -326,10 +337,9 @@ async def test_the_watchdog_is_told_while_stages_make_progress_and_not_while_one
         seconds[0] = STUCK_AFTER
         assert await ear.next() == "WATCHDOG=1"
         seconds[0] = STUCK_AFTER + 1
-        with capture_logs() as logs:
-            ear.rest()
-            await _until(lambda: len(logs) >= 3)
-            assert ear.rest() == Counter()
+        ear.rest()
+        await _until(lambda: len(logs) >= 3)
+        assert ear.rest() == Counter()
         assert logs[0] == {"event": "stage.stuck", "stages": ["sender/alerts"], "log_level": "critical"}
         pulse.resting("sender/alerts")
         assert await ear.next() == "WATCHDOG=1"

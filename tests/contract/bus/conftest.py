@@ -11,6 +11,7 @@ from typing import Any, Self
 import aiomqtt
 import pytest
 import structlog
+from paho.mqtt.properties import Properties
 from pydantic_core import from_json
 
 from relay.bus.config import BusSettings
@@ -107,6 +108,21 @@ async def connected(bus: Bus) -> None:
     """Wait until the bus can publish."""
     async with asyncio.timeout(PATIENCE):
         await bus.wait_connected()
+
+
+def mqtt5(message: aiomqtt.Message) -> Any:
+    """What MQTT 5 says beside a payload."""
+    assert message.properties is not None
+    return message.properties
+
+
+def properties_of(packet: int, **said: Any) -> Properties:
+    """Properties for a packet of this type."""
+    properties: Any = Properties(packet)  # type: ignore[no-untyped-call]
+    for name, value in said.items():
+        setattr(properties, name, value)
+    made: Properties = properties
+    return made
 
 
 def make_bus(url: str, *lines: str, **more: Any) -> Bus:

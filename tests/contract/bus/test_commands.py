@@ -4,12 +4,11 @@ import asyncio
 
 import pytest
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from relay.bus.commands import read_command
 from relay.bus.requests import BadCommand
 from tests.brokers import Mosquitto
-from tests.contract.bus.conftest import NOW, PATIENCE, Ear, Logs, make_bus, next_command
+from tests.contract.bus.conftest import NOW, PATIENCE, Ear, Logs, make_bus, next_command, properties_of
 
 SEND = "relay/line/alerts/send"
 
@@ -109,11 +108,13 @@ async def test_a_command_over_the_limit_is_delivered_without_its_payload(broker:
 
 async def test_what_mqtt_5_says_beside_the_payload_is_handed_on(broker: Mosquitto, logs: Logs) -> None:
     """Response Topic, Correlation Data, Message Expiry Interval and `traceparent` reach the consumer."""
-    properties = Properties(PacketTypes.PUBLISH)
-    properties.ResponseTopic = "reply/web"
-    properties.CorrelationData = b"\x00\x01"
-    properties.MessageExpiryInterval = 60
-    properties.UserProperty = [("traceparent", "first"), ("traceparent", "second"), ("other", "x")]
+    properties = properties_of(
+        PacketTypes.PUBLISH,
+        ResponseTopic="reply/web",
+        CorrelationData=b"\x00\x01",
+        MessageExpiryInterval=60,
+        UserProperty=[("traceparent", "first"), ("traceparent", "second"), ("other", "x")],
+    )
     async with make_bus(broker.url) as bus, Ear(broker) as ear:
         await logs.until("bus.online")
         await ear.say(f"{SEND}/web", b"{}", properties=properties)
@@ -144,7 +145,8 @@ async def test_a_line_hears_every_verb_with_and_without_a_client(broker: Mosquit
 
 async def test_a_topic_left_over_in_the_session_is_acknowledged_and_left(broker: Mosquitto, logs: Logs) -> None:
     """A subscription of an earlier configuration, still in the broker's session, holds nothing up."""
-    async with Ear(broker, "relay/old", identifier="relay-commands", clean_start=False, properties=_kept_session()):
+    kept = properties_of(PacketTypes.CONNECT, SessionExpiryInterval=60)
+    async with Ear(broker, "relay/old", identifier="relay-commands", clean_start=False, properties=kept):
         pass
     async with Ear(broker) as ear:
         await ear.say("relay/old", b"x")
@@ -168,9 +170,3 @@ async def test_more_commands_than_may_be_held_wait_at_the_broker_and_all_arrive(
                 delivery.ack()
         assert got == payloads
         assert "bus.lost" not in logs.rest()
-
-
-def _kept_session() -> Properties:
-    properties = Properties(PacketTypes.CONNECT)
-    properties.SessionExpiryInterval = 60
-    return properties

@@ -39,10 +39,12 @@ async def test_the_order_is_the_same_on_every_connection(broker: Mosquitto, logs
     bus.set_retained("line_status", "alerts", {"state": "ready"})
     async with bus:
         await logs.until("bus.online")
+        await broker.logged("PUBACK to relay-node-n1", times=2)
         first = order(broker)
         await broker.kill()
         await broker.start()
         await logs.until("bus.online")
+        await broker.logged("PUBACK to relay-node-n1", times=2)
         second = order(broker)
     assert [first[0], first[-2:]] == ["s", ["r", "o"]]
     assert [second[0], second[-2:]] == ["s", ["r", "o"]]
@@ -52,11 +54,12 @@ async def test_a_lost_node_connection_alone_has_the_commands_confirmed_again(bro
     """`online` is never said on the strength of a subscription that was confirmed on an earlier day."""
     async with make_bus(broker.url) as bus:
         await logs.until("bus.online")
+        await broker.logged("PUBACK to relay-node-n1")
         confirmed = sum("Sending SUBACK to relay-commands" in line for line in broker.said)
         async with Ear(broker, identifier="relay-node-n1"):
             await logs.until("bus.lost")
         await logs.until("bus.online")
-        assert sum("Sending SUBACK to relay-commands" in line for line in broker.said) > confirmed
+        await broker.logged("Sending SUBACK to relay-commands", times=confirmed + 1)
         assert bus.listening
 
 

@@ -14,7 +14,7 @@ from relay.bus.link import Link
 from relay.bus.payloads import Publication
 from relay.domain.messages import Reply
 from tests.brokers import Mosquitto, free_port
-from tests.contract.bus.conftest import PATIENCE, Ear, Logs, announcement, connected, make_bus
+from tests.contract.bus.conftest import PATIENCE, Ear, Logs, announcement, connected, make_bus, mqtt5
 from tests.contract.bus.scripted import CONNECT, PUBLISH, Peer, Scripted, mid_of
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -41,8 +41,7 @@ async def test_an_announcement_reaches_its_topic_in_its_envelope(broker: Mosquit
     event = from_json(heard.payload)
     assert (heard.topic.value, heard.qos, heard.retain) == (RESULT, 1, False)
     assert (event["specversion"], event["type"], event["data"]["number"]) == ("1.0", "relay.result.v1", 7)
-    assert heard.properties is not None
-    assert heard.properties.ContentType == "application/cloudevents+json"
+    assert mqtt5(heard).ContentType == "application/cloudevents+json"
 
 
 async def test_a_client_has_its_answer_where_it_asked_for_it(broker: Mosquitto) -> None:
@@ -53,9 +52,8 @@ async def test_a_client_has_its_answer_where_it_asked_for_it(broker: Mosquitto) 
         await bus.publish(announcement(reply=reply))
         own, answer = await ear.next(), await ear.next()
     assert (own.topic.value, answer.topic.value, answer.payload) == (RESULT, "reply/web/1", own.payload)
-    assert answer.properties is not None
-    assert answer.properties.CorrelationData == b"\x01\x02"
-    assert answer.properties.UserProperty == [("traceparent", TRACE)]
+    assert mqtt5(answer).CorrelationData == b"\x01\x02"
+    assert mqtt5(answer).UserProperty == [("traceparent", TRACE)]
 
 
 async def test_a_denied_publish_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,108 @@
+"""No statement of the journal reads a whole table, however full it is: every one of them finds its rows by an index."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from relay.domain.errors import ErrorCode, Problem
+from relay.domain.messages import CallAnswer, Handover, Reply
+from relay.domain.states import Fact
+from relay.journal import schema
+from tests.contract.journal.desk import ALICE, BOB, LINE, ME, Desk, SqlitePlace, delivered, text
+
+PROBLEM = Problem(ErrorCode.UNCERTAIN, "no answer came")
+# An index of a part has the rows that are to be found, and no others.
+PARTIAL = {
+    index.name
+    for table in schema.metadata.tables.values()
+    for index in table.indexes
+    if index.dialect_options["sqlite"]["where"] is not None
+}
+
+
+@contextmanager
+def _statements() -> Iterator[dict[str, Any]]:
+    """Every statement that is run meanwhile, with parameters that it was run with."""
+    heard: dict[str, Any] = {}
+
+    def listen(_: Any, __: Any, statement: str, parameters: Any, ___: Any, many: bool) -> None:
+        heard.setdefault(statement, parameters[0] if many else parameters)
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    try:
+        yield heard
+    finally:
+        event.remove(Engine, "before_cursor_execute", listen)
+
+
+async def _everything(desk: Desk) -> None:
+    """Every verb of the daily work."""
+    journal = desk.journal
+    await desk.send(ALICE, BOB, size=1)
+    await desk.send(key=None, raw_digest="x", redelivered=True)
+    call = await desk.claim()
+    await desk.report(delivered("a", dedupe_key="early"))
+    handed = CallAnswer("SMS1", tuple(Handover(Fact.SUBMITTED, "a") for _ in call.recipients))
+    await journal.calls.answered(call.call_id, ME, handed, first_look=0)
+    await desk.look(call.call_id, delivered(fact=Fact.ON_NETWORK))
+    await journal.looks.due(LINE, 10)
+    await journal.looks.next_due(LINE)
+    await journal.looks.later(call.call_id, 1)
+    await journal.looks.forgotten(call.call_id, PROBLEM)
+    for end in (journal.calls.retry, journal.calls.unanswered, journal.calls.refused):
+        claimed = await desk.claim()
+        await end(claimed.call_id, ME, PROBLEM, *((0,) if end == journal.calls.retry else ()))
+    await desk.send(ALICE, BOB)
+    await journal.calls.divide((await desk.claim()).call_id, ME)
+    await journal.calls.next_due(LINE)
+    await journal.calls.uncertain(10)
+    await journal.calls.recover()
+    await desk.receive(text(), text(key="k"))
+    await journal.raw.unread(LINE, source="inbox")
+    await journal.raw.set_aside(await desk.keep(), "unreadable")
+    await journal.commands.lookup(LINE, None, "key-1", None, Reply())
+    await journal.commands.cancel(LINE, None, "key-1", None, Reply())
+    events = await journal.events.pending(0, 100)
+    await journal.events.set_aside(events[0][1].id, "refused")
+    await journal.events.published([one.id for _, one in events])
+    await journal.events.follow(0, 10)
+    await journal.events.last_position()
+    await desk.send(ttl=1)
+    desk.clock.pass_(days=10)
+    await journal.upkeep.expire()
+    await journal.upkeep.end_following()
+    await journal.upkeep.drop_parked()
+    while await journal.upkeep.purge():
+        pass
+
+
+async def test_no_statement_reads_a_whole_table(tmp_path: Path) -> None:
+    """Asked of SQLite itself, for every statement that the daily work runs."""
+    place = SqlitePlace(tmp_path / "relay.db")
+    desk = await Desk.at(place)
+    with _statements() as heard:
+        await _everything(desk)
+    await desk.journal.aclose()
+    connection = sqlite3.connect(place.path)
+    scans = [
+        (step, statement)
+        for statement, parameters in heard.items()
+        for step in _scans(connection, statement, parameters)
+    ]
+    connection.close()
+    assert len(heard) > 60
+    assert {statement: steps for statement, steps in scans.items() if steps} == {}
+
+
+def _scans(connection: sqlite3.Connection, statement: str, parameters: Any) -> list[str]:
+    """The steps of a statement that go through a whole table, or through an index of all its rows."""
+    if not statement.startswith(("SELECT", "UPDATE", "DELETE")):
+        return []
+    steps = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    scanned = [(step, re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step)) for step in steps]
+    return [step for step, scan in scanned if scan and scan[1] in schema.metadata.tables and scan[2] not in PARTIAL]

@@ -1,0 +1,462 @@
+"""The web-hook listener, over raw sockets: callers that are right, wrong, slow, large and broken."""
+
+import asyncio
+import contextlib
+import gzip
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from relay.domain.messages import RawAnswer
+from relay.journal import JournalFull, JournalUnusable
+from relay.listener import Deadlines, HookRoutes, Listener
+
+PATIENCE = 5.0
+SECRET = "secret-0123456789"
+FORMER = "former-0123456789"
+HOOK = f"/hooks/office/{SECRET}/receive"
+QUICK = Deadlines(head=0.15, body=0.15, idle=0.3)
+_DATE = re.compile(rb"Date: [^\r]*\r\n")
+
+
+@dataclass
+class Shelf:
+    """What keeps the hooks, as the test wants."""
+
+    kept: list[tuple[str, str, RawAnswer]] = field(default_factory=list)
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    error: Exception | None = None
+
+    async def take(self, line: str, event: str, raw: RawAnswer) -> None:
+        """Keep a hook once the shelf is open."""
+        self.asked.set()
+        await self.open.wait()
+        if self.error:
+            raise self.error
+        self.kept.append((line, event, raw))
+
+
+@dataclass
+class Answer:
+    """An answer as it came over the socket."""
+
+    raw: bytes
+
+    @property
+    def status(self) -> int:
+        """Its status."""
+        return int(self.raw.split(b" ", 2)[1])
+
+    @property
+    def undated(self) -> bytes:
+        """Every byte of it but the time."""
+        return _DATE.sub(b"", self.raw)
+
+    def header(self, name: str) -> str | None:
+        """A header's value."""
+        found = re.search(rf"\r\n{name}: ([^\r]*)".encode(), self.raw, re.IGNORECASE)
+        return found[1].decode() if found else None
+
+
+class Caller:
+    """A raw socket to the listener."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def __aenter__(self) -> Self:
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+    async def say(self, data: bytes) -> None:
+        """Write."""
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def answer(self) -> Answer:
+        """One whole answer."""
+        async with asyncio.timeout(PATIENCE):
+            head = await self._reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head.lower())
+            return Answer(head + await self._reader.readexactly(int(length[1]) if length else 0))
+
+    async def end(self) -> bytes:
+        """What comes until the listener closes the connection."""
+        async with asyncio.timeout(PATIENCE):
+            try:
+                return await self._reader.read()
+            except ConnectionError:
+                return b""
+
+    async def ask(self, data: bytes) -> Answer:
+        """Write, and read the answer."""
+        await self.say(data)
+        return await self.answer()
+
+
+def request(path: str = HOOK, body: bytes = b"{}", method: str = "POST", *headers: str) -> bytes:
+    """A request's bytes."""
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    """A shelf that is open."""
+    shelf = Shelf()
+    shelf.open.set()
+    return shelf
+
+
+Listen = Callable[..., Awaitable[Listener]]
+
+
+@pytest.fixture
+async def listen(shelf: Shelf) -> AsyncIterator[Listen]:
+    """Starts a listener."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def listening(deadlines: Deadlines | None = None, max_body: int = 1000) -> Listener:
+            secrets = {"office": (SECRET, FORMER)}
+            routes = HookRoutes(secrets.get, lambda _, event: event in {"receive", "send"})
+            listener = Listener(
+                "127.0.0.1", 0, routes=routes, take=shelf.take, max_body=max_body, deadlines=deadlines
+            )
+            return await stack.enter_async_context(listener)
+
+        yield listening
+
+
+@pytest.fixture
+async def caller(listen: Listen) -> AsyncIterator[Caller]:
+    """A caller of a listener that has its usual patience."""
+    async with Caller((await listen()).port) as caller:
+        yield caller
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize("secret", [SECRET, FORMER])
+async def test_a_hook_is_taken_with_its_bytes_and_its_content_type(
+    caller: Caller, shelf: Shelf, method: str, secret: str
+) -> None:
+    """Under the present secret and under a former one, by both methods that AT&T can be told to use."""
+    body = b'{"text": "\xff\x00"}'
+    path = f"/hooks/office/{secret}/receive"
+    answer = await caller.ask(request(path, body, method, "Content-Type: application/json; charset=utf-8"))
+    assert answer.status == 200
+    assert shelf.kept == [("office", "receive", RawAnswer(body, "application/json; charset=utf-8"))]
+
+
+async def test_200_comes_only_after_the_hook_was_kept(caller: Caller, shelf: Shelf) -> None:
+    """Not a byte of an answer leaves before."""
+    shelf.open.clear()
+    await caller.say(request())
+    await asyncio.wait_for(shelf.asked.wait(), PATIENCE)
+    answering = asyncio.create_task(caller.answer())
+    done, _ = await asyncio.wait({answering}, timeout=0.05)
+    assert not done
+    shelf.open.set()
+    assert (await answering).status == 200
+
+
+async def test_a_body_in_chunks_is_taken_whole(caller: Caller, shelf: Shelf) -> None:
+    """Nobody says how the provider frames it."""
+    head = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    answer = await caller.ask(head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+    assert answer.status == 200
+    assert [raw.body for _, _, raw in shelf.kept] == [b"abcde"]
+
+
+async def test_a_query_after_the_path_does_not_matter(caller: Caller, shelf: Shelf) -> None:
+    """The address is the path."""
+    assert (await caller.ask(request(f"{HOOK}?retry=1"))).status == 200
+
+
+async def test_a_connection_serves_one_hook_after_the_other(caller: Caller, shelf: Shelf) -> None:
+    """Keep-alive works, also for requests that come all at once, and in their order."""
+    for number in range(3):
+        assert (await caller.ask(request(body=b"%d" % number))).status == 200
+    await caller.say(request(body=b"3") + request(body=b"4"))
+    assert [(await caller.answer()).status for _ in range(2)] == [200, 200]
+    assert [raw.body for _, _, raw in shelf.kept] == [b"0", b"1", b"2", b"3", b"4"]
+
+
+WRONG = {
+    "nowhere": request("/"),
+    "another-folder": request(f"/hook/office/{SECRET}/receive"),
+    "no-event": request(f"/hooks/office/{SECRET}"),
+    "too-deep": request(f"{HOOK}/more"),
+    "slash-at-the-end": request(f"{HOOK}/"),
+    "no-such-line": request(f"/hooks/desk/{SECRET}/receive"),
+    "no-such-event": request(f"/hooks/office/{SECRET}/progress"),
+    "wrong-secret": request("/hooks/office/secret-9876543210/receive"),
+    "no-secret": request("/hooks/office//receive"),
+    "beginning-of-the-secret": request(f"/hooks/office/{SECRET[:-1]}/receive"),
+    "secret-and-more": request(f"/hooks/office/{SECRET}x/receive"),
+    "dash-for-an-unknown-line": request("/hooks/desk/-/receive"),
+    "escaped": request(HOOK.replace("office", "%6fffice")),
+    "large-and-wrong": request("/hooks/office/wrong/receive", b"x" * 5000),
+    "get": request(method="GET", body=b""),
+    "delete": request(method="DELETE"),
+    "options": request(method="OPTIONS", body=b""),
+}
+
+
+async def test_whatever_is_wrong_has_one_and_the_same_answer(listen: Listen, shelf: Shelf) -> None:
+    """Path, line, event, secret, method: nobody learns by trying what it was."""
+    port = (await listen()).port
+    answers = {}
+    for name, wrong in WRONG.items():
+        async with Caller(port) as caller:
+            answers[name] = await caller.ask(wrong)
+    assert {answer.undated for answer in answers.values()} == {answers["nowhere"].undated}
+    assert answers["nowhere"].status == 404
+    assert shelf.kept == []
+
+
+@pytest.mark.parametrize(
+    "framed",
+    [
+        pytest.param(request(body=b"x" * 1001), id="declared-and-sent"),
+        pytest.param(
+            f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n".encode(), id="declared-only"
+        ),
+        pytest.param(
+            f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + b"100\r\n%b\r\n" % (b"x" * 256) * 4,
+            id="in-chunks-without-an-end",
+        ),
+        pytest.param(request(HOOK, gzip.compress(b"x" * 100_000), "POST", "Content-Encoding: gzip"), id="once-unpacked"),
+    ],
+)  # fmt: skip
+async def test_a_body_over_the_limit_is_413(listen: Listen, shelf: Shelf, framed: bytes) -> None:
+    """However it is framed, and as soon as it is known; then the connection is closed."""
+    async with Caller((await listen(QUICK)).port) as caller:
+        answer = await caller.ask(framed)
+        assert (answer.status, answer.header("Connection")) == (413, "close")
+        await caller.end()
+    assert shelf.kept == []
+
+
+async def test_a_body_of_just_the_limit_is_taken(caller: Caller, shelf: Shelf) -> None:
+    """The limit is the largest that passes."""
+    assert (await caller.ask(request(body=b"x" * 1000))).status == 200
+
+
+@pytest.mark.parametrize("head", [b"", b"P", request()[:40], request(body=b"")[:-2]], ids=["none", "one", "some", "most"])
+async def test_a_caller_that_is_slow_with_its_head_is_cut_off(listen: Listen, head: bytes) -> None:
+    """Without a word: there is no request to answer."""
+    async with Caller((await listen(QUICK)).port) as caller:
+        await caller.say(head)
+        assert await caller.end() == b""
+
+
+async def test_a_head_that_drips_is_cut_off_all_the_same(listen: Listen, shelf: Shelf) -> None:
+    """The deadline is for the whole head, and no further byte puts it off."""
+    async with Caller((await listen(QUICK)).port) as caller:
+        ended = asyncio.create_task(caller.end())
+        drops = 0
+        while not ended.done():
+            with contextlib.suppress(ConnectionError):
+                await caller.say(b"x" if drops else b"POST /hooks/")
+            drops += 1
+            await asyncio.wait({ended}, timeout=0.02)
+        assert await ended == b""
+    assert drops < 50
+
+
+async def test_a_second_request_that_is_slow_with_its_head_is_cut_off(listen: Listen) -> None:
+    """A connection that has served well earns no more time."""
+    async with Caller((await listen(Deadlines(head=0.15, body=0.15, idle=60))).port) as caller:
+        assert (await caller.ask(request())).status == 200
+        await caller.say(b"POST /ho")
+        assert await caller.end() == b""
+
+
+async def test_half_a_head_behind_a_whole_request_is_cut_off_when_the_connection_would_be(
+    listen: Listen, shelf: Shelf
+) -> None:
+    """What came before the first answer is bounded by the time that a connection may be idle."""
+    async with Caller((await listen(QUICK)).port) as caller:
+        await caller.say(request() + b"POST /ho")
+        assert (await caller.answer()).status == 200
+        assert await caller.end() == b""
+
+
+async def test_an_idle_connection_is_closed(listen: Listen) -> None:
+    """Connections are not hoarded."""
+    async with Caller((await listen(QUICK)).port) as caller:
+        assert (await caller.ask(request())).status == 200
+        assert await caller.end() == b""
+
+
+async def test_a_slow_body_is_408(listen: Listen, shelf: Shelf) -> None:
+    """It is not kept in part, and the connection is closed."""
+    async with Caller((await listen(QUICK)).port) as caller:
+        answer = await caller.ask(request(body=b"{}" * 10)[:-5])
+        assert (answer.status, answer.header("Connection")) == (408, "close")
+        await caller.end()
+    assert shelf.kept == []
+
+
+async def test_a_slow_keeper_is_not_a_slow_caller(listen: Listen, shelf: Shelf) -> None:
+    """The deadlines are the caller's: a journal that takes its time is waited for."""
+    shelf.open.clear()
+    async with Caller((await listen(QUICK)).port) as caller:
+        await caller.say(request())
+        await asyncio.wait_for(shelf.asked.wait(), PATIENCE)
+        answering = asyncio.create_task(caller.answer())
+        done, _ = await asyncio.wait({answering}, timeout=0.5)
+        assert not done
+        shelf.open.set()
+        assert (await answering).status == 200
+
+
+async def test_a_good_caller_is_served_while_others_are_slow(listen: Listen, shelf: Shelf) -> None:
+    """Two hundred that say half a request keep nobody waiting."""
+    port = (await listen(Deadlines(head=60, body=60, idle=60))).port
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(200):
+            slow = await stack.enter_async_context(Caller(port))
+            await slow.say(request(body=b"x" * 50)[: 20 if number % 2 else -10])
+        async with asyncio.timeout(PATIENCE), Caller(port) as good:
+            assert (await good.ask(request(body=b"good"))).status == 200
+    assert [raw.body for _, _, raw in shelf.kept] == [b"good"]
+
+
+@pytest.mark.parametrize("error", [JournalFull(10_000), JournalUnusable("the disk is full")], ids=["full", "unusable"])
+async def test_what_cannot_be_kept_is_503_with_a_time_to_come_again(
+    caller: Caller, shelf: Shelf, error: Exception
+) -> None:
+    """The provider keeps it; the connection lives on, and the next hook may pass."""
+    shelf.error = error
+    answer = await caller.ask(request())
+    assert (answer.status, answer.header("Retry-After")) == (503, "30")
+    shelf.error = None
+    assert (await caller.ask(request())).status == 200
+
+
+GARBAGE = {
+    "noise": bytes(range(128, 256)) * 4 + b"\r\n\r\n",
+    "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(50) + b"\r\n\r\n",
+    "another-protocol": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "no-version": b"POST /hooks\r\n\r\n",
+    "two-lengths": request(HOOK, b"{}", "POST", "Content-Length: 5"),
+    "length-and-chunks": request(HOOK, b"{}", "POST", "Transfer-Encoding: chunked"),
+    "unheard-of-method": request(method="SECRETS"),
+    "bytes-that-are-no-text": request("/hooks/office/\xff\xfe/receive"),
+    "negative-length": f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n".encode(),
+    "zero-in-a-header": request(HOOK, b"{}", "POST", "X: a\0b"),
+    "a-header-without-a-name": request(HOOK, b"{}", "POST", ": b"),
+    "a-long-line": request("/" + "x" * 20_000),
+    "many-headers": request(HOOK, b"{}", "POST", *[f"X-{n}: 1" for n in range(2000)]),
+    "broken-chunks": f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n".encode(),
+    "chunks-that-break-later": f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n".encode(),
+    "packed-and-broken": request(HOOK, b"this is no gzip", "POST", "Content-Encoding: gzip"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
+async def test_what_is_no_http_is_refused_without_a_stack_trace(
+    listen: Listen, shelf: Shelf, garbage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Anybody may send anything: it fills no log, it stops nobody, and it is not our failure."""
+    port = (await listen(QUICK)).port
+    with caplog.at_level(logging.DEBUG):
+        async with Caller(port) as caller:
+            await caller.say(garbage)
+            said = await caller.end()
+    assert said[9:12] in {b"", b"400", b"404"}
+    assert SECRET.encode() not in said
+    assert [line for line in caplog.records if line.exc_info] == []
+    assert sum(len(line.getMessage()) for line in caplog.records) < 500
+    async with Caller(port) as good:
+        assert (await good.ask(request(body=b"good"))).status == 200
+    assert [raw.body for _, _, raw in shelf.kept] == [b"good"]
+
+
+async def test_a_failure_of_our_own_is_500_and_is_logged(
+    caller: Caller, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It tells the caller nothing, and the operator where it was."""
+    shelf.error = ZeroDivisionError("a defect")
+    answer = await caller.ask(request())
+    assert answer.status == 500
+    assert b"defect" not in answer.raw
+    assert [type(line.exc_info[1]) for line in caplog.records if line.exc_info] == [ZeroDivisionError]
+
+
+async def test_a_caller_that_leaves_in_the_middle_leaves_no_trace(
+    listen: Listen, shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a body is not kept."""
+    port = (await listen()).port
+    with caplog.at_level(logging.DEBUG, "aiohttp.server"):
+        async with Caller(port) as caller:
+            await caller.say(request(body=b"x" * 100)[:-50])
+        async with Caller(port) as good:
+            assert (await good.ask(request(body=b"good"))).status == 200
+    assert [line for line in caplog.records if line.exc_info] == []
+    assert [raw.body for _, _, raw in shelf.kept] == [b"good"]
+
+
+async def test_a_stop_answers_what_is_under_way_first(listen: Listen, shelf: Shelf) -> None:
+    """A hook that is being kept gets its 200; then nobody listens any more."""
+    listener = await listen()
+    shelf.open.clear()
+    async with Caller(listener.port) as caller:
+        await caller.say(request())
+        await asyncio.wait_for(shelf.asked.wait(), PATIENCE)
+        stopping = asyncio.create_task(listener.__aexit__())
+        await asyncio.sleep(0)
+        shelf.open.set()
+        assert (await caller.answer()).status == 200
+        await asyncio.wait_for(stopping, PATIENCE)
+        with pytest.raises(OSError, match="Connect call failed"):
+            await asyncio.open_connection("127.0.0.1", listener.port)
+
+
+async def test_a_stop_does_not_wait_for_idle_connections(listen: Listen) -> None:
+    """Keep-alive keeps nobody alive."""
+    listener = await listen()
+    async with Caller(listener.port) as caller, Caller(listener.port):
+        assert (await caller.ask(request())).status == 200
+        await asyncio.wait_for(listener.__aexit__(), 1)
+        assert await caller.end() == b""
+
+
+async def test_an_address_that_is_taken_is_an_oserror(listen: Listen, shelf: Shelf) -> None:
+    """The daemon says so and does not start half."""
+    first = await listen()
+    routes = HookRoutes(lambda _: None, lambda _, __: False)
+    with pytest.raises(OSError, match="address already in use"):
+        await Listener("127.0.0.1", first.port, routes=routes, take=shelf.take, max_body=10).__aenter__()
+
+
+_segment = st.text(max_size=40).map(lambda text: text.replace("/", ""))
+
+
+@given(st.lists(_segment, max_size=7).map("/".join))
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
+def test_no_path_matches_but_the_right_ones(path: str) -> None:
+    """Whatever the path, the answer is a match or None."""
+    routes = HookRoutes({"office": (SECRET, FORMER)}.get, lambda _, event: event == "receive")
+    right = {f"/hooks/office/{secret}/receive" for secret in (SECRET, FORMER)}
+    assert (routes.match(path) is not None) == (path in right)
+
+
+def test_a_line_whose_secrets_are_gone_matches_nothing() -> None:
+    """No secret is not an empty secret."""
+    routes = HookRoutes(lambda _: (), lambda _, __: True)
+    assert [routes.match(path) for path in ("/hooks/office/-/receive", "/hooks/office//receive")] == [None, None]
