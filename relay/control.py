@@ -8,11 +8,13 @@ GET  /uncertain                                          the copies that wait fo
 """
 
 import asyncio
+import errno
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import structlog
 from aiohttp import web
@@ -58,17 +60,18 @@ class ControlServer:
         app.router.add_get("/uncertain", self._uncertain)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._followers: set[asyncio.Task[Any]] = set()
+        self._socket: socket.socket | None = None
+
+    async def claim(self) -> None:
+        """Make the socket, before anything else begins; raises OSError where it cannot be made."""
+        self._socket = await asyncio.to_thread(_claimed, self._path)
 
     async def __aenter__(self) -> Self:
         """Listen; raises OSError where the socket cannot be made."""
+        if self._socket is None:
+            await self.claim()
         await self._runner.setup()
-        await asyncio.to_thread(self._path.unlink, missing_ok=True)
-        try:
-            await web.UnixSite(self._runner, str(self._path)).start()
-        except OSError as error:
-            cure = "its directory must be there, and relay's user able to write it"
-            raise OSError(error.errno, f"{error.strerror}: {cure} (admin.socket)", str(self._path)) from None
-        await asyncio.to_thread(self._path.chmod, 0o600)
+        await web.SockSite(self._runner, cast("socket.socket", self._socket)).start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -129,6 +132,27 @@ class ControlServer:
                 continue
             await response.write(b"".join(event_json(event) + b"\n" for _, event in batch))
             position = batch[-1][0]
+
+
+def _claimed(path: Path) -> socket.socket:
+    """A socket at `path` that only this user and root may open; a dead daemon's is replaced, a living one's is not."""
+    if path.is_socket() and _answers(path):
+        raise OSError(errno.EADDRINUSE, "another relay is running behind it (admin.socket)", str(path))
+    claimed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.unlink(missing_ok=True)
+        claimed.bind(str(path))
+        path.chmod(0o600)
+    except OSError as error:
+        claimed.close()
+        cure = "its directory must be there, and relay's user able to write it"
+        raise OSError(error.errno, f"{error.strerror}: {cure} (admin.socket)", str(path)) from None
+    return claimed
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _json(value: Any) -> web.Response:

@@ -6,9 +6,11 @@ event or secret is one and the same 404.
 
 import asyncio
 import hmac
+import os
+import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import structlog
 from aiohttp import web
@@ -92,12 +94,23 @@ class Listener:
         )
         server.head_within = deadlines.head
         self._runner = web.ServerRunner(server, shutdown_timeout=5.0)
+        self._socket: socket.socket | None = None
+
+    def claim(self) -> None:
+        """Take the address, before anything else begins; raises OSError where it cannot be had."""
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((self._host, self.port), family=family)
+        except OSError as error:
+            where = f"{self._host}, port {self.port}"
+            raise OSError(error.errno, f"{os.strerror(error.errno or 0)}: {where} (webhooks.listen)") from None
 
     async def __aenter__(self) -> Self:
         """Listen; raises OSError where the address cannot be had."""
+        if self._socket is None:
+            self.claim()
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self.port)
-        await site.start()
+        await web.SockSite(self._runner, cast("socket.socket", self._socket)).start()
         self.port = self._runner.addresses[0][1]
         log.info("listener.started", host=self._host, port=self.port)
         return self

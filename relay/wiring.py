@@ -87,29 +87,31 @@ async def serve(
         use_peer_key(await _peer_key(base.journal))
         board, pulse = LineBoard(base.clock, base.lines), Pulse()
         status = NodeStatus(settings, base.clock, base.journal, board)
-        async with Bus(bus_settings(settings), tuple(base.lines), base.clock, base.ids) as bus:
-            status.show_on(bus)
-            stages = Stages(base, bus, board)
-            supervisor = Supervisor(base.clock, base.ids, board, pulse, settings.node.grace)
-            async with (
-                supervisor.running(stages.to_bus()),
-                supervisor.running(stages.to_providers()),
-                supervisor.running(stages.from_providers()),
-                supervisor.running([stages.receiver, stages.consumer]),
-                stages.listener(),
-                ControlServer(
-                    settings.admin.socket,
-                    Controls(stages.intake.take, status.as_body, base.journal, tuple(base.lines)),
-                ),
-            ):
-                watchdog = asyncio.create_task(keep_watchdog(notifier, pulse), name="watchdog")
-                notifier.ready()
-                log.info("relay.started", version=__version__, node=settings.node.name, lines=len(base.lines))
-                await stop.wait()
-                notifier.stopping()
-                status.stopping()
-                log.info("relay.stopping", node=settings.node.name)
-                watchdog.cancel()
+        bus = Bus(bus_settings(settings), tuple(base.lines), base.clock, base.ids)
+        stages = Stages(base, bus, board)
+        listener, control = stages.listener(), stages.control(status)
+        # A second relay finds these taken before it has done anything at all.
+        listener.claim()
+        await control.claim()
+        status.show_on(bus)
+        supervisor = Supervisor(base.clock, base.ids, board, pulse, settings.node.grace)
+        async with (
+            bus,
+            supervisor.running(stages.to_bus()),
+            supervisor.running(stages.to_providers()),
+            supervisor.running(stages.from_providers()),
+            supervisor.running([stages.receiver, stages.consumer]),
+            listener,
+            control,
+        ):
+            watchdog = asyncio.create_task(keep_watchdog(notifier, pulse), name="watchdog")
+            notifier.ready()
+            log.info("relay.started", version=__version__, node=settings.node.name, lines=len(base.lines))
+            await stop.wait()
+            notifier.stopping()
+            status.stopping()
+            log.info("relay.stopping", node=settings.node.name)
+            watchdog.cancel()
     log.info("relay.stopped", node=settings.node.name)
 
 
@@ -181,6 +183,12 @@ class Stages:
     def _secrets(self, line: str) -> Sequence[str] | None:
         kept = self._base.secrets.get(line)
         return kept.taken(self._base.clock.now()) if kept else None
+
+    def control(self, status: NodeStatus) -> ControlServer:
+        """The command line's socket."""
+        base = self._base
+        controls = Controls(self.intake.take, status.as_body, base.journal, tuple(base.lines))
+        return ControlServer(base.settings.admin.socket, controls)
 
     def _shared(self) -> dict[str, Any]:
         base = self._base

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,7 @@ class Channel:
         self._open = False
         self._told_aiomqtt = False
         self._abandoned = False
+        self._opening = threading.Lock()
         self._paused = False
         self._take_callbacks()
 
@@ -138,7 +140,8 @@ class Channel:
 
     async def _abandon(self, opening: "asyncio.Future[Any]") -> None:
         """Give up a connection that is being made, in whatever thread and state that is."""
-        self._abandoned = True
+        with self._opening:
+            self._abandoned = True
         self.abort(Loss("given up"))
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)
@@ -199,9 +202,10 @@ class Channel:
 
         def on_socket_open(client: Paho, data: Any, connection: Any) -> None:
             # This runs in the thread that connects; by then the loop may have lost interest.
-            if self._abandoned:
-                connection.close()
-                raise ConnectionAbortedError
-            opened(client, data, connection)  # type: ignore[misc]
+            with self._opening:
+                if self._abandoned:
+                    connection.close()
+                    raise ConnectionAbortedError
+                opened(client, data, connection)  # type: ignore[misc]
 
         paho.on_connect, paho.on_disconnect, paho.on_socket_open = on_connect, on_disconnect, on_socket_open

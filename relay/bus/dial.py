@@ -92,12 +92,24 @@ def tls_context(settings: BusSettings) -> ssl.SSLContext | None:
     setting = "bus.ca_file"
     try:
         context = ssl.create_default_context(cafile=settings.ca_file)
+        context.sslsocket_class = _TidySocket
         setting = "bus.cert_file or bus.key_file"
         if settings.cert_file:
             context.load_cert_chain(settings.cert_file, settings.key_file)
     except OSError as error:
         raise NoConnection("tls", f"{setting} cannot be used: {error.strerror or 'not a PEM file'}") from None
     return context
+
+
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself where the handshake fails: paho would leave it open."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - the signature is the base's
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 def refusal(code: int) -> NoConnection:

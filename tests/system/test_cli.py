@@ -146,7 +146,7 @@ async def test_relay_that_cannot_start_says_why_in_a_sentence(tmp_path: Path, fr
         with socket.create_server(("127.0.0.1", port)):
             code, said = await run("run", "--config", config)
         assert code == 1
-        assert f"('127.0.0.1', {port}): address already in use" in said.splitlines()[-1]
+        assert f"Address already in use: 127.0.0.1, port {port} (webhooks.listen)" in said.splitlines()[-1]
 
         for wrong, right in (("relay.sock", "nosuch/relay.sock"), ("relay.db", "nosuch/relay.db")):
             (tmp_path / "wrong.toml").write_text(text.replace(wrong, right))
@@ -156,6 +156,10 @@ async def test_relay_that_cannot_start_says_why_in_a_sentence(tmp_path: Path, fr
         await made.relay.start()
         code, said = await run("run", "--config", config)
         assert (code, said.startswith(f"another relay (process {made.relay.process.pid}) has the journal")) == (1, True)
+        (tmp_path / "wrong.toml").write_text(text.replace("relay.db", "other.db").replace(str(port), str(free_port())))
+        code, said = await run("run", "--config", tmp_path / "wrong.toml")
+        assert (code, "another relay is running behind it (admin.socket)" in said) == (1, True)
+        assert not made.relay.logged("bus.lost")
         assert await made.relay.stop() == 0
 
 

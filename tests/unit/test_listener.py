@@ -440,7 +440,7 @@ async def test_an_address_that_is_taken_is_an_oserror(listen: Listen, shelf: She
     """The daemon says so and does not start half."""
     first = await listen()
     routes = HookRoutes(lambda _: None, lambda _, __: False)
-    with pytest.raises(OSError, match="address already in use"):
+    with pytest.raises(OSError, match="Address already in use"):
         await Listener("127.0.0.1", first.port, routes=routes, take=shelf.take, max_body=10).__aenter__()
 
 

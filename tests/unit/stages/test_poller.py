@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from relay.domain.errors import OutcomeUnknown
 from relay.domain.messages import InboxPage, RawAnswer
 from relay.journal import JournalError
 from relay.providers.att_sms.client import AttSmsLine
@@ -54,7 +53,7 @@ async def test_a_page_that_cannot_be_understood_is_set_aside_whole_and_the_next_
     poller = house.poller()
     assert seconds(await until_rest(poller)) == INTERVAL
     [dead] = await house.bodies("dead")
-    assert (dead["what"], dead["line"]) == ("raw", ALERTS)
+    assert (dead["what"], dead["line"]) == ("inbox", ALERTS)
     assert dead["how"]
     assert await house.unread() == 0
     house.text("after it")
@@ -258,7 +257,7 @@ class Surprising:
 
     def read_inbox(self, raw: RawAnswer) -> InboxPage:
         """Never reached."""
-        raise OutcomeUnknown
+        return InboxPage(())
 
 
 async def test_a_defect_in_the_middle_of_a_fetch_is_a_suspected_loss(house: House) -> None:
@@ -272,11 +271,11 @@ async def test_a_defect_in_the_middle_of_a_fetch_is_a_suspected_loss(house: Hous
     assert line.fetches == 1
 
 
-async def test_a_day_of_polls_brings_every_text_once(house: House) -> None:
+async def test_half_a_day_of_polls_brings_every_text_once(house: House) -> None:
     """With a text every seven minutes and an answer lost now and then without effect."""
     house.fault("status", operation="inbox", status=503, skip=20, times=3)
     poller, sent, now = house.poller(), 0, 0.0
-    while now < 86_400:
+    while now < 43_200:
         rest = seconds(await until_rest(poller))
         while rest > 0:
             step = min(rest, 420)

@@ -20,9 +20,12 @@ async def follow(house: House, tracker: Tracker, hours: float) -> None:
     janitor = Janitor(journal=house.journal)
     until = house.clock.now() + timedelta(hours=hours)
     while house.clock.now() < until:
-        rest = seconds(await settled(tracker))
-        await until_rest(janitor)
-        await house.clock.advance(max(1.0, min(rest, (until - house.clock.now()).total_seconds())))
+        await settled(tracker)
+        due = await house.journal.looks.next_due(ALERTS)
+        if due is None:
+            await until_rest(janitor)
+        wait = (min(due or until, house.clock.now() + timedelta(hours=1), until) - house.clock.now()).total_seconds()
+        await house.clock.advance(max(wait, 0.001))
 
 
 async def look(house: House, tracker: Tracker) -> None:
@@ -184,7 +187,7 @@ async def test_an_answer_that_cannot_be_understood_is_set_aside_and_asked_for_ag
     await follow(house, house.tracker(), 1)
     assert await house.standing() == {ALICE: "delivered"}
     [dead] = await house.bodies("dead")
-    assert dead["what"] == "raw"
+    assert dead["what"] == "status"
 
 
 async def test_a_look_that_failed_is_made_again_within_a_minute(house: House) -> None:
@@ -241,7 +244,7 @@ async def test_no_gap_between_two_looks_is_as_long_as_a_status_lives(house: Hous
     await follow(house, house.tracker(), 74)
     times: dict[str, list[datetime]] = {}
     for line in house.ledger("status"):
-        times.setdefault(line["ref"], []).append(datetime.fromisoformat(line["at"]))
+        times.setdefault(line["message_id"], []).append(datetime.fromisoformat(line["at"]))
     assert len(times) == 2
     for looks in times.values():
         gaps = [(later - sooner).total_seconds() for sooner, later in zip(looks, looks[1:], strict=False)]

@@ -1,0 +1,117 @@
+"""The installer against AT&T, simulated: one hook an event, and nobody else's touched."""
+
+from collections import Counter
+
+from relay.hookaddresses import hook_addresses, hook_prefix
+from relay.stages.installer import LOOK_AGAIN, Installer
+from relay.telemetry.health import LineState
+from tests.unit.stages.house import OFFICE, House, seconds, until_rest
+
+PUBLIC = "http://127.0.0.1:9"
+SECRET, FORMER = "secret-0123456789", "former-0123456789"
+EVENTS = ("receive", "send", "progress", "read", "delete")
+WANTED = hook_addresses(PUBLIC, OFFICE, SECRET, EVENTS)
+
+
+def installer(house: House, **line: str) -> Installer:
+    """An installer of the office's hooks."""
+    ours = hook_prefix(PUBLIC, OFFICE)
+    return Installer(house.landline(**line), wanted=WANTED, ours=ours, board=house.board, ids=house.ids)
+
+
+async def installed(house: House) -> Counter[tuple[str, str]]:
+    """What AT&T has."""
+    return Counter((hook.event, hook.url) for hook in await house.landline().list_hooks())
+
+
+async def test_every_event_gets_its_hook(house: House) -> None:
+    """Five of them, once, and then nothing is left to do for ten minutes."""
+    stage = installer(house)
+    assert seconds(await until_rest(stage)) == LOOK_AGAIN
+    assert await installed(house) == Counter(WANTED.items())
+    await stage.step()
+    assert await installed(house) == Counter(WANTED.items())
+    assert house.board.of(OFFICE).state is LineState.READY
+
+
+async def test_a_second_hook_of_an_event_is_removed(house: House) -> None:
+    """It would have everything delivered twice."""
+    await installer(house).step()
+    for _ in range(2):
+        await house.landline().install_hook("receive", WANTED["receive"])
+    await installer(house).step()
+    assert await installed(house) == Counter(WANTED.items())
+
+
+async def test_a_hook_with_a_former_secret_is_pointed_to_the_present_one(house: House) -> None:
+    """As one hook that is changed, so that no moment is without it."""
+    former = hook_addresses(PUBLIC, OFFICE, FORMER, EVENTS)
+    for event, url in former.items():
+        await house.landline().install_hook(event, url)
+    before = {hook.event: hook.provider_id for hook in await house.landline().list_hooks()}
+    await installer(house).step()
+    assert await installed(house) == Counter(WANTED.items())
+    assert {hook.event: hook.provider_id for hook in await house.landline().list_hooks()} == before
+
+
+async def test_other_peoples_hooks_are_left_alone(house: House) -> None:
+    """Another host's, another line's, and one whose path only looks like ours."""
+    foreign = [
+        ("receive", "https://crm.example.com/incoming"),
+        ("receive", f"{PUBLIC}/hooks/office-2/{SECRET}/receive"),
+        ("send", f"{PUBLIC}9/hooks/{OFFICE}/{SECRET}/send"),
+    ]
+    for event, url in foreign:
+        await house.landline().install_hook(event, url)
+    await installer(house).step()
+    assert await installed(house) == Counter([*foreign, *WANTED.items()])
+
+
+async def test_a_hook_of_ours_for_an_event_that_is_not_wanted_is_removed(house: House) -> None:
+    """Its calls would be answered 404 for ever."""
+    ours, wanted = hook_prefix(PUBLIC, OFFICE), {"receive": WANTED["receive"]}
+    await installer(house).step()
+    await Installer(house.landline(), wanted=wanted, ours=ours, board=house.board, ids=house.ids).step()
+    assert await installed(house) == Counter(wanted.items())
+
+
+async def test_drift_is_mended_after_ten_minutes(house: House) -> None:
+    """Somebody removes one and bends another on the provider's pages."""
+    stage = installer(house)
+    rest = await until_rest(stage)
+    hooks = {hook.event: hook.provider_id for hook in await house.landline().list_hooks()}
+    await house.landline().remove_hook(hooks["receive"])
+    await house.landline().update_hook(hooks["send"], f"{PUBLIC}/hooks/{OFFICE}/bent/send")
+    await house.clock.advance(seconds(rest))
+    await stage.step()
+    assert await installed(house) == Counter(WANTED.items())
+    assert seconds(rest) == 600
+
+
+async def test_a_provider_that_does_not_answer_is_asked_again_soon(house: House) -> None:
+    """The line shows it, until the hooks are known to be right."""
+    house.fault("status", operation="webhook-list", status=503, times=2)
+    stage = installer(house)
+    for _ in range(2):
+        assert seconds(await until_rest(stage)) < 5
+        assert house.board.of(OFFICE).state is LineState.UNREACHABLE
+    assert seconds(await until_rest(stage)) == LOOK_AGAIN
+    assert house.board.of(OFFICE).state is LineState.READY
+    assert await installed(house) == Counter(WANTED.items())
+
+
+async def test_an_answer_that_was_lost_does_not_leave_two_hooks(house: House) -> None:
+    """AT&T has added it, and nobody heard: what is there is listed before anything is added."""
+    house.fault("cut-after", operation="webhook-add")
+    stage = installer(house)
+    await until_rest(stage)
+    await until_rest(stage)
+    assert await installed(house) == Counter(WANTED.items())
+
+
+async def test_a_revoked_session_makes_the_line_unauthorized(house: House) -> None:
+    """Nothing comes in there until a person acts."""
+    stage = installer(house, session="00000000-0000-0000-0000-000000000000:9")
+    rest = await until_rest(stage)
+    assert house.board.of(OFFICE).state is LineState.UNAUTHORIZED
+    assert seconds(rest) < 5

@@ -1,0 +1,240 @@
+"""The receiver behind the real listener, called by AT&T, simulated: what is answered 200 is on disk, and read once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from relay.domain.messages import HookReading, RawAnswer
+from relay.journal import Journal, JournalError, JournalFull
+from relay.listener import HookRoutes, Listener
+from relay.stages.installer import Installer
+from relay.stages.receiver import BATCH, Receiver
+from tests.unit.stages.house import ALICE, BOB, GRACE, OFFICE, House, settled, until_rest
+
+SECRET = "secret-0123456789"
+TEXT_IN = b'{"accountId": 1, "from": "+12065550002", "to": "+12065550100", "message": "Hello", "messageId": "77"}'
+
+
+@asynccontextmanager
+async def hooked(house: House, receiver: Receiver | None = None) -> AsyncIterator[Receiver]:
+    """The office's line with its hooks installed and a listener in front of the receiver."""
+    line = house.landline()
+    receiver = receiver or Receiver({OFFICE: line}, journal=house.journal, board=house.board)
+    routes = HookRoutes({OFFICE: (SECRET,)}.get, receiver.knows)
+    async with Listener("127.0.0.1", 0, routes=routes, take=receiver.take, max_body=100_000) as listener:
+        ours = f"http://127.0.0.1:{listener.port}/hooks/{OFFICE}/"
+        wanted = {event: f"{ours}{SECRET}/{event}" for event in line.hook_events}
+        await Installer(line, wanted=wanted, ours=ours, board=house.board, ids=house.ids).step()
+        yield receiver
+
+
+async def delivered(house: House, hooks: int) -> None:
+    """Let AT&T's events happen and its calls be answered."""
+    async with asyncio.timeout(GRACE):
+        while len(house.ledger("hook")) < hooks:
+            await house.clock.advance(0.5)
+
+
+async def read(receiver: Receiver) -> None:
+    """Read all that was kept."""
+    await until_rest(receiver)
+
+
+async def test_a_text_that_came_by_a_hook_is_announced(house: House) -> None:
+    """With the line's own number as its recipient."""
+    async with hooked(house) as receiver:
+        house.text("Hello", sender=BOB, to="+12065550100")
+        await delivered(house, 1)
+        assert [line["result"] for line in house.ledger("hook")] == [200]
+        await read(receiver)
+    [message] = await house.bodies("message")
+    assert (message["from"], message["to"], message["text"]) == (BOB, "+12065550100", "Hello")
+    assert house.board.of(OFFICE).last_success == house.clock.now()
+
+
+async def test_a_hook_is_on_disk_when_it_is_answered(house: House) -> None:
+    """A crash before it is read loses nothing: the next life reads it, once."""
+    async with hooked(house):
+        house.text("Hello", sender=BOB, to="+12065550100")
+        await delivered(house, 1)
+    assert await house.bodies("message") == []
+    await house.restart()
+    for _ in range(2):
+        await read(Receiver({OFFICE: house.landline()}, journal=house.journal, board=house.board))
+    assert [body["text"] for body in await house.bodies("message")] == ["Hello"]
+
+
+async def test_a_hook_that_is_delivered_again_is_recognised(house: House) -> None:
+    """AT&T repeats what it believes unanswered, for 72 hours."""
+    house.simulator.set_modes("att-landline", {"duplicate": 1.0})
+    async with hooked(house) as receiver:
+        house.text("Hello", sender=BOB, to="+12065550100")
+        await delivered(house, 2)
+        await read(receiver)
+    assert [body["text"] for body in await house.bodies("message")] == ["Hello"]
+
+
+async def test_a_text_sent_to_an_office_is_followed_by_hooks_to_its_end(house: House) -> None:
+    """Delivered, each status once, the final one last."""
+    async with hooked(house) as receiver:
+        await house.send(ALICE, line=OFFICE)
+        await settled(house.sender(house.landline()))
+        async with asyncio.timeout(GRACE):
+            while await house.standing(line=OFFICE) != {ALICE: "delivered"}:
+                await house.clock.advance(1)
+                await read(receiver)
+    assert set((await house.finals()).values()) == {1}
+
+
+async def test_progress_that_comes_before_the_answer_to_the_send_is_matched(house: House) -> None:
+    """It is parked until the answer says whose it is."""
+    house.simulator.set_modes("att-landline", {"early_progress": True})
+    house.fault("delay", operation="send", seconds=30, processed=True)
+    async with hooked(house) as receiver:
+        await house.send(ALICE, line=OFFICE)
+        sender = house.sender(house.landline())
+        assert await sender.step() is None
+        async with asyncio.timeout(GRACE):
+            while not house.ledger("fault"):
+                await asyncio.sleep(0)
+        await delivered(house, 1)
+        await read(receiver)
+        status = await house.journal.queries.status()
+        assert status["parked"] > 0
+        assert await house.standing(line=OFFICE) == {ALICE: "sending"}
+        draining = asyncio.create_task(sender.drain(GRACE))
+        await house.clock.advance(30)
+        await draining
+        await read(receiver)
+    assert (await house.standing(line=OFFICE))[ALICE] in {"submitted", "delivered"}
+    assert (await house.journal.queries.status())["parked"] == 0
+
+
+async def test_garbage_is_answered_kept_and_set_aside(house: House) -> None:
+    """AT&T is not asked to repeat what would be garbage again; a person is told, and others are read."""
+    async with hooked(house) as receiver:
+        await receiver.take(OFFICE, "receive", RawAnswer(b"\xff not JSON", "application/json"))
+        house.text("Hello", sender=BOB, to="+12065550100")
+        await delivered(house, 1)
+        await read(receiver)
+    [dead] = await house.bodies("dead")
+    assert (dead["what"], dead["line"]) == ("hook", OFFICE)
+    assert [body["text"] for body in await house.bodies("message")] == ["Hello"]
+    assert await house.unread() == 0
+
+
+async def test_hooks_of_lines_and_events_that_there_are_not_are_unknown(house: House) -> None:
+    """The listener answers them as any other unknown path."""
+    line = house.landline(events=["receive"])
+    receiver = Receiver({OFFICE: line}, journal=house.journal, board=house.board)
+    known = [(name, event) for name in (OFFICE, "desk") for event in ("receive", "send") if receiver.knows(name, event)]
+    assert known == [(OFFICE, "receive")]
+
+
+async def test_a_hook_that_cannot_be_kept_is_refused_and_comes_again(house: House) -> None:
+    """503 leaves it with AT&T."""
+    async with hooked(house) as receiver:
+        with house.broken("raw"):
+            house.text("Hello", sender=BOB, to="+12065550100")
+            await delivered(house, 1)
+        assert house.ledger("hook")[0]["result"] == 503
+        async with asyncio.timeout(GRACE):
+            while len(house.ledger("hook")) < 2:
+                await house.clock.advance(60)
+        await read(receiver)
+    assert [body["text"] for body in await house.bodies("message")] == ["Hello"]
+
+
+async def test_a_full_journal_is_503_with_a_time_to_come_again(house: House) -> None:
+    """Its queue has an end, and the caller is told when to try again."""
+    await house.close()
+    await house.open(queue=0)
+    async with hooked(house), aiohttp.ClientSession() as http:
+        [hook] = [hook for hook in await house.landline().list_hooks() if hook.event == "receive"]
+        async with http.post(hook.url, data=TEXT_IN) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "30")
+
+
+async def test_what_was_kept_and_not_read_is_read_when_the_journal_works_again(house: House) -> None:
+    """In this life, not only in the next."""
+    async with hooked(house) as receiver:
+        house.text("Hello", sender=BOB, to="+12065550100")
+        await delivered(house, 1)
+        with house.broken("message"), pytest.raises(JournalError):
+            await read(receiver)
+        await read(receiver)
+    assert [body["text"] for body in await house.bodies("message")] == ["Hello"]
+
+
+async def test_more_than_one_page_of_unread_hooks_is_read_after_a_crash(house: House, tmp_path: Any) -> None:
+    """All of them, in their order."""
+    receiver = Receiver({OFFICE: house.landline()}, journal=house.journal, board=house.board)
+    unread = 3 * BATCH + 1
+    await asyncio.gather(*(receiver.take(OFFICE, "receive", RawAnswer(b"%d" % n)) for n in range(unread)))
+    again = Receiver({OFFICE: house.landline()}, journal=house.journal, board=house.board)
+    await read(again)
+    assert await house.unread() == 0
+    assert len(await house.journal.queries.asides(10_000)) == unread
+
+
+class Poisoned:
+    """A line that one hook makes fail in a way that no parser may."""
+
+    alias, provider, number = OFFICE, "poisoned", "+12065550100"
+    hook_events: tuple[str, ...] = ("receive",)
+
+    async def verify(self) -> str:
+        """Nothing to try."""
+        return ""
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+    def read_hook(self, event: str, raw: RawAnswer) -> HookReading:
+        """A defect."""
+        if raw.body == b"poison":
+            raise ZeroDivisionError
+        return HookReading()
+
+
+async def test_a_hook_that_relay_fails_at_holds_up_no_other(house: House) -> None:
+    """It stays, for the version that can read it; the supervisor sees the failure each time."""
+    receiver = Receiver({OFFICE: Poisoned()}, journal=house.journal, board=house.board)
+    for body in (b"one", b"poison", b"two"):
+        await receiver.take(OFFICE, "receive", RawAnswer(body))
+    with pytest.raises(ZeroDivisionError):
+        await receiver.step()
+    assert await house.unread() == 1
+    await receiver.take(OFFICE, "receive", RawAnswer(b"three"))
+    with pytest.raises(ZeroDivisionError):
+        await receiver.step()
+    assert await house.unread() == 1
+
+
+async def test_an_idle_receiver_rests_until_a_hook_comes(house: House) -> None:
+    """It looks at nothing in between."""
+    receiver = Receiver({OFFICE: Poisoned()}, journal=house.journal, board=house.board)
+    rest = await until_rest(receiver)
+    assert rest.seconds is None
+    resting = asyncio.create_task(rest.over(house.clock))
+    await house.clock.advance(86_400)
+    assert not resting.done()
+    await receiver.take(OFFICE, "receive", RawAnswer(b"{}"))
+    await asyncio.wait_for(resting, GRACE)
+
+
+async def test_taking_tells_why_it_could_not(house: House) -> None:
+    """The listener answers for it."""
+    await house.close()
+    journal = await Journal.open(
+        f"sqlite:///{house.folder}/relay.db", clock=house.clock, ids=house.ids, node="n1"
+    )
+    receiver = Receiver({OFFICE: Poisoned()}, journal=journal, board=house.board)
+    await journal.aclose()
+    with pytest.raises(JournalError) as refused:
+        await receiver.take(OFFICE, "receive", RawAnswer(b"{}"))
+    assert not isinstance(refused.value, JournalFull)
