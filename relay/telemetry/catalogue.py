@@ -34,6 +34,9 @@ CATALOGUE: Mapping[str, Entry] = {
     "bus.lost": Entry("warning", "connection detail code", "a connection to the broker was lost, and is made again"),
     "bus.refused": Entry("error", "connection cause detail", "the broker refuses the connection"),
     "bus.client_id_taken": Entry("error", "client_id cure", "another client connects under the same client id"),
+    "bus.unsteady": Entry(
+        "error", "client_id detail cure", "connections do not last: perhaps another client has this id"
+    ),
     "bus.session_lost": Entry("warning", "detail", "the broker has forgotten commands that it held for relay"),
     "bus.stray": Entry("warning", "detail", "a message came on a topic that is no command's"),
     "bus.reply_refused": Entry("warning", "line detail", "the broker refused an answer at a request's Response Topic"),

@@ -1,0 +1,216 @@
+"""The consumer against a real broker: a command is acknowledged when it and its answer are on disk, and not before."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+from pydantic_core import to_json
+
+from relay.bus.config import BusSettings
+from relay.bus.delivery import Delivery
+from relay.bus.mqtt import Bus
+from relay.bus.requests import CommandRules
+from relay.journal import JournalError
+from relay.providerkit.spec import Line
+from relay.stages.consumer import UNASKED_TTL, Consumer, Intake
+from tests.brokers import Mosquitto
+from tests.unit.stages.house import ALERTS, ALICE, BOB, GRACE, TEXT, House
+from tests.unit.stages.test_publisher import Hurried
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
+    """A broker that keeps what it took."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    async with Mosquitto(folder, persistent=True) as broker:
+        yield broker
+
+
+@asynccontextmanager
+async def consuming(house: House, broker: Mosquitto) -> AsyncIterator[Consumer]:
+    """A consumer with its bus."""
+    settings = BusSettings(url=broker.url, node="n1", timeout=5.0)
+    async with Bus(settings, (ALERTS, "gone"), Hurried(house.clock), house.ids) as bus:
+        async with asyncio.timeout(GRACE):
+            await bus.wait_connected()
+            while not bus.listening:
+                await asyncio.sleep(0)
+        yield Consumer(bus=bus, intake=intake(house))
+
+
+def intake(house: House) -> Intake:
+    """What understands commands."""
+    return Intake({ALERTS: house.sms()}, house.journal, house.clock, CommandRules())
+
+
+async def say(broker: Mosquitto, body: Any, verb: str = "send", line: str = ALERTS) -> None:
+    """Publish a command."""
+    payload = body if isinstance(body, bytes) else to_json(body)
+    async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+        await client.publish(f"relay/line/{line}/{verb}", payload, qos=1)
+
+
+async def results(house: House, consumer: Consumer, count: int) -> list[Mapping[str, Any]]:
+    """Step until so many results were announced."""
+    async with asyncio.timeout(2 * GRACE):
+        while len(found := await house.bodies("result")) < count:
+            stepping = asyncio.create_task(consumer.step())
+            await asyncio.wait({stepping}, timeout=0.05)
+            stepping.cancel()
+            await asyncio.wait({stepping})
+            if not stepping.cancelled() and stepping.exception():
+                raise stepping.exception() or AssertionError
+    await consumer.drain(GRACE)
+    return found
+
+
+def asked(key: str = "order-1", **more: Any) -> dict[str, Any]:
+    """A send request."""
+    return {"id": key, "to": ALICE, "text": TEXT, **more}
+
+
+async def test_a_command_is_written_down_with_its_answer(house: House, broker: Mosquitto) -> None:
+    """And its copies wait to be sent."""
+    async with consuming(house, broker) as consumer:
+        await say(broker, asked())
+        [result] = await results(house, consumer, 1)
+    assert (result["outcome"], result["request_id"]) == ("accepted", "order-1")
+    assert await house.standing("order-1") == {ALICE: "queued"}
+
+
+async def test_what_was_acknowledged_does_not_come_again(house: House, broker: Mosquitto) -> None:
+    """The broker has forgotten it when relay starts again."""
+    async with consuming(house, broker) as consumer:
+        await say(broker, asked())
+        await results(house, consumer, 1)
+    async with consuming(house, broker) as consumer:
+        await say(broker, asked("order-2"))
+        found = await results(house, consumer, 2)
+    assert [result["request_id"] for result in found] == ["order-1", "order-2"]
+
+
+async def test_a_command_that_could_not_be_written_down_comes_again(house: House, broker: Mosquitto) -> None:
+    """The broker keeps it until the journal works: one text, not none and not two."""
+    async with consuming(house, broker) as consumer:
+        with house.broken("command"):
+            await say(broker, asked())
+            with pytest.raises(JournalError):
+                await results(house, consumer, 1)
+        [result] = await results(house, consumer, 1)
+    assert result["outcome"] == "accepted"
+    assert await house.standing("order-1") == {ALICE: "queued"}
+
+
+async def test_a_command_that_was_not_answered_before_a_stop_is_answered_by_the_next_life(
+    house: House, broker: Mosquitto
+) -> None:
+    """It is still the broker's."""
+    async with consuming(house, broker) as consumer:
+        await say(broker, asked())
+        with house.broken("command"), pytest.raises(JournalError):
+            await results(house, consumer, 1)
+    async with consuming(house, broker) as consumer:
+        [result] = await results(house, consumer, 1)
+    assert (result["outcome"], result["replayed"]) == ("accepted", False)
+
+
+async def test_a_command_that_was_answered_and_not_acknowledged_is_answered_again_and_sent_once(
+    house: House, broker: Mosquitto
+) -> None:
+    """The crash came between the commit and the PUBACK."""
+    async with consuming(house, broker) as consumer:
+        await say(broker, asked())
+        async with asyncio.timeout(GRACE):
+            delivery = await consumer._bus.next_command()
+        await intake(house).take(delivery)  # and no ack
+    async with consuming(house, broker) as consumer:
+        first, second = await results(house, consumer, 2)
+    assert [first["replayed"], second["replayed"]] == [False, True]
+    assert first["copies"] == second["copies"]
+    status = await house.journal.queries.status()
+    assert status["lines"][ALERTS]["calls"]["waiting"] == 1
+
+
+async def test_a_flood_of_commands_is_taken_whole(house: House, broker: Mosquitto) -> None:
+    """Two hundred at once: each has its one answer."""
+    async with consuming(house, broker) as consumer:
+        async with aiomqtt.Client("127.0.0.1", broker.port) as client:
+            for number in range(200):
+                await client.publish(f"relay/line/{ALERTS}/send", to_json(asked(f"order-{number}")), qos=1)
+        found = await results(house, consumer, 200)
+    assert sorted(result["request_id"] for result in found) == sorted(f"order-{number}" for number in range(200))
+
+
+async def take(house: House, verb: str, body: Any, line: str = ALERTS) -> Mapping[str, Any]:
+    """The answer to a command, without a broker."""
+    payload = body if isinstance(body, bytes) else to_json(body)
+    return (await intake(house).take(Delivery(line, verb, None, payload))).body
+
+
+async def test_a_check_says_what_would_happen_and_sends_nothing(house: House) -> None:
+    """With each recipient's standing."""
+    result = await take(house, "check", asked(to=[ALICE, "12345", "nobody"]))
+    assert result["outcome"] == "checked"
+    codes = [(copy.get("error") or {}).get("code") for copy in result["check"]["copies"]]
+    assert codes[0] is None
+    assert codes[2] == "invalid_recipient"
+    assert (await house.journal.queries.status())["lines"] == {}
+
+
+async def test_a_lookup_and_a_cancel_are_answered(house: House) -> None:
+    """By the key that the request had."""
+    await take(house, "send", asked())
+    assert (await take(house, "lookup", {"id": "order-1"}))["copies"][0]["status"] == "queued"
+    assert (await take(house, "cancel", {"id": "order-1"}))["outcome"] == "canceled"
+    assert (await take(house, "lookup", {"id": "order-1"}))["copies"][0]["status"] == "canceled"
+    assert (await take(house, "lookup", {"id": "nothing"}))["error"]["code"] == "unknown_id"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"\xff", "invalid_json"),
+        (b"[]", "invalid_request"),
+        ({"to": ALICE}, "invalid_request"),
+        (asked(texxt="x"), "invalid_request"),
+        (asked(text="x" * 5000), "too_long"),
+        (asked(subject="Hello"), "unsupported"),
+    ],
+    ids=["bytes", "list", "no-text", "unknown-field", "long", "subject"],
+)
+async def test_what_cannot_be_sent_is_answered_with_the_reason(house: House, body: Any, code: str) -> None:
+    """Every command has exactly one answer."""
+    result = await take(house, "send", body)
+    assert (result["outcome"], result["error"]["code"]) == ("rejected", code)
+    assert len(await house.bodies("result")) == 1
+
+
+async def test_a_line_that_is_not_served_here_is_named(house: House) -> None:
+    """A command for a line that was taken out of the settings can still come."""
+    result = await take(house, "send", asked(), line="gone")
+    assert (result["outcome"], result["error"]["code"]) == ("rejected", "unknown_line")
+
+
+async def test_a_line_does_not_text_itself(house: House) -> None:
+    """It would answer itself for ever; the other recipients get theirs."""
+    result = await take(house, "send", asked(to=[BOB, "short:12345"]))
+    found = {copy["to"]: (copy["status"], (copy.get("error") or {}).get("code")) for copy in result["copies"]}
+    assert found[BOB] == ("queued", None)
+    assert {code for _, code in found.values()} <= {None, "loop_suspected", "invalid_recipient"}
+    assert len(found) == 2
+
+
+async def test_a_request_without_an_expiry_ends_after_72_hours(house: House) -> None:
+    """Even if its line never comes back."""
+    await take(house, "send", asked())
+    await house.clock.advance(UNASKED_TTL.total_seconds() - 1)
+    await house.journal.upkeep.expire()
+    assert await house.standing("order-1") == {ALICE: "queued"}
+    await house.clock.advance(2)
+    await house.journal.upkeep.expire()
+    assert await house.standing("order-1") == {ALICE: "expired"}

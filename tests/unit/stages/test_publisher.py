@@ -1,0 +1,234 @@
+"""The publisher against a real broker: every event, in order, with one id however often it has to be said."""
+
+import asyncio
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+from pydantic_core import from_json
+
+from relay.bus.config import BusSettings
+from relay.bus.mqtt import Bus
+from relay.journal import JournalError
+from relay.stages.publisher import IDLE, Publisher
+from tests.brokers import Mosquitto
+from tests.unit.stages.house import ALERTS, GRACE, House, seconds
+
+TOPIC = "relay/line/alerts/event/read"
+
+
+class Ear:
+    """Hears what is said about the line."""
+
+    def __init__(self, broker: Mosquitto) -> None:
+        self._client = aiomqtt.Client(
+            "127.0.0.1", broker.port, identifier="ear", clean_session=False, protocol=aiomqtt.ProtocolVersion.V311
+        )
+        self.heard: list[dict[str, Any]] = []
+
+    async def until(self, count: int) -> list[dict[str, Any]]:
+        """So many events, whatever was heard before."""
+        async with asyncio.timeout(GRACE), self._client:
+            await self._client.subscribe("relay/line/+/event/#", qos=1)
+            async with asyncio.timeout(GRACE):
+                while len(self.heard) < count:
+                    message = await anext(self._client.messages)
+                    self.heard.append(from_json(message.payload))  # type: ignore[arg-type] # bytes, at QoS 1
+        return self.heard
+
+    async def subscribe(self) -> None:
+        """Leave a session at the broker that collects what is said."""
+        async with self._client:
+            await self._client.subscribe("relay/line/+/event/#", qos=1)
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
+    """A broker that keeps what it took."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    async with Mosquitto(folder, persistent=True) as broker:
+        yield broker
+
+
+@asynccontextmanager
+async def publishing(house: House, broker: Mosquitto, **more: Any) -> AsyncIterator[Publisher]:
+    """A publisher with its bus."""
+    settings = BusSettings(**{"url": broker.url, "node": "n1", "timeout": 5.0, **more})
+    async with Bus(settings, (ALERTS,), Hurried(house.clock), house.ids) as bus:
+        yield Publisher(journal=house.journal, bus=bus, clock=house.clock, ids=house.ids)
+
+
+class Hurried:
+    """The house's time for what is written down, and none for the waits between attempts to connect."""
+
+    def __init__(self, clock: Any) -> None:
+        self.now = clock.now
+
+    async def sleep(self, seconds: float) -> None:
+        """A hundredth of it."""
+        await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=seconds / 100)
+
+    async def wait(self, awaited: Any, seconds: float) -> Any:
+        """What it gives."""
+        return await asyncio.wait_for(awaited, seconds)
+
+
+async def announce(house: House, *numbers: int, **more: Any) -> list[str]:
+    """Have events announced; gives their ids in order."""
+    for number in numbers:
+        await house.journal.events.announce(ALERTS, "read", {"number": number, **more})
+    return [event.id for event in await house.events("event.read")]
+
+
+async def published(house: House, publisher: Publisher) -> None:
+    """Step until nothing is left to publish."""
+    async with asyncio.timeout(2 * GRACE):
+        while house.journal.events.backlog():
+            rest = await publisher.step()
+            if rest is not None and rest.bell is None:
+                await house.clock.advance(seconds(rest))
+            await asyncio.sleep(0)
+
+
+async def test_events_are_published_in_their_order_and_marked(house: House, broker: Mosquitto) -> None:
+    """Each once, with the journal's ids."""
+    ear = Ear(broker)
+    await ear.subscribe()
+    ids = await announce(house, *range(300))
+    async with publishing(house, broker) as publisher:
+        await published(house, publisher)
+        assert seconds(await publisher.step() or pytest.fail("no rest")) == IDLE
+    heard = await ear.until(300)
+    assert [event["id"] for event in heard] == ids
+    assert [event["data"]["number"] for event in heard] == list(range(300))
+
+
+async def test_a_new_event_ends_the_rest(house: House, broker: Mosquitto) -> None:
+    """Nobody waits for it."""
+    async with publishing(house, broker) as publisher:
+        rest = await publisher.step()
+        assert rest is not None
+        await announce(house, 1)
+        await asyncio.wait_for(rest.over(house.clock), GRACE)
+        await published(house, publisher)
+
+
+async def test_nothing_is_lost_while_there_is_no_broker(house: House, broker: Mosquitto) -> None:
+    """It waits in the journal, and is published when the broker is there."""
+    ear = Ear(broker)
+    await ear.subscribe()
+    await broker.stop()
+    ids = await announce(house, 1, 2, 3)
+    async with publishing(house, broker) as publisher:
+        stepping = asyncio.create_task(published(house, publisher))
+        done, _ = await asyncio.wait({stepping}, timeout=0.05)
+        assert not done
+        await broker.start()
+        await stepping
+    assert [event["id"] for event in await ear.until(3)] == ids
+
+
+async def test_a_broker_that_is_killed_in_the_middle_hears_everything_with_the_same_ids(
+    house: House, broker: Mosquitto
+) -> None:
+    """What it had not confirmed is said again: at least once each, in order, and a repetition can be told."""
+    ear = Ear(broker)
+    await ear.subscribe()
+    ids = await announce(house, *range(400))
+    async with publishing(house, broker) as publisher:
+        for _ in range(2):
+            await publisher.step()
+        await broker.kill()
+        stepping = asyncio.create_task(published(house, publisher))
+        await broker.start()
+        await stepping
+    assert house.journal.events.backlog() == 0
+    heard = [event["id"] for event in await _all(ear, set(ids))]
+    assert list(dict.fromkeys(heard)) == ids
+
+
+async def _all(ear: Ear, ids: set[str]) -> list[dict[str, Any]]:
+    """Hear until each of these was heard."""
+    count = len(ids)
+    while ids - {event["id"] for event in await ear.until(count)}:
+        count = len(ear.heard) + 1
+    return ear.heard
+
+
+async def test_a_connection_that_breaks_while_the_publisher_rests_wakes_it(house: House, broker: Mosquitto) -> None:
+    """What was not confirmed is not left until something else happens."""
+    await announce(house, 1)
+    async with publishing(house, broker) as publisher:
+        await connected(publisher)
+        await _freeze(broker)
+        assert await publisher.step() is None
+        rest = await publisher.step()
+        assert rest is not None
+        assert rest.bell is not None
+        resting = asyncio.create_task(rest.over(house.clock))
+        await broker.kill()
+        await asyncio.wait_for(resting, GRACE)
+        await broker.start()
+        await published(house, publisher)
+
+
+async def connected(publisher: Publisher) -> None:
+    """Wait until the bus can publish."""
+    async with asyncio.timeout(GRACE):
+        await publisher._bus.wait_connected()
+
+
+async def _freeze(broker: Mosquitto) -> None:
+    """The broker takes nothing any more, and its connections stand."""
+    process = await asyncio.create_subprocess_exec("kill", "-STOP", str(broker.pid))
+    await process.wait()
+
+
+async def test_an_event_that_can_never_be_published_is_set_aside_and_holds_up_nothing(
+    house: House, tmp_path: Path
+) -> None:
+    """A person is told; the others are published."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    async with Mosquitto(folder, extra=["max_packet_size 20000"]) as broker:
+        await announce(house, 1)
+        await announce(house, 2, filler="x" * 30_000)
+        await announce(house, 3)
+        async with publishing(house, broker, protocol="5") as publisher:
+            await published(house, publisher)
+    [dead] = await house.bodies("dead")
+    assert dead["what"] == "event.read"
+    assert len(await house.journal.queries.asides(10)) == 1
+
+
+async def test_confirmations_that_cannot_be_marked_are_marked_later(
+    house: House, broker: Mosquitto, logs: list[MutableMapping[str, Any]]
+) -> None:
+    """The journal fails for a while: nothing is forgotten, and nothing waits for a restart."""
+    ear = Ear(broker)
+    await ear.subscribe()
+    ids = await announce(house, 1, 2, 3)
+    async with publishing(house, broker) as publisher:
+        await connected(publisher)
+        with house.broken("event", "update"):
+            await publisher.step()
+            with suppress(JournalError):
+                await publisher.drain(GRACE)
+            with pytest.raises(JournalError):
+                await publisher.step()
+        assert house.journal.events.backlog() == 3
+        await published(house, publisher)
+    assert set(ids) <= {event["id"] for event in await ear.until(3)}
+
+
+async def test_a_stop_waits_for_the_confirmations_that_are_under_way(house: House, broker: Mosquitto) -> None:
+    """Or they would be published again at the next start."""
+    await announce(house, *range(50))
+    async with publishing(house, broker) as publisher:
+        await publisher.step()
+        await publisher.drain(GRACE)
+    assert house.journal.events.backlog() == 0
