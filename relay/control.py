@@ -1,6 +1,6 @@
 """The daemon's side of the command line: JSON over HTTP on a Unix socket that only its user and root may open.
 
-POST /command   {"line", "verb", "client", "payload"}    the answer, as its result on the bus
+POST /command   {"line", "verb", "payload"}              the answer, as its result on the bus
 GET  /status                                             the node, its lines, its journal
 GET  /events    ?after=POSITION                          every event from there on, one JSON object a line, for ever
 GET  /trace/ID                                           everything the journal knows of an id
@@ -22,13 +22,14 @@ from pydantic_core import from_json, to_json
 
 from relay.bus.delivery import Delivery
 from relay.bus.payloads import event as event_json
-from relay.journal import Answer, Journal, JournalFull
+from relay.journal import Answer, Journal, JournalFull, JournalUnusable
 
 log = structlog.get_logger()
 
 BATCH = 500
 VERBS = frozenset({"send", "check", "lookup", "cancel"})
 MAX_BODY = 8 * 1024 * 1024
+_LONGEST_POSITION = 18  # digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class ControlServer:
             answer = await self._controls.take(delivery)
         except JournalFull:
             return web.json_response({"error": "the journal's queue is full; try again"}, status=503)
+        except JournalUnusable as error:
+            return web.json_response({"error": str(error)}, status=503)
         return _json(answer.body)
 
     async def _status(self, _: web.Request) -> web.Response:
@@ -108,7 +111,8 @@ class ControlServer:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         journal = self._controls.journal
         asked = request.query.get("after", "")
-        position = int(asked) if asked.isdecimal() else await journal.events.last_position()
+        newest = await journal.events.last_position()
+        position = min(int(asked), newest) if asked.isdecimal() and len(asked) <= _LONGEST_POSITION else newest
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
         # An empty line says that the following has begun: what is sent after it will be seen.
@@ -138,6 +142,8 @@ def _claimed(path: Path) -> socket.socket:
     """A socket at `path` that only this user and root may open; a dead daemon's is replaced, a living one's is not."""
     if path.is_socket() and _answers(path):
         raise OSError(errno.EADDRINUSE, "another relay is running behind it (admin.socket)", str(path))
+    if path.exists() and not path.is_socket():
+        raise OSError(errno.EEXIST, "it is there and no socket: name another place (admin.socket)", str(path))
     claimed = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         path.unlink(missing_ok=True)

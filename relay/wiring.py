@@ -234,6 +234,7 @@ def bus_settings(settings: Settings) -> BusSettings:
         cert_file=bus.cert_file,
         key_file=bus.key_file,
         base=bus.base,
+        commands_id=bus.commands_id,
         node=settings.node.name,
         response_topics=(bus.response_topics,) if bus.response_topics else (),
         protocol=bus.protocol,

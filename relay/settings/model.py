@@ -61,6 +61,9 @@ class BusSection(Section):
     response_topics: TopicFilter = Field(
         "reply/#", max_length=128, description='where a request\'s Response Topic may point; "" for nowhere'
     )
+    commands_id: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_-]{1,64}$", description="1 to 64 of A-Z, a-z, 0-9, - and _"
+    )
     protocol: Literal["auto", "5", "3.1.1"] = Field("auto", description='"auto" is 5, and 3.1.1 where that is refused')
     max_command_bytes: Annotated[Size, Field(ge=1024, le=16 * 1024**2)] = Field(
         2 * 1024**2, description="1 KiB to 16 MiB: longer commands are answered too_large"

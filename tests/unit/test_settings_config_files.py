@@ -63,7 +63,7 @@ def test_the_explained_settings_load_as_they_are_and_with_everything_switched_on
 def _defaults(settings: Settings) -> dict[str, object]:
     """What the file says is the default, read back."""
     plain = settings.model_dump(exclude={"node": {"name"}, "lab": True, "webhooks": {"public_url"}})
-    for key in ("url", "username", "password", "ca_file", "cert_file", "key_file"):
+    for key in ("url", "username", "password", "ca_file", "cert_file", "key_file", "commands_id"):
         del plain["bus"][key]
     lines = {alias: line.model_dump(exclude={"registration_id"}) for alias, line in settings.lines.items()}
     plain["lines"] = {
