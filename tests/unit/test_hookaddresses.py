@@ -87,9 +87,7 @@ async def test_the_72_hours_run_on_over_restarts(memory: Memory, clock: ManualCl
     assert await hook_secrets(memory, SECOND, clock.now()) == HookSecrets(SECOND)
 
 
-async def test_a_made_secret_becomes_the_former_one_when_one_is_configured(
-    memory: Memory, clock: ManualClock
-) -> None:
+async def test_a_made_secret_becomes_the_former_one_when_one_is_configured(memory: Memory, clock: ManualClock) -> None:
     """Where a secret comes from makes no difference to the provider."""
     made = await hook_secrets(memory, None, clock.now())
     assert (await hook_secrets(memory, FIRST, clock.now())).taken(clock.now()) == (FIRST, made.current)

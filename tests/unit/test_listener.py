@@ -21,6 +21,7 @@ PATIENCE = 5.0
 SECRET = "secret-0123456789"
 FORMER = "former-0123456789"
 HOOK = f"/hooks/office/{SECRET}/receive"
+CHUNKED = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
 QUICK = Deadlines(head=0.15, body=0.15, idle=0.3)
 _DATE = re.compile(rb"Date: [^\r]*\r\n")
 
@@ -131,9 +132,7 @@ async def listen(shelf: Shelf) -> AsyncIterator[Listen]:
         async def listening(deadlines: Deadlines | None = None, max_body: int = 1000) -> Listener:
             secrets = {"office": (SECRET, FORMER)}
             routes = HookRoutes(secrets.get, lambda _, event: event in {"receive", "send"})
-            listener = Listener(
-                "127.0.0.1", 0, routes=routes, take=shelf.take, max_body=max_body, deadlines=deadlines
-            )
+            listener = Listener("127.0.0.1", 0, routes=routes, take=shelf.take, max_body=max_body, deadlines=deadlines)
             return await stack.enter_async_context(listener)
 
         yield listening
@@ -173,8 +172,7 @@ async def test_200_comes_only_after_the_hook_was_kept(caller: Caller, shelf: She
 
 async def test_a_body_in_chunks_is_taken_whole(caller: Caller, shelf: Shelf) -> None:
     """Nobody says how the provider frames it."""
-    head = f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-    answer = await caller.ask(head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+    answer = await caller.ask(CHUNKED + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
     assert answer.status == 200
     assert [raw.body for _, _, raw in shelf.kept] == [b"abcde"]
 
@@ -234,10 +232,9 @@ async def test_whatever_is_wrong_has_one_and_the_same_answer(listen: Listen, she
             f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999\r\n\r\n".encode(), id="declared-only"
         ),
         pytest.param(
-            f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + b"100\r\n%b\r\n" % (b"x" * 256) * 4,
-            id="in-chunks-without-an-end",
+            CHUNKED + b"100\r\n%b\r\n" % (b"x" * 256) * 4, id="in-chunks-without-an-end"
         ),
-        pytest.param(request(HOOK, gzip.compress(b"x" * 100_000), "POST", "Content-Encoding: gzip"), id="once-unpacked"),
+        pytest.param(request(HOOK, gzip.compress(bytes(9000)), "POST", "Content-Encoding: gzip"), id="once-unpacked"),
     ],
 )  # fmt: skip
 async def test_a_body_over_the_limit_is_413(listen: Listen, shelf: Shelf, framed: bytes) -> None:
@@ -254,7 +251,9 @@ async def test_a_body_of_just_the_limit_is_taken(caller: Caller, shelf: Shelf) -
     assert (await caller.ask(request(body=b"x" * 1000))).status == 200
 
 
-@pytest.mark.parametrize("head", [b"", b"P", request()[:40], request(body=b"")[:-2]], ids=["none", "one", "some", "most"])
+@pytest.mark.parametrize(
+    "head", [b"", b"P", request()[:40], request(body=b"")[:-2]], ids=["none", "one", "some", "most"]
+)
 async def test_a_caller_that_is_slow_with_its_head_is_cut_off(listen: Listen, head: bytes) -> None:
     """Without a word: there is no request to answer."""
     async with Caller((await listen(QUICK)).port) as caller:
@@ -361,8 +360,8 @@ GARBAGE = {
     "a-header-without-a-name": request(HOOK, b"{}", "POST", ": b"),
     "a-long-line": request("/" + "x" * 20_000),
     "many-headers": request(HOOK, b"{}", "POST", *[f"X-{n}: 1" for n in range(2000)]),
-    "broken-chunks": f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n".encode(),
-    "chunks-that-break-later": f"POST {HOOK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcdef\r\n".encode(),
+    "broken-chunks": CHUNKED + b"zz\r\nabc\r\n",
+    "chunks-that-break-later": CHUNKED + b"3\r\nabcdef\r\n",
     "packed-and-broken": request(HOOK, b"this is no gzip", "POST", "Content-Encoding: gzip"),
 }  # fmt: skip
 

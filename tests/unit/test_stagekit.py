@@ -48,7 +48,7 @@ def work() -> Work:
 async def turns(until: Callable[[], bool]) -> None:
     """Let other tasks run until it is so."""
     async with asyncio.timeout(GRACE):
-        while not until():
+        while not until():  # noqa: ASYNC110 - nobody tells when it has come about
             await asyncio.sleep(0)
 
 
@@ -240,7 +240,11 @@ async def test_a_ring_before_the_rest_is_not_lost() -> None:
     assert resting.done()
 
 
-@pytest.mark.parametrize("rest", [Rest(0), Rest(-5), Rest(-5, Bell()), Rest(0, Bell())], ids=["now", "long ago", "long ago with a bell", "now with a bell"])
+@pytest.mark.parametrize(
+    "rest",
+    [Rest(0), Rest(-5), Rest(-5, Bell()), Rest(0, Bell())],
+    ids=["now", "long ago", "long ago with a bell", "now with a bell"],
+)
 async def test_a_rest_whose_time_has_come_is_over(rest: Rest) -> None:
     """What was due in the past is done now."""
     await asyncio.wait_for(rest.over(ManualClock()), GRACE)

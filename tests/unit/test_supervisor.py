@@ -143,7 +143,8 @@ async def test_a_failure_after_a_recovery_counts_from_one(
 
 async def test_a_stage_in_rest_stops_at_once(supervisor: Supervisor, clock: ManualClock) -> None:
     """Nobody waits for the end of a rest, whether of time or of a bell."""
-    stages = [Scripted("timed", Rest(3600)), Scripted("belled", Rest(bell=Bell())), Scripted("both", Rest(3600, Bell()))]
+    rests = Rest(3600), Rest(bell=Bell()), Rest(3600, Bell())
+    stages = [Scripted(f"stage-{number}", rest) for number, rest in enumerate(rests)]
     async with asyncio.timeout(GRACE):
         async with supervisor.running(stages):
             await clock.advance(1)
@@ -205,8 +206,7 @@ async def test_what_starts_later_stops_first(supervisor: Supervisor, clock: Manu
 
     async def inflow_ended() -> None:
         before = outflow.steps
-        while outflow.steps < before + 3:
-            await asyncio.sleep(0)
+        await _until(lambda: outflow.steps >= before + 3)
         order.append("inflow")
 
     outflow.on_drain, inflow.on_drain = outflow_ended, inflow_ended
@@ -351,5 +351,5 @@ async def test_the_watchdog_is_told_while_stages_make_progress_and_not_while_one
 
 async def _until(so: Callable[[], bool]) -> None:
     async with asyncio.timeout(GRACE):
-        while not so():
+        while not so():  # noqa: ASYNC110 - nobody tells when it has come about
             await asyncio.sleep(0)

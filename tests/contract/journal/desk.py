@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,14 +37,12 @@ PROBLEM = Problem(ErrorCode.PROVIDER_ERROR, "the provider had a bad day")
 ALICE, BOB, CAROL = (outbound(f"+1206555010{digit}") for digit in "123")
 
 
-_SEEDS = count()  # time stands still, so that two lives with the same chance would make the same ids
-
-
 class StillClock:
     """Time that moves when a test says so."""
 
     def __init__(self) -> None:
         self.time = START
+        self.lives = 0  # of journals that were opened with it: each has a chance of its own, and the same every run
 
     def now(self) -> datetime:
         """The time."""
@@ -110,7 +107,8 @@ class Desk:
     async def at(cls, place: SqlitePlace, clock: StillClock | None = None, **limits: int) -> "Desk":
         """Open the journal that lies there."""
         clock = clock or StillClock()
-        ids = Ids(clock, random.Random(next(_SEEDS)))  # noqa: S311 - chance that can be repeated
+        clock.lives += 1
+        ids = Ids(clock, random.Random(clock.lives))  # noqa: S311 - chance that can be repeated
         journal = await Journal.open(
             place.url, clock=clock, ids=ids, node=ME, limits=JournalLimits(**limits), real=clock
         )

@@ -57,7 +57,7 @@ async def test_a_commit_that_fails_fails_all_its_waiters(desk: Desk) -> None:
     assert writer._connection is not None
     driver = writer._connection.connection.dbapi_connection
     assert driver is not None
-    await asyncio.to_thread(driver.execute, "PRAGMA foreign_keys=ON")  # type: ignore[attr-defined]
+    await asyncio.to_thread(driver.execute, "PRAGMA foreign_keys=ON")
     results = await asyncio.gather(desk.keep(), writer.run(doomed), desk.send(), return_exceptions=True)
     assert [isinstance(result, Exception) for result in results] == [True, True, True]
     assert (await desk.journal.raw.unread(LINE), await desk.events(), desk.journal.events.backlog()) == ([], [], 0)

@@ -89,11 +89,7 @@ async def test_no_statement_reads_a_whole_table(tmp_path: Path) -> None:
         await _everything(desk)
     await desk.journal.aclose()
     connection = sqlite3.connect(place.path)
-    scans = [
-        (step, statement)
-        for statement, parameters in heard.items()
-        for step in _scans(connection, statement, parameters)
-    ]
+    scans = {statement: _scans(connection, statement, parameters) for statement, parameters in heard.items()}
     connection.close()
     assert len(heard) > 60
     assert {statement: steps for statement, steps in scans.items() if steps} == {}

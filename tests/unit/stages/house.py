@@ -1,9 +1,10 @@
-"""A small relay for the tests of its stages: the real journal, AT&T simulated over real sockets, time that stands still."""
+"""A small relay for the tests of stages: the real journal, AT&T simulated on real sockets, time that stands still."""
 
+import asyncio
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,8 @@ class House:
     async def built(cls, folder: Path, stack: AsyncExitStack, **limits: int) -> Self:
         """A new house; what is in it is closed with `stack`."""
         clock = ManualClock()
-        options = SimulatorOptions(clock=clock, seed=7, keep=None, modes={"att-landline": {"reorder": 0, "duplicate": 0}})
+        modes = {"att-landline": {"reorder": 0, "duplicate": 0}}
+        options = SimulatorOptions(clock=clock, seed=7, keep=None, modes=modes)
         simulator = await stack.enter_async_context(Simulator(options))
         ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
         house = cls(folder, clock, simulator, ids, None, LineBoard(clock, [ALERTS, OFFICE]), stack)  # type: ignore[arg-type] # in a moment
@@ -205,6 +207,13 @@ def _sized(plan: Any, size: int) -> Any:
     return type(plan)(plan.encoding, plan.segments, size, plan.sent_as)
 
 
+async def happens(so: Callable[[], bool]) -> None:
+    """Let others work until it is so."""
+    async with asyncio.timeout(GRACE):
+        while not so():  # noqa: ASYNC110 - nobody tells when it has come about
+            await asyncio.sleep(0)
+
+
 async def until_rest(stage: Stage) -> Rest:
     """Step until the stage has nothing more to do now; its rest."""
     for _ in range(10_000):
@@ -224,4 +233,3 @@ def seconds(rest: Rest) -> float:
     """How long a rest is."""
     assert rest.seconds is not None
     return rest.seconds
-

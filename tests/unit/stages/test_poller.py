@@ -9,7 +9,7 @@ from relay.journal import JournalError
 from relay.providers.att_sms.client import AttSmsLine
 from relay.stages.poller import LOSS_MARGIN
 from relay.telemetry.health import LineState
-from tests.unit.stages.house import ALERTS, BOB, GRACE, House, seconds, until_rest
+from tests.unit.stages.house import ALERTS, BOB, GRACE, House, happens, seconds, until_rest
 
 INTERVAL = 300.0
 
@@ -174,9 +174,7 @@ async def test_a_poll_that_was_under_way_when_relay_was_killed_is_told(house: Ho
     house.fault("delay", operation="inbox", seconds=60)
     poller = house.poller()
     stepping = asyncio.create_task(until_rest(poller))
-    async with asyncio.timeout(GRACE):
-        while not house.ledger("fault"):
-            await asyncio.sleep(0)
+    await happens(lambda: bool(house.ledger("fault")))
     stepping.cancel()
     await asyncio.wait({stepping})
     await poller.drain(0.01)
@@ -193,9 +191,7 @@ async def test_a_stop_lets_the_fetch_finish_and_keeps_its_page(house: House) -> 
     house.fault("delay", operation="inbox", seconds=5)
     poller = house.poller()
     stepping = asyncio.create_task(until_rest(poller))
-    async with asyncio.timeout(GRACE):
-        while not house.ledger("fault"):
-            await asyncio.sleep(0)
+    await happens(lambda: bool(house.ledger("fault")))
     stepping.cancel()
     draining = asyncio.create_task(poller.drain(GRACE))
     await house.clock.advance(5)
@@ -255,7 +251,7 @@ class Surprising:
         self.fetches += 1
         raise ZeroDivisionError
 
-    def read_inbox(self, raw: RawAnswer) -> InboxPage:
+    def read_inbox(self, raw: RawAnswer) -> InboxPage:  # noqa: ARG002 - as the protocol has it
         """Never reached."""
         return InboxPage(())
 

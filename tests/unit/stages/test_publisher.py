@@ -36,7 +36,7 @@ class Ear:
             async with asyncio.timeout(GRACE):
                 while len(self.heard) < count:
                     message = await anext(self._client.messages)
-                    self.heard.append(from_json(message.payload))  # type: ignore[arg-type] # bytes, at QoS 1
+                    self.heard.append(from_json(message.payload))
         return self.heard
 
     async def subscribe(self) -> None:
@@ -162,6 +162,7 @@ async def _all(ear: Ear, ids: set[str]) -> list[dict[str, Any]]:
 async def test_a_connection_that_breaks_while_the_publisher_rests_wakes_it(house: House, broker: Mosquitto) -> None:
     """What was not confirmed is not left until something else happens."""
     await announce(house, 1)
+    await house.journal.bell("events").wait()  # for the announcement itself
     async with publishing(house, broker) as publisher:
         await connected(publisher)
         await _freeze(broker)

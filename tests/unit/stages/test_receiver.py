@@ -12,7 +12,7 @@ from relay.journal import Journal, JournalError, JournalFull, JournalUnusable
 from relay.listener import HookRoutes, Listener
 from relay.stages.installer import Installer
 from relay.stages.receiver import BATCH, Receiver
-from tests.unit.stages.house import ALICE, BOB, GRACE, OFFICE, House, settled, until_rest
+from tests.unit.stages.house import ALICE, BOB, GRACE, OFFICE, House, happens, settled, until_rest
 
 SECRET = "secret-0123456789"
 TEXT_IN = b'{"accountId": 1, "from": "+12065550002", "to": "+12065550100", "message": "Hello", "messageId": "77"}'
@@ -109,9 +109,7 @@ async def test_progress_that_comes_before_the_answer_to_the_send_is_matched(hous
         await house.send(ALICE, line=OFFICE)
         sender = house.sender(house.landline())
         assert await sender.step() is None
-        async with asyncio.timeout(GRACE):
-            while not house.ledger("fault"):
-                await asyncio.sleep(0)
+        await happens(lambda: bool(house.ledger("fault")))
         await delivered(house, 1)
         await read(receiver)
         status = await house.journal.queries.status()
@@ -205,7 +203,7 @@ class Poisoned:
     async def aclose(self) -> None:
         """Nothing to close."""
 
-    def read_hook(self, event: str, raw: RawAnswer) -> HookReading:
+    def read_hook(self, event: str, raw: RawAnswer) -> HookReading:  # noqa: ARG002 - as the protocol has it
         """A defect."""
         if raw.body == b"poison":
             raise ZeroDivisionError
@@ -241,9 +239,7 @@ async def test_an_idle_receiver_rests_until_a_hook_comes(house: House) -> None:
 async def test_taking_tells_why_it_could_not(house: House) -> None:
     """The listener answers for it."""
     await house.close()
-    journal = await Journal.open(
-        f"sqlite:///{house.folder}/relay.db", clock=house.clock, ids=house.ids, node="n1"
-    )
+    journal = await Journal.open(f"sqlite:///{house.folder}/relay.db", clock=house.clock, ids=house.ids, node="n1")
     receiver = Receiver({OFFICE: Poisoned()}, journal=journal, board=house.board)
     await journal.aclose()
     with pytest.raises(JournalError) as refused:

@@ -20,6 +20,7 @@ from tests.unit.stages.house import (
     ME,
     OFFICE,
     House,
+    happens,
     seconds,
     settled,
     until_rest,
@@ -260,9 +261,7 @@ async def test_a_call_that_is_cut_in_flight_is_uncertain(house: House) -> None:
 
 async def _under_way(house: House) -> None:
     """Wait until AT&T has the request."""
-    async with asyncio.timeout(GRACE):
-        while not house.ledger("fault"):
-            await asyncio.sleep(0)
+    await happens(lambda: bool(house.ledger("fault")))
 
 
 async def test_a_call_that_a_former_life_left_in_flight_is_uncertain_and_not_made_again(house: House) -> None:

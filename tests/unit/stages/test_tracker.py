@@ -3,14 +3,15 @@
 import asyncio
 from collections import Counter
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
 from relay.journal import JournalError
 from relay.stages.janitor import Janitor
-from relay.stages.tracker import IDLE, LONGEST_WAIT, RETRY_LOOK, Tracker, UNAUTHORIZED_PAUSE
+from relay.stages.tracker import IDLE, LONGEST_WAIT, RETRY_LOOK, UNAUTHORIZED_PAUSE, Tracker
 from relay.telemetry.health import LineState
-from tests.unit.stages.house import ALERTS, ALICE, BOB, CAROL, GRACE, House, seconds, settled, until_rest
+from tests.unit.stages.house import ALERTS, ALICE, BOB, CAROL, GRACE, House, happens, seconds, settled, until_rest
 
 HOUR = 3600.0
 
@@ -88,9 +89,7 @@ async def test_a_stop_lets_a_look_finish(house: House) -> None:
     tracker = house.tracker()
     assert await tracker.step() is None
     draining = asyncio.create_task(tracker.drain(GRACE))
-    async with asyncio.timeout(GRACE):
-        while not house.ledger("fault"):
-            await asyncio.sleep(0)
+    await happens(lambda: bool(house.ledger("fault")))
     await house.clock.advance(5)
     await draining
     assert await house.standing() == {ALICE: "delivered"}
@@ -247,7 +246,7 @@ async def test_no_gap_between_two_looks_is_as_long_as_a_status_lives(house: Hous
         times.setdefault(line["message_id"], []).append(datetime.fromisoformat(line["at"]))
     assert len(times) == 2
     for looks in times.values():
-        gaps = [(later - sooner).total_seconds() for sooner, later in zip(looks, looks[1:], strict=False)]
+        gaps = [(later - sooner).total_seconds() for sooner, later in pairwise(looks)]
         assert max(gaps) < 1800
         assert len(looks) < 300
     assert house.ledger("status-purged") == []

@@ -1,0 +1,146 @@
+"""How the node stands, as the bus and `relay status` show it, on a real broker."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+from pydantic_core import from_json, to_json
+from structlog.testing import capture_logs
+
+from relay.bus.config import BusSettings
+from relay.bus.mqtt import Bus
+from relay.ids import Ids
+from relay.journal import Journal
+from relay.providers.att_landline import PROVIDER as LANDLINE
+from relay.providers.att_sms import PROVIDER as SMS
+from relay.settings import Settings, load_settings
+from relay.simulator.virtual import ManualClock
+from relay.status import NodeStatus
+from relay.telemetry.health import LineBoard, LineState
+from tests.brokers import Mosquitto
+
+PATIENCE = 5.0
+
+
+@dataclass
+class Standing:
+    """A node's status, and what it is shown on."""
+
+    status: NodeStatus
+    board: LineBoard
+    clock: ManualClock
+    bus: Bus
+    broker: Mosquitto
+
+    async def retained(self, topic: str, *, until: Any = None) -> dict[str, Any]:
+        """What a newcomer hears on this topic, as soon as its state is the wanted one."""
+        async with asyncio.timeout(PATIENCE), aiomqtt.Client("127.0.0.1", self.broker.port) as client:
+            await client.subscribe(topic, qos=1)
+            async for message in client.messages:
+                body: dict[str, Any] = from_json(message.payload)
+                if until in (None, body.get("state")):
+                    return body
+        raise AssertionError(topic)
+
+
+def the_settings(folder: Path, url: str) -> Settings:
+    """Two lines on one node."""
+    overrides = {
+        "node": {"name": "n1"},
+        "bus": {"url": url},
+        "journal": {"url": f"sqlite:///{folder}/relay.db"},
+        "lines": {
+            "alerts": {"provider": "att-sms", "short_code": "12345", "app_key": "key", "app_secret": "secret"},
+            "office": {"provider": "att-landline", "number": "+12065550100", "session": "a-session:1"},
+        },
+    }
+    models = {provider.name: provider.settings for provider in (SMS, LANDLINE)}
+    return load_settings(path=None, environment={}, line_models=models, overrides=overrides)
+
+
+@pytest.fixture
+async def standing(tmp_path: Path) -> AsyncIterator[Standing]:
+    """A node on a broker."""
+    clock = ManualClock()
+    ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
+    with capture_logs():
+        async with Mosquitto(tmp_path) as broker:
+            settings = await asyncio.to_thread(the_settings, tmp_path, broker.url)
+            board = LineBoard(clock, settings.lines)
+            async with (
+                await Journal.open(settings.journal.url, clock=clock, ids=ids, node="n1") as journal,
+                Bus(BusSettings(url=broker.url, node="n1"), tuple(settings.lines), clock, ids) as bus,
+            ):
+                status = NodeStatus(settings, clock, journal, board)
+                status.show_on(bus)
+                async with asyncio.timeout(PATIENCE):
+                    await bus.wait_connected()
+                yield Standing(status, board, clock, bus, broker)
+
+
+async def test_a_node_in_order_is_online(standing: Standing) -> None:
+    """And says what it is, with no secret."""
+    assert await standing.retained("relay/node/n1/status", until="online") == {
+        "state": "online",
+        "reason": None,
+        "since": "2026-11-21T09:00:00.000Z",
+    }
+    info = await standing.retained("relay/node/n1/info")
+    assert info["lines"] == {"alerts": "att-sms", "office": "att-landline"}
+    assert not {"secret", "a-session:1"} & set(str(info).split("'"))
+
+
+async def test_a_line_in_trouble_degrades_the_node_and_is_named(standing: Standing) -> None:
+    """Until it is out of trouble."""
+    await standing.clock.advance(60)
+    standing.board.report("office", "send", LineState.UNAUTHORIZED, "unauthorized")
+    node = await standing.retained("relay/node/n1/status", until="degraded")
+    assert (node["reason"], node["since"]) == ("lines: office", "2026-11-21T09:01:00.000Z")
+    line = await standing.retained("relay/line/office/status", until="unauthorized")
+    assert line["reason"] == "unauthorized"
+    assert (await standing.retained("relay/line/alerts/status"))["state"] == "ready"
+    standing.board.report("office", "send", LineState.READY)
+    await standing.retained("relay/node/n1/status", until="online")
+
+
+async def test_a_throttled_line_is_no_trouble_of_the_node(standing: Standing) -> None:
+    """It works, and slowly."""
+    standing.board.report("office", "send", LineState.THROTTLED, "throttled")
+    await standing.retained("relay/line/office/status", until="throttled")
+    assert (await standing.retained("relay/node/n1/status"))["state"] == "online"
+
+
+async def test_a_second_line_in_trouble_changes_the_reason_and_not_the_time(standing: Standing) -> None:
+    """The node is degraded since the first."""
+    standing.board.report("office", "send", LineState.UNREACHABLE, "unreachable")
+    await standing.clock.advance(60)
+    standing.board.report("alerts", "inbox", LineState.UNREACHABLE, "unreachable")
+    body = await standing.status.as_body()
+    assert (body["state"], body["since"]) == ("degraded", "2026-11-21T09:00:00.000Z")
+    async with asyncio.timeout(PATIENCE):
+        while (node := await standing.retained("relay/node/n1/status"))["reason"] != "lines: alerts, office":
+            pass
+    assert node["since"] == "2026-11-21T09:00:00.000Z"
+
+
+async def test_a_node_that_stops_says_so_to_the_end(standing: Standing) -> None:
+    """What its lines still report while work finishes does not make it online again."""
+    standing.status.stopping()
+    standing.board.report("office", "send", LineState.UNREACHABLE, "unreachable")
+    standing.board.report("office", "send", LineState.READY)
+    assert (await standing.status.as_body())["state"] == "stopping"
+    await standing.retained("relay/node/n1/status", until="stopping")
+
+
+async def test_relay_status_shows_the_node_its_lines_its_bus_and_its_journal(standing: Standing) -> None:
+    """All of which can be written as JSON."""
+    body = from_json(to_json(await standing.status.as_body()))
+    assert (body["node"], body["state"]) == ("n1", "online")
+    assert body["bus"] == {"connected": True, "protocol": "5"}
+    assert set(body["lines"]) == {"alerts", "office"}
+    assert (body["journal"]["unread"], body["journal"]["unpublished"]) == (0, 0)
