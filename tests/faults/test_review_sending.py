@@ -55,7 +55,7 @@ async def test_a_call_that_never_left_because_its_token_could_not_be_kept_is_mad
 
 @pytest.mark.parametrize("line", ["alerts", "office"])
 async def test_a_500_with_an_error_in_it_does_not_prove_that_nothing_was_sent(house: House, line: str) -> None:
-    """ "Generic service error" says nothing about the text: only 429, 503 and throttling are tried again."""
+    """A generic service error says nothing about the text: only 429, 503 and throttling are tried again."""
     said = {"RequestError": {"ServiceException": {"MessageId": "SVC0001", "Text": "Generic service error"}}}
     if line == "office":
         said = {"success": False, "response": {"desc": "Internal error"}}  # type: ignore[dict-item] # another shape

@@ -132,17 +132,21 @@ async def test_nothing_is_lost_while_there_is_no_broker(house: House, broker: Mo
     assert [event["id"] for event in await ear.until(3)] == ids
 
 
-async def test_a_broker_that_is_killed_in_the_middle_hears_everything_with_the_same_ids(
+async def test_a_broker_that_goes_away_in_the_middle_hears_everything_with_the_same_ids(
     house: House, broker: Mosquitto
 ) -> None:
-    """What it had not confirmed is said again: at least once each, in order, and a repetition can be told."""
+    """What it had not confirmed is said again: at least once each, in order, and a repetition can be told.
+
+    It is stopped and not killed: what a killed mosquitto had confirmed may be lost by mosquitto itself.
+    """
     ear = Ear(broker)
     await ear.subscribe()
     ids = await announce(house, *range(400))
     async with publishing(house, broker) as publisher:
         for _ in range(2):
             await publisher.step()
-        await broker.kill()
+        assert house.journal.events.backlog() > 0
+        await broker.stop()
         stepping = asyncio.create_task(published(house, publisher))
         await broker.start()
         await stepping
