@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, literal, select, union_all
+from sqlalchemy import Connection, Row, bindparam, func, literal, or_, select, union_all
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import OutboundCall, Priority, Recipient
@@ -161,6 +161,8 @@ _FIRST_DUE = (
         call.c.line == bindparam("here"),
         call.c.lane == bindparam("in_lane"),
         call.c.due_at <= bindparam("now"),
+        # More may have expired than is ended at one claim: none of them is sent.
+        or_(call.c.expires_at.is_(None), call.c.expires_at > bindparam("now")),
     )
     .order_by(call.c.due_at, call.c.id)
     .limit(1)

@@ -9,6 +9,7 @@ from sqlalchemy import Row
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import CallAnswer, Handover, OnUncertain
 from relay.domain.receipts import ProviderWord
+from relay.domain.schedule import RETRY_SEND
 from relay.domain.states import Fact, State
 from relay.journal.announce import SetAside, notice, set_aside
 from relay.journal.callrows import fenced, move_copies, recipients_of, set_call, settle, wait_again
@@ -18,6 +19,9 @@ from relay.journal.reports import unpark
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
+MOST_ATTEMPTS = (
+    5  # a call that nobody ever answers is not made for ever, whatever its request wishes: each may be a text
+)
 AGAIN_AFTER = 60.0  # seconds until a copy is tried again that a call, answered for others, could not hand over
 
 
@@ -119,7 +123,7 @@ def unanswered(tx: Transaction, row: Row[Any], problem: Problem) -> int:
     doubtful = [Happening(one, Fact.UNANSWERED, problem=problem) for one in recipients_of(tx, row)]
     copies = _decide(tx, row, happen(tx, doubtful), problem)
     if any(one.waits for one in copies):
-        wait_again(tx, row, tx.now)
+        wait_again(tx, row, tx.now + timedelta(seconds=RETRY_SEND.delay(max(row.attempts, 1), tx.ids.chance.random())))
     else:
         set_call(tx, row.id, stage="followed", owner=None)
         settle(tx, [row.id])
@@ -164,7 +168,7 @@ def _decide(tx: Transaction, row: Row[Any], copies: Sequence[Copy], problem: Pro
     if not doubtful:
         return list(copies)
     wish = echo_of(tx, row.message_id).on_uncertain
-    if wish is OnUncertain.HOLD:
+    if wish is OnUncertain.HOLD or (wish is OnUncertain.RESEND and row.attempts >= MOST_ATTEMPTS):
         _list(tx, row, doubtful, doubtful[0].problem or problem)
         return list(copies)
     fact = Fact.RESENT if wish is OnUncertain.RESEND else Fact.ABANDONED

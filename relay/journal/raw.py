@@ -104,6 +104,12 @@ class RawVerbs:
                 await self.set_aside(_kept(row), "the journal's row is damaged")
         return whole
 
+    async def lines_with_unread(self) -> set[tuple[str, str]]:
+        """Every line and source of which something was kept and not yet read."""
+        wanted = select(raw.c.line, raw.c.source).where(raw_is_kept).distinct()
+        rows = await self._reader.run(lambda connection: connection.execute(wanted).all())
+        return {(row.line, row.source) for row in rows}
+
     async def understood(
         self,
         kept: KeptRaw,

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from sqlalchemy import and_, bindparam, delete, insert, select
 
-from relay.domain.addresses import Address
+from relay.domain.addresses import Address, AddressKind
 from relay.domain.messages import DeliveryReport
 from relay.domain.receipts import ProviderWord
 from relay.journal.callrows import settle
@@ -93,9 +93,9 @@ def _find(tx: Transaction, line: str, report: DeliveryReport, call_id: str | Non
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call's copies, in its order."""
+    """A call's copies, in its order; None in the place of one that has moved to another call."""
 
-    copies: Sequence[Copy]
+    copies: Sequence[Copy | None]
 
     @classmethod
     def find(cls, tx: Transaction, line: str, ref: str, call_id: str | None) -> "_Call | None":
@@ -105,20 +105,23 @@ class _Call:
             return None
         copies = {one.ordinal: one for one in copies_of(tx, row.id)}
         order = row.recipients or sorted(copies)
-        return cls([copies[ordinal] for ordinal in order if ordinal in copies])
+        return cls([copies.get(ordinal) for ordinal in order])
 
     def copy_of(self, report: DeliveryReport) -> Copy | None:
-        """By the address, else by the place; the only copy needs neither."""
-        if report.address is not None and (by_address := self._at(report.address)):
-            return by_address
+        """By the address, else by the place; the only copy needs neither. Another's number is nobody's report."""
+        if report.address is not None:
+            by_address = self._at(report.address)
+            if by_address is not None or report.address.kind is AddressKind.E164:
+                return by_address
         if report.position is not None:
             return self.copies[report.position] if 0 <= report.position < len(self.copies) else None
         return self.copies[0] if len(self.copies) == 1 and report.address is None else None
 
     def _at(self, address: Address) -> Copy | None:
         """The copy to this address, in whatever spelling; None where several might be meant."""
-        exact = [one for one in self.copies if one.address.value == address.value]
-        same_digits = [one for one in self.copies if address.digits10 and one.address.digits10 == address.digits10]
+        here = [one for one in self.copies if one is not None]
+        exact = [one for one in here if one.address.value == address.value]
+        same_digits = [one for one in here if address.digits10 and one.address.digits10 == address.digits10]
         found = exact or same_digits
         return found[0] if len(found) == 1 else None
 

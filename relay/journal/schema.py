@@ -185,6 +185,7 @@ aside_is_settled = _is(aside.c.state, "'settled'")
 _part("aside_open", aside.c.id, where=aside_is_open)
 _part("aside_settled", aside.c.at, where=aside_is_settled)
 Index("aside_copy", aside.c.copy_id)
+Index("aside_event", aside.c.event_id)
 
 parked = _table(
     "parked",

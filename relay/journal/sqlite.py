@@ -9,6 +9,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,13 @@ class SqliteStore:
     def __init__(self, url: URL) -> None:
         self._path = _path_of(url)
         self._lock = _locked(self._path)
-        try:
+        with ExitStack() as undone:
+            undone.callback(os.close, self._lock)
             _create(self._path)
             self._writing = _engine(url, _WRITER, "BEGIN IMMEDIATE")
             self._reading = _engine(url, _READER, "BEGIN")
             self._prepare()
-        except BaseException:
-            os.close(self._lock)
-            raise
+            undone.pop_all()
 
     def writing(self) -> Connection:
         """The connection that writes. There is to be one at a time."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Table, and_, delete, literal, or_, select
 
 from relay.domain.schedule import TRACKING_HORIZON
 from relay.journal.callrows import expire_calls
@@ -68,7 +68,7 @@ class UpkeepVerbs:
     async def purge(self, limit: int = 100) -> int:
         """Forget what was finished long enough ago, up to `limit` rows a table; gives the number of rows."""
         steps: tuple[Callable[[Transaction], int], ...] = (
-            lambda tx: _drop(tx, event, event.c.id, event.c.published_at, tx.now - KEPT_FOR, limit, event_is_published),
+            lambda tx: _drop(tx, event, event.c.id, event.c.published_at, tx.now - KEPT_FOR, limit, _DONE_WITH),
             lambda tx: _drop(tx, raw, raw.c.id, raw.c.received_at, tx.now - KEPT_FOR, limit, raw_is_read),
             lambda tx: _drop(tx, aside, aside.c.id, aside.c.at, tx.now - KEPT_FOR, limit, aside_is_settled),
             lambda tx: _drop_seen(tx, limit),
@@ -76,6 +76,13 @@ class UpkeepVerbs:
         )
         # One commit each, so that nobody waits for all of them.
         return sum([await self._writer.run(step) for step in steps])
+
+
+# What was set aside is published to nobody, and yet a person may still want to see it.
+_DONE_WITH = and_(
+    event_is_published,
+    ~select(aside.c.id).where(aside.c.event_id == event.c.id, aside.c.state == literal("open")).exists(),
+)
 
 
 def _drop(  # noqa: PLR0913, PLR0917 - what is to be dropped

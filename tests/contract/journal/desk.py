@@ -80,13 +80,14 @@ class SqlitePlace:
                 shutil.copy(f"{self.path}{end}", f"{left.path}{end}")
         return left
 
-    def flip_a_bit(self, table: str, column: str, row_id: str) -> None:
-        """Damage a row as a disk would: the row is whole, its payload is not what was written."""
+    def flip_a_bit(self, table: str, column: str, row_id: str, at: bytes) -> None:
+        """Damage a row as a disk would, in the first letter of `at`: it can be read, and says something else."""
         with closing(sqlite3.connect(self.path)) as connection, connection:
             here = f"FROM {table} WHERE id = ?"
             [value] = connection.execute(f"SELECT {column} {here}", [row_id]).fetchone()
-            damaged = bytes([*value[:-3], value[-3] ^ 1, *value[-2:]])
-            connection.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", [damaged, row_id])  # noqa: S608
+            place = value.index(at)
+            damaged = bytes([*value[:place], value[place] ^ 1, *value[place + 1 :]])
+            connection.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", [damaged, row_id])  # noqa: S608 - as above
 
     def rows(self, table: str) -> int:
         """How many rows a table has."""

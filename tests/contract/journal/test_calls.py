@@ -233,13 +233,28 @@ async def test_a_call_that_was_not_answered_is_held(desk: Desk) -> None:
 
 
 async def test_a_call_that_was_not_answered_is_resent_if_the_request_says_so(desk: Desk) -> None:
-    """It is queued again, and noticed nowhere."""
+    """It is queued again, after a pause, and noticed nowhere."""
     await desk.send(on_uncertain=OnUncertain.RESEND)
     call = await desk.claim()
     assert await desk.journal.calls.unanswered(call.call_id, ME, NO_ANSWER)
+    assert await desk.none_due()
+    desk.clock.pass_(seconds=3)
     assert (await desk.claim()).attempt == 2
     assert await desk.statuses() == ["uncertain"]
     assert await desk.journal.queries.asides(10) == []
+
+
+async def test_a_call_that_nobody_ever_answers_is_not_resent_for_ever(desk: Desk) -> None:
+    """Each may have been a text: after five it waits for a person, whatever the request wishes."""
+    await desk.send(on_uncertain=OnUncertain.RESEND)
+    for attempt in range(1, 6):
+        call = await desk.claim()
+        assert call.attempt == attempt
+        await desk.journal.calls.unanswered(call.call_id, ME, NO_ANSWER)
+        desk.clock.pass_(minutes=10)
+    assert await desk.none_due()
+    assert await desk.standing() == ["uncertain"]
+    assert len(await desk.journal.queries.asides(10)) == 1
 
 
 async def test_a_call_that_was_not_answered_fails_if_the_request_says_so(desk: Desk) -> None:
@@ -315,7 +330,7 @@ async def test_a_damaged_message_is_not_sent(desk: Desk) -> None:
     """Its copies fail, a person is told, and the next message goes out."""
     answer = await desk.send(text="first")
     await desk.send(text="second")
-    desk.place.flip_a_bit("message", "content", str(answer.message_id))
+    desk.place.flip_a_bit("message", "content", str(answer.message_id), b"first")
     assert (await desk.claim()).text == "second"
     assert [(body["status"], body["error"]["code"]) for body in await desk.bodies("receipt")] == [
         ("failed", "internal")
@@ -326,7 +341,7 @@ async def test_a_damaged_message_is_not_sent(desk: Desk) -> None:
 async def test_damaged_metadata_are_left_out(desk: Desk) -> None:
     """The receipts go on, and a person is told once."""
     answer = await desk.send(metadata={"a": "good"})
-    desk.place.flip_a_bit("message", "echo", str(answer.message_id))
+    desk.place.flip_a_bit("message", "echo", str(answer.message_id), b"good")
     await desk.hand_over(await desk.claim())
     await desk.report(_delivered())
     assert [body["metadata"] for body in await desk.bodies("receipt")] == [None, None]

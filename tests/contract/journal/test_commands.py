@@ -250,6 +250,14 @@ async def test_a_cancel_that_is_delivered_again_finds_its_work_done(desk: Desk) 
     assert await desk.statuses() == ["canceled", "canceled"]
 
 
+async def test_a_canceled_request_leaves_nothing_that_waits(desk: Desk) -> None:
+    """Nobody is woken for it at the time for which it was scheduled."""
+    await desk.send(ALICE, BOB, size=1, send_at=START + timedelta(hours=1))
+    await _cancel(desk)
+    assert await desk.journal.calls.next_due(LINE) is None
+    assert (await desk.journal.queries.status())["lines"] == {}
+
+
 async def test_a_copy_that_waits_to_be_tried_again_can_be_canceled(desk: Desk) -> None:
     """It is sending, and no call is under way."""
     await desk.send()

@@ -89,7 +89,7 @@ async def test_a_damaged_event_is_not_published(desk: Desk) -> None:
     """It is set aside, and what comes after it goes on."""
     ids = await _three(desk)
     for damaged in ids[:2]:
-        desk.place.flip_a_bit("event", "body", damaged)
+        desk.place.flip_a_bit("event", "body", damaged, b"name")
     assert [event.id for _, event in await desk.journal.events.pending(0, 2)] == [
         ids[2],
         (await desk.events("dead"))[0].id,

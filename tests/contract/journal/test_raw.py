@@ -82,7 +82,7 @@ async def test_a_status_that_cannot_be_read_is_asked_for_again(desk: Desk) -> No
 async def test_a_flipped_bit_in_kept_bytes_is_noticed(desk: Desk) -> None:
     """The row is set aside; the others are given out."""
     bad, good = await desk.keep(), await desk.keep()
-    desk.place.flip_a_bit("raw", "body", bad.id)
+    desk.place.flip_a_bit("raw", "body", bad.id, b"bytes")
     assert [kept.id for kept in await desk.journal.raw.unread(LINE)] == [good.id]
     [listed] = await desk.journal.queries.asides(10)
     assert (listed["raw_id"], listed["why"]) == (bad.id, "the journal's row is damaged")

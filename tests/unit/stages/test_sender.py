@@ -125,6 +125,7 @@ async def test_what_is_uncertain_is_treated_as_its_request_wishes(
     await house.send(on_uncertain=wish)
     sender = house.sender()
     await settled(sender)
+    await house.clock.advance(3)
     await settled(sender)
     assert house.accepted() == {ALICE: times}
     assert await house.standing() == {ALICE: status}

@@ -194,6 +194,7 @@ INDEXES: dict[str, tuple[str, list[str], str]] = {
     "event_subject": ("event", ["subject"], ""),
     "event_waiting": ("event", ["position"], "published_at IS NULL"),
     "aside_copy": ("aside", ["copy_id"], ""),
+    "aside_event": ("aside", ["event_id"], ""),
     "aside_open": ("aside", ["id"], "state = 'open'"),
     "aside_settled": ("aside", ["at"], "state = 'settled'"),
     "parked_at": ("parked", ["at"], ""),
