@@ -104,7 +104,7 @@ EXPLANATIONS: Mapping[ErrorCode, Explanation] = {
     ErrorCode.UNCERTAIN: Explanation(
         "The call was written and not answered: the provider may or may not have taken it.",
         "Look for evidence (ask the recipient, look at AT&T's console), then decide. relay sends nothing again by "
-        "itself unless the request says `on_uncertain: resend`.",
+        "itself unless the request says `on_uncertain: resend`, and then five times at most.",
     ),
     ErrorCode.MALFORMED_RESPONSE: Explanation(
         "The provider's answer cannot be understood. Its bytes are kept.",

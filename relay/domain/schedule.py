@@ -36,6 +36,8 @@ RETRY_SEND = Backoff(first=2, ceiling=300)
 RECONNECT = Backoff(first=0.5, ceiling=30)
 STAGE_FAILED = Backoff(first=1, ceiling=60)
 
+_CALLS_SHARE = 0.85
+
 TRACKING_HORIZON = 72 * 3600.0  # the network tries to deliver for 72 hours (SMS documentation)
 
 _FIRST_LOOK = 15.0
@@ -43,6 +45,11 @@ _SPREAD = 0.2
 # AT&T deletes a final status 30 minutes after it became final (SMS documentation, Get SMS Delivery Status). Every
 # gap, its spread included, leaves five minutes for a slow call.
 _LONGEST_GAP = 25 * 60 / (1 + _SPREAD)
+
+
+def calls_share(grace: float) -> float:
+    """Seconds of a stop's grace that calls in flight have; the rest is for telling what they brought."""
+    return grace * _CALLS_SHARE
 
 
 def next_look(age: float, *, chance: float) -> float | None:
