@@ -85,7 +85,7 @@ class Window:
         """Let what is in flight finish within so many real seconds, then cancel the rest and see it end."""
         if not self._pieces:
             return
-        _, late = await asyncio.wait(set(self._pieces), timeout=seconds)
+        _, late = await asyncio.wait(set(self._pieces), timeout=max(seconds, 0))
         for task in late:
             task.cancel()
         if late:

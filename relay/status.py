@@ -32,6 +32,7 @@ class NodeStatus:
         self._started = clock.now()
         self._since = self._started
         self._state = ""
+        self._deaf = False
 
     def show_on(self, bus: Bus) -> None:
         """Keep the retained topics on `bus` right from now on."""
@@ -41,6 +42,7 @@ class NodeStatus:
             bus.set_retained("line_status", line, health.as_body())
         self._show_node()
         self._board.listen(self._line_changed)
+        bus.on_listening(self._hearing_changed)
 
     def stopping(self) -> None:
         """Say that the node is about to stop."""
@@ -67,11 +69,18 @@ class NodeStatus:
             self._bus.set_retained("line_status", line, health.as_body())
         self._show_node()
 
+    def _hearing_changed(self) -> None:
+        """The connection that hears commands has its own life: while only that is down, nobody else would know."""
+        self._deaf = self._bus is not None and not self._bus.listening
+        self._show_node()
+
     def _show_node(self) -> None:
         if self._state == "stopping":
             return
         troubled = sorted(line for line, health in self._board.all().items() if health.state not in _IN_ORDER)
-        self._show("degraded" if troubled else "online", f"lines: {', '.join(troubled)}" if troubled else None)
+        reasons = ["commands are not heard"] if self._deaf else []
+        reasons += [f"lines: {', '.join(troubled)}"] if troubled else []
+        self._show("degraded" if reasons else "online", "; ".join(reasons) or None)
 
     def _show(self, state: str, reason: str | None) -> None:
         if state != self._state:

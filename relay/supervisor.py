@@ -2,17 +2,20 @@
 
 A stage that fails rests longer each time and is tried again; the others do not notice. What starts later stops
 first: `async with running(outflow): async with running(inflow): …`
+
+A stop has two parts. `stop` ends every step that could begin something new, of all stages at once. Then, as the blocks
+are left, what is in flight drains from inside out, against one deadline for all of them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
 import structlog
 
 from relay.clock import Clock
-from relay.domain.schedule import STAGE_FAILED
+from relay.domain.schedule import STAGE_FAILED, calls_share
 from relay.ids import Ids
 from relay.stagekit import Rest, Stage
 from relay.telemetry.health import LineBoard, LineState, Pulse
@@ -23,7 +26,7 @@ log = structlog.get_logger()
 STUCK_AFTER = 1260.0  # real seconds that one step may take: two tokens and two calls of five minutes each fit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Supervisor:
     """Runs stages.
 
@@ -32,7 +35,7 @@ class Supervisor:
         ids: chance, for the rests after failures.
         board: shows the trouble of a line's stage.
         pulse: shows each stage's progress.
-        grace: real seconds that work in flight has to finish when a stage stops.
+        grace: real seconds that a stop may take, all stages together.
     """
 
     clock: Clock
@@ -40,26 +43,70 @@ class Supervisor:
     board: LineBoard
     pulse: Pulse
     grace: float
+    _beginning: "set[asyncio.Task[None]]" = field(default_factory=set, init=False)
+    _deadline: float | None = field(default=None, init=False)
+
+    def stop(self) -> None:
+        """Begin nothing new from now on: end the steps of all stages but those that `finishing` runs."""
+        self._deadline = self._deadline or asyncio.get_running_loop().time() + self.grace
+        for task in self._beginning:
+            task.cancel()
 
     @asynccontextmanager
     async def running(self, stages: Sequence[Stage]) -> AsyncIterator[None]:
-        """Run `stages` until the block is left; then end their steps and let what is in flight finish."""
-        tasks = [asyncio.create_task(self._repeat(stage), name=stage.name) for stage in stages]
+        """Run `stages` until `stop`, or until the block is left; then let what is in flight finish."""
+        tasks = self._started(stages)
+        self._beginning.update(tasks)
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            ends = await asyncio.gather(*(stage.drain(self.grace) for stage in stages), return_exceptions=True)
-            for stage, end in zip(stages, ends, strict=True):
-                self.pulse.gone(stage.name)
-                if isinstance(end, BaseException):
-                    log.error("stage.undrained", stage=stage.name, line=stage.line, exc_info=end)
+            self.stop()
+            await _ended(tasks)
+            await self._each(stages, lambda stage: stage.drain(self._left() - self._kept))
+
+    @asynccontextmanager
+    async def finishing(self, stages: Sequence[Stage]) -> AsyncIterator[None]:
+        """Run `stages`, which work off what others bring, until the block is left; then let them finish that."""
+        tasks = self._started(stages)
+        try:
+            yield
+        finally:
+            self.stop()
+            await _ended(tasks)
+            await self._each(stages, self._finish)
+
+    def _started(self, stages: Sequence[Stage]) -> "list[asyncio.Task[None]]":
+        return [asyncio.create_task(self._repeat(stage), name=stage.name) for stage in stages]
+
+    async def _each(self, stages: Sequence[Stage], end: Callable[[Stage], Awaitable[None]]) -> None:
+        ends = await asyncio.gather(*(end(stage) for stage in stages), return_exceptions=True)
+        for stage, error in zip(stages, ends, strict=True):
+            self.pulse.gone(stage.name)
+            if isinstance(error, BaseException):
+                log.error("stage.undrained", stage=stage.name, line=stage.line, exc_info=error)
+
+    async def _finish(self, stage: Stage) -> None:
+        """Have a stage do all that there is to do, as long as there is time."""
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(self._left(), self._kept)):
+                    while await stage.step() is None:
+                        pass
+        finally:
+            await stage.drain(self._left())
+
+    @property
+    def _kept(self) -> float:
+        """Real seconds of the grace that are kept for telling what calls have brought."""
+        return self.grace - calls_share(self.grace)
+
+    def _left(self) -> float:
+        """Real seconds of the grace that are left."""
+        return (self._deadline or 0.0) - asyncio.get_running_loop().time()
 
     async def _repeat(self, stage: Stage) -> None:
         failures = 0
-        while True:
+        while not _is_to_end():
             self.pulse.busy(stage.name)
             try:
                 rest = await stage.step()
@@ -74,7 +121,7 @@ class Supervisor:
                     self._recovered(stage)
                 failures = 0
             self.pulse.resting(stage.name)
-            if rest is not None:
+            if rest is not None and not _is_to_end():
                 await rest.over(self.clock)
 
     def _failed(self, stage: Stage, error: BaseException, failures: int) -> Rest:
@@ -88,6 +135,14 @@ class Supervisor:
         log.info("stage.recovered", stage=stage.name, line=stage.line)
         if stage.line:
             self.board.report(stage.line, stage.name, LineState.READY)
+
+
+async def _ended(tasks: "Sequence[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        # Once only: a second time would cut short what a step does because of the first.
+        if not task.cancelling():
+            task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _is_to_end() -> bool:

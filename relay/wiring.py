@@ -34,6 +34,7 @@ from relay.stagekit import Stage
 from relay.stages.consumer import Consumer, Intake
 from relay.stages.installer import Installer
 from relay.stages.janitor import Janitor
+from relay.stages.leftovers import Leftovers
 from relay.stages.poller import Poller
 from relay.stages.publisher import Publisher
 from relay.stages.receiver import Receiver
@@ -97,10 +98,11 @@ async def serve(
         supervisor = Supervisor(base.clock, base.ids, board, pulse, settings.node.grace)
         async with (
             bus,
-            supervisor.running(stages.to_bus()),
+            supervisor.finishing(stages.to_bus()),
+            supervisor.finishing(stages.readers()),
             supervisor.running(stages.to_providers()),
             supervisor.running(stages.from_providers()),
-            supervisor.running([stages.receiver, stages.consumer]),
+            supervisor.running([stages.janitor, stages.consumer]),
             listener,
             control,
         ):
@@ -108,6 +110,7 @@ async def serve(
             notifier.ready()
             log.info("relay.started", version=__version__, node=settings.node.name, lines=len(base.lines))
             await stop.wait()
+            supervisor.stop()
             notifier.stopping()
             status.stopping()
             log.info("relay.stopping", node=settings.node.name)
@@ -149,16 +152,17 @@ class Stages:
         rules = CommandRules(limits.max_command_bytes, limits.max_recipients)
         self.intake = Intake(base.lines, base.journal, base.clock, rules)
         self.consumer = Consumer(bus=bus, intake=self.intake)
+        self.janitor = Janitor(journal=base.journal)
         hooked = {alias: line for alias, line in base.lines.items() if isinstance(line, TakesHooks)}
         self.receiver = Receiver(hooked, journal=base.journal, board=board)
 
     def to_bus(self) -> list[Stage]:
-        """What announces, and what time alone does."""
-        base = self._base
-        return [
-            Publisher(journal=base.journal, bus=self._bus, clock=base.clock, ids=base.ids),
-            Janitor(journal=base.journal),
-        ]
+        """What announces."""
+        return [Publisher(bus=self._bus, **self._shared())]
+
+    def readers(self) -> list[Stage]:
+        """What understands the bytes that were kept."""
+        return [self.receiver, Leftovers(self._base.lines, journal=self._base.journal)]
 
     def to_providers(self) -> list[Stage]:
         """What sends, and what follows the sent."""
@@ -220,7 +224,8 @@ class Stages:
             return []
         wanted = hook_addresses(urls[0], line.alias, self._base.secrets[line.alias].current, line.hook_events)
         ours = hook_prefix(urls[0], line.alias)
-        return [Installer(line, wanted=wanted, ours=ours, board=self._board, ids=self._base.ids)]
+        base = self._base
+        return [Installer(line, wanted=wanted, ours=ours, journal=base.journal, board=self._board, ids=base.ids)]
 
 
 def bus_settings(settings: Settings) -> BusSettings:

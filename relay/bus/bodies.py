@@ -2,7 +2,7 @@
 
 import re
 from base64 import b64decode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any, Self, TypeVar
 
@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 METADATA_BYTES = 2048
 LONGEST_TTL = 366 * 86_400.0  # seconds
+FARTHEST = timedelta(seconds=LONGEST_TTL)  # ahead of now that a time may lie: far beyond it the calendar ends
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -48,7 +50,7 @@ def _printable(value: str) -> str:
     return value
 
 
-def _moment(value: Any) -> datetime:
+def _moment(value: Any, info: ValidationInfo) -> datetime:
     wrong = _wrong("should be a time with a zone, such as 2026-11-21T09:00:00-08:00")
     try:
         moment = datetime.fromisoformat(value)
@@ -57,6 +59,8 @@ def _moment(value: Any) -> datetime:
         raise wrong from None
     if moment.tzinfo is None:
         raise wrong
+    if info.context is None or in_utc > info.context["now"] + FARTHEST:
+        raise _wrong("should be at most 366 days ahead")
     return in_utc
 
 
@@ -119,7 +123,7 @@ class MediaBody(BaseModel):
 
 
 class SendBody(Body):
-    """A send request (section 4 of the contract)."""
+    """A send request (section 4 of the contract). Its validation's context is `{"now": …}`, an aware time."""
 
     id: RequestId | None = None
     to: Recipients

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -47,6 +48,14 @@ def read_command(delivery: Delivery, now: datetime, rules: CommandRules | None =
         return reading.bad(bad.problem)
 
 
+def unanswered(delivery: Delivery, now: datetime, problem: Problem) -> BadCommand:
+    """A delivery whose command cannot be done, whatever it asks for. Never raises, whatever it holds."""
+    reading = _Reading(delivery, now, CommandRules())
+    with suppress(_Bad):
+        reading.parse()
+    return reading.bad(problem)
+
+
 class _Bad(Exception):  # noqa: N818 - it never leaves this module
     def __init__(self, detail: str, code: ErrorCode = ErrorCode.INVALID_REQUEST) -> None:
         super().__init__(detail)
@@ -64,7 +73,7 @@ class _Reading:
     digest: str = ""
 
     def command(self) -> Command:
-        self._parse()
+        self.parse()
         if self.delivery.verb in ("send", "check"):
             return self._send()
         body = self._validated(AboutBody)
@@ -84,7 +93,7 @@ class _Reading:
             reply=self._reply(),
         )
 
-    def _parse(self) -> None:
+    def parse(self) -> None:
         payload = self.delivery.payload
         if self.delivery.oversize or len(payload) > self.rules.max_bytes:
             raise _Bad(f"a command has at most {self.rules.max_bytes} bytes", ErrorCode.TOO_LARGE)
@@ -95,10 +104,12 @@ class _Reading:
         self.found = found
         if self.delivery.retained:
             raise _Bad("a retained command is refused: publish it without the retain flag", ErrorCode.RETAINED_COMMAND)
+        if self.delivery.misnamed:
+            raise _Bad("the client level of the topic should have 1 to 64 characters: name the client, or leave it out")
 
     def _validated(self, model: type[BodyT]) -> BodyT:
         try:
-            return model.model_validate(self.found)
+            return model.model_validate(self.found, context={"now": self.now})
         except ValidationError as error:
             raise _Bad(explain(error, model)) from None
 

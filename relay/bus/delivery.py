@@ -14,7 +14,10 @@ class CommandProperties:
     traceparent: str | None = None
 
 
-def _nothing() -> None:
+OnArrival = Callable[[], None]
+
+
+def _nothing(_: OnArrival | None = None) -> None:
     """For a command that came from no broker: there is nobody to tell."""
 
 
@@ -22,7 +25,8 @@ def _nothing() -> None:
 class Delivery:
     """One command from the bus.
 
-    `oversize`: the payload was over the limit and was not kept. Call exactly one of `ack` and `again` in the end.
+    `oversize`: the payload was over the limit and was not kept. `misnamed`: the topic's level for the client holds
+    what can be no client's name. Call exactly one of `ack` and `again` in the end.
     """
 
     line: str
@@ -32,16 +36,22 @@ class Delivery:
     retained: bool = False
     redelivered: bool = False
     oversize: bool = False
+    misnamed: bool = False
     properties: CommandProperties = field(default_factory=CommandProperties)
-    on_ack: Callable[[], None] = field(default=_nothing, repr=False)
+    on_ack: Callable[[OnArrival | None], None] = field(default=_nothing, repr=False)
     on_again: Callable[[], None] = field(default=_nothing, repr=False)
     _settled: bool = field(default=False, repr=False)
 
-    def ack(self) -> None:
-        """It is on disk: the broker may forget it. Does nothing if the connection that brought it is lost."""
+    def ack(self, on_arrival: OnArrival | None = None) -> None:
+        """It is on disk: the broker may forget it. Does nothing if the connection that brought it is lost.
+
+        Args:
+            on_arrival: called once it is proven that the broker has the acknowledgement, and so will not deliver the
+                command again; never, where the connection did not live long enough for the proof.
+        """
         if not self._settled:
             self._settled = True
-            self.on_ack()
+            self.on_ack(on_arrival)
 
     def again(self) -> None:
         """It could not be kept: drop the connection, because only then the broker delivers it again."""

@@ -29,10 +29,14 @@ _LATER = {
 
 
 class BusLost(TryLater):
-    """There is no connection to the broker, or it broke before the broker confirmed: publish again when connected."""
+    """There is no connection to the broker, or it broke before the broker confirmed: publish again when connected.
 
-    def __init__(self, detail: str) -> None:
+    `on_the_way`: the message had been given to the connection that broke, and may be what broke it.
+    """
+
+    def __init__(self, detail: str, *, on_the_way: bool = False) -> None:
         super().__init__(Problem(ErrorCode.UNREACHABLE, detail))
+        self.on_the_way = on_the_way
 
 
 class NoConnection(TryLater):

@@ -1,14 +1,14 @@
 """bus -> consumer: hears commands, holds them until they are acknowledged, and holds no more than it may."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import structlog
 
 from relay.bus.config import BusSettings
-from relay.bus.delivery import CommandProperties, Delivery
+from relay.bus.delivery import CommandProperties, Delivery, OnArrival
 from relay.bus.errors import BusLost, SubscribeRefused
 from relay.bus.link import Link, Received
 from relay.bus.topics import Topics
@@ -30,11 +30,19 @@ class Intake:
         self._link: Link | None = None
         self._subscribed = asyncio.Event()
         self._was_connected = False
+        self._listeners: list[Callable[[], None]] = []
+        # In real seconds. Within one keepalive something follows each packet on the same connection; within another,
+        # what followed is answered, or the connection is given up: by the broker, which heard nothing, or by relay.
+        self._proven_after = 2 * settings.keepalive + settings.timeout
 
     @property
     def listening(self) -> bool:
         """Whether the broker has confirmed that commands are heard."""
         return self._link is not None and self._link.up
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` whenever `listening` has changed."""
+        self._listeners.append(listener)
 
     async def next(self) -> Delivery:
         """The next command, oldest first.
@@ -51,6 +59,7 @@ class Intake:
         await self._subscribe(link, retained=True)
         self._link = link
         self._subscribed.set()
+        self._tell()
         log.info("bus.listening", subscriptions=len(self._filters))
         try:
             await link.lost()
@@ -96,6 +105,7 @@ class Intake:
             retained=received.retain,
             redelivered=received.dup,
             oversize=oversize,
+            misnamed=about.misnamed,
             properties=_properties(received.properties),
             on_ack=partial(self._ack, link, received.mid, received.qos, len(payload)),
             on_again=partial(self._again, link, len(payload)),
@@ -110,10 +120,17 @@ class Intake:
         if self._link is link:
             self._link = None
             self._subscribed.clear()
+            self._tell()
 
-    def _ack(self, link: Link, mid: int, qos: int, size: int) -> None:
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
+
+    def _ack(self, link: Link, mid: int, qos: int, size: int, on_arrival: OnArrival | None) -> None:
         link.ack(mid, qos)
         self._release(size)
+        if on_arrival is not None and link.up:
+            asyncio.get_running_loop().call_later(self._proven_after, _arrived, link, on_arrival)
 
     def _again(self, link: Link, size: int) -> None:
         self._release(size)
@@ -135,6 +152,11 @@ class Intake:
         if self._paused is not None and roomy:
             self._paused.resume()
             self._paused = None
+
+
+def _arrived(link: Link, on_arrival: OnArrival) -> None:
+    if link.up:
+        on_arrival()
 
 
 def _properties(properties: Any) -> CommandProperties:

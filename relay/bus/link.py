@@ -167,7 +167,7 @@ class Link:
                 return await answer
         except TimeoutError:
             self.drop("the broker did not answer in time")
-            raise self._gone() from None
+            raise self._gone(on_the_way=True) from None
         finally:
             del answers[mid]
 
@@ -181,8 +181,9 @@ class Link:
         options = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=handling)
         return [(each, options) for each in filters]
 
-    def _gone(self) -> BusLost:
-        return BusLost(self._loss.detail if self._loss else "the connection to the broker is lost")
+    def _gone(self, *, on_the_way: bool = False) -> BusLost:
+        detail = self._loss.detail if self._loss else "the connection to the broker is lost"
+        return BusLost(detail, on_the_way=on_the_way)
 
     def _ended(self, loss: Loss) -> None:
         """Fail whatever waits for an answer, at once."""
@@ -194,7 +195,7 @@ class Link:
         waiting: list[asyncio.Future[Any]] = [*self._publishing.values(), *self._subscribing.values()]
         for answer in waiting:
             if not answer.done():
-                answer.set_exception(self._gone())
+                answer.set_exception(self._gone(on_the_way=True))
 
     def _on_publish(self, _paho: Paho, _data: Any, mid: int, reason: ReasonCode, _properties: Properties) -> None:
         if mid in self._publishing:

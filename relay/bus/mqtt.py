@@ -6,26 +6,23 @@ moves with the work; the other is this node's own, for its will and for everythi
 
 import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
-
-import structlog
 
 from relay.bus.config import BusSettings
 from relay.bus.connection import Connection, Purpose
 from relay.bus.delivery import Delivery
 from relay.bus.dial import Dial
-from relay.bus.errors import PublishRefused
+from relay.bus.errors import BusLost
 from relay.bus.intake import Intake
 from relay.bus.outlet import Outlet
-from relay.bus.payloads import envelope
+from relay.bus.payloads import envelope, own_topic
+from relay.bus.replies import Replies
 from relay.bus.topics import Topics
 from relay.clock import Clock
 from relay.domain.announcements import Announcement
 from relay.ids import Ids
-
-log = structlog.get_logger()
 
 RetainedKind = Literal["node_status", "node_info", "line_status"]
 
@@ -50,6 +47,7 @@ class Bus:
         self._topics = Topics(settings.base)
         self._intake = Intake(settings, self._topics, lines)
         self._outlet = Outlet(settings, self._topics, clock, self._intake.confirm)
+        self._replies = Replies(self._outlet.publish)
         hearing = Purpose(
             name="commands", dial=self._dial_commands, serve=self._intake.serve, receive=self._intake.receive
         )
@@ -87,6 +85,10 @@ class Bus:
         """Whether the broker has confirmed that commands are heard."""
         return self._intake.listening
 
+    def on_listening(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` whenever `listening` has changed."""
+        self._intake.on_change(listener)
+
     @property
     def protocol(self) -> str | None:
         """`5` or `3.1.1`; None while not connected."""
@@ -100,20 +102,25 @@ class Bus:
     async def publish(self, announcement: Announcement) -> None:
         """Publish an announcement; returns when the broker has confirmed it on every topic it goes to.
 
-        A client's own response topic that the broker refuses does not hold up the announcement.
+        A client's own response topic that the broker refuses, or closes the connection over, does not hold up the
+        announcement: it was published on its own topic before, and is not published there again.
 
         Raises:
             BusLost: not connected, or no longer; publish it again later.
             PublishRefused: the broker refused it; where `poison` is set it always will.
         """
+        if not self.connected:  # which protocol is spoken, and so what there is to publish, is not known
+            raise BusLost("there is no connection to the broker")
         response_topics = self._settings.response_topics if self.protocol == "5" else ()
-        own, *asked_for = envelope(announcement, self._topics, response_topics)
-        await self._outlet.publish(own)
-        for publication in asked_for:
-            try:
-                await self._outlet.publish(publication)
-            except PublishRefused as error:
-                log.warning("bus.reply_refused", line=announcement.line, detail=error.problem.detail)
+        own, *replies = envelope(announcement, self._topics, response_topics)
+        if not self._replies.owed(announcement.id):
+            await self._outlet.publish(own)
+        for reply in replies:
+            await self._replies.publish(announcement, reply)
+
+    def topic_of(self, announcement: Announcement) -> str:
+        """The topic of its own that an announcement is published on."""
+        return own_topic(announcement, self._topics)
 
     def set_retained(self, kind: RetainedKind, name: str, body: Mapping[str, Any]) -> None:
         """Publish a state, now and again on every connection; the same state again changes nothing.

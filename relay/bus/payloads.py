@@ -40,7 +40,7 @@ def envelope(announcement: Announcement, topics: Topics, response_topics: Sequen
     """
     payload = event(announcement)
     trace = valid_traceparent(announcement.reply.traceparent)
-    own = Publication(_own_topic(announcement, topics), payload, content_type=EVENT_TYPE, traceparent=trace)
+    own = Publication(own_topic(announcement, topics), payload, content_type=EVENT_TYPE, traceparent=trace)
     asked = announcement.reply.topic
     if announcement.kind not in _ANSWERS or not asked or not may_answer_at(asked, response_topics):
         return [own]
@@ -94,7 +94,8 @@ def as_json(value: Any) -> bytes:
         return to_json(_encodable(value), inf_nan_mode="null")
 
 
-def _own_topic(announcement: Announcement, topics: Topics) -> str:
+def own_topic(announcement: Announcement, topics: Topics) -> str:
+    """Where an announcement goes, whatever its client wishes."""
     kind, line = announcement.kind, announcement.line
     if kind == "dead" or line is None:
         return topics.dead

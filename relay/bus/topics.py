@@ -9,16 +9,23 @@ VERBS = ("send", "check", "cancel", "lookup")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _LIKE_A_NUMBER = re.compile(r"[0-9]{10,}")
 _CLIENT = re.compile(r"[^/+#\0]{1,64}")
-_LONGEST_TOPIC = 65_535  # bytes; a topic has a length of two bytes (MQTT 5, section 1.5.4)
+# Brokers pass on a longer Response Topic, and close the connection of whoever publishes to it: mosquitto 2.0.11 does
+# so from 200 levels on.
+_MOST_LEVELS = 32
+_LONGEST_TOPIC = 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class CommandTopic:
-    """What the topic of a command says: for which line, what to do, and who asks."""
+    """What the topic of a command says: for which line, what to do, and who asks.
+
+    `misnamed`: it has a level for the client, which no client's name can be.
+    """
 
     line: str
     verb: str
     client: str | None = None
+    misnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +66,10 @@ class Topics:
         start = f"{self.base}/line/"
         line, _, rest = topic.removeprefix(start).partition("/")
         verb, slash, client = rest.partition("/")
-        named = _NAME.fullmatch(line) and verb in VERBS and (not slash or _CLIENT.fullmatch(client))
-        return CommandTopic(line, verb, client or None) if topic.startswith(start) and named else None
+        if not topic.startswith(start) or not _NAME.fullmatch(line) or verb not in VERBS or "/" in client:
+            return None
+        misnamed = bool(slash) and not _CLIENT.fullmatch(client)
+        return CommandTopic(line, verb, None if misnamed else client or None, misnamed)
 
 
 def topic_name(text: str) -> str:
@@ -88,9 +97,10 @@ def client_name(text: str) -> str:
 
 
 def may_answer_at(topic: str, allowed: Iterable[str]) -> bool:
-    """Whether a response topic may be published to: a real topic, and below one of the allowed filters."""
+    """Whether a response topic may be published to: a real topic of bounded size, below one of the allowed filters."""
     real = topic and not set("+#\0") & set(topic) and not topic.startswith("$")
-    return bool(real) and len(topic.encode()) <= _LONGEST_TOPIC and any(_matches(each, topic) for each in allowed)
+    small = topic.count("/") < _MOST_LEVELS and len(topic.encode()) <= _LONGEST_TOPIC
+    return bool(real) and small and any(_matches(each, topic) for each in allowed)
 
 
 def _matches(topic_filter: str, topic: str) -> bool:

@@ -52,6 +52,11 @@ def calls_share(grace: float) -> float:
     return grace * _CALLS_SHARE
 
 
+def grace_for(timeout: float) -> float:
+    """The least grace in which a call that may take so many seconds has the time to end."""
+    return timeout / _CALLS_SHARE
+
+
 def next_look(age: float, *, chance: float) -> float | None:
     """Seconds until the next look at a copy's delivery status; None once there is nothing more to wait for.
 

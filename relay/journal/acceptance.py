@@ -16,9 +16,10 @@ from relay.journal.outgoing import store_message
 from relay.journal.schema import command, command_has_no_key, copy
 from relay.journal.transaction import WAITING_COPIES, Transaction
 
-# A client that gives no id repeats itself on purpose, sooner or later: what the broker delivers again is taken for
-# the same only this long, from one restart to the next.
-REDELIVERED_WITHIN = timedelta(hours=1)
+# The broker keeps what relay has not acknowledged for as long as its session (`bus.session_expiry`), and delivers it
+# again however long relay was away. A client that gives no id repeats itself on purpose, too: so the bytes are
+# forgotten as soon as the broker is known to have the acknowledgement (`CommandVerbs.acknowledged`).
+REDELIVERED_WITHIN = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Plan, Reply, SendRequest
@@ -51,6 +51,14 @@ class CommandVerbs:
         """
         acceptance = Acceptance(request, plan, refusals, raw_digest, self._most_waiting)
         return await self._writer.run(acceptance, brings=_weight(request))
+
+    async def acknowledged(self, message_ids: Sequence[str]) -> None:
+        """The broker will not deliver again the commands of these messages: who says the same now means another."""
+
+        def operation(tx: Transaction) -> None:
+            tx.execute(update(command).where(one_of(command.c.message_id, message_ids)).values(raw_digest=None))
+
+        await self._writer.run(operation)
 
     async def reject(  # noqa: PLR0913, PLR0917 - the fields of a result
         self,

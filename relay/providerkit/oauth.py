@@ -221,8 +221,9 @@ class TokenSource:
     async def _keep(self, token: Token) -> Token:
         kept = {"app": self._fingerprint(), "access": token.access, "refresh": token.refresh}
         times = {"renew_at": _iso(token.renew_at), "expires_at": _iso(token.expires_at)}
-        await self._state.put(_KEY, to_json({**kept, **times}))
+        # It is good whether or not it can be kept; the next caller need not ask for another one.
         self._token, self._loaded = token, True
+        await self._state.put(_KEY, to_json({**kept, **times}))
         log.debug("oauth.token.kept", expires_at=times["expires_at"])
         return token
 

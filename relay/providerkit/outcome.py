@@ -52,8 +52,8 @@ class Row(NamedTuple):
     detail: str
 
 
-# 502 and 504 come from a gateway that had passed the request on. A 500 with the provider's own error envelope was
-# answered by the service itself, which then did nothing; see `_row`.
+# Of the failures only 503 proves that nothing was done: 502 and 504 come from a gateway that had passed the request
+# on, and a 500 says nothing about how far the service had come, not even with the provider's own error in it.
 STATUSES: Mapping[int, Row] = {
     401: Row(Policy.UNAUTHORIZED, Policy.UNAUTHORIZED, ErrorCode.UNAUTHORIZED, "the provider refused the credentials"),
     403: Row(Policy.UNAUTHORIZED, Policy.UNAUTHORIZED, ErrorCode.UNAUTHORIZED, "the provider forbids this to the line"),
@@ -67,13 +67,11 @@ STATUSES: Mapping[int, Row] = {
     502: Row(Policy.LATER, Policy.UNKNOWN, ErrorCode.PROVIDER_ERROR, "the provider's gateway got no good answer"),
     503: Row(Policy.LATER, Policy.LATER, ErrorCode.PROVIDER_ERROR, "the provider is unavailable"),
     504: Row(Policy.LATER, Policy.UNKNOWN, ErrorCode.PROVIDER_ERROR, "the provider's gateway got no answer in time"),
-    507: Row(Policy.LATER, Policy.LATER, ErrorCode.PROVIDER_ERROR, "the provider has no room"),
 }
 _OTHER_REDIRECT = Row(Policy.LATER, Policy.UNKNOWN, ErrorCode.PROVIDER_ERROR, "the provider redirects, unexpectedly")
 _PLAIN_REDIRECT = Row(Policy.LATER, Policy.LATER, ErrorCode.PROVIDER_ERROR, "the provider redirects, unexpectedly")
 _OTHER_REFUSAL = Row(Policy.REFUSED, Policy.REFUSED, ErrorCode.PROVIDER_REFUSED, "the provider refused the request")
 _OTHER_FAILURE = Row(Policy.LATER, Policy.UNKNOWN, ErrorCode.PROVIDER_ERROR, "the provider failed")
-_ANSWERED_FAILURE = Row(Policy.LATER, Policy.LATER, ErrorCode.PROVIDER_ERROR, "the provider failed and said so")
 # A web page that says "not found" comes from a gateway that has lost its way, not from the service.
 _LOST_WAY = Row(Policy.LATER, Policy.LATER, ErrorCode.PROVIDER_ERROR, "the provider's gateway shows a page instead")
 _NOT_FOUND = (404, 410)
@@ -95,7 +93,7 @@ def judge(answer: HttpAnswer, *, effect: bool, now: datetime, said: ProviderDeta
         OutcomeUnknown: a request with an effect was passed on, and its fate is not known.
     """
     if answer.status not in _SUCCESS:
-        row = _row(answer, answered=said is not None)
+        row = _row(answer)
         detail = said or ProviderDetail(http=answer.status)
         fail(row.effect if effect else row.read, Problem(row.code, row.detail, detail), retry_after(answer, now))
 
@@ -135,7 +133,7 @@ def retry_after(answer: HttpAnswer, now: datetime) -> float | None:
     return None if until is None else _clamped((until - since).total_seconds())
 
 
-def _row(answer: HttpAnswer, *, answered: bool) -> Row:
+def _row(answer: HttpAnswer) -> Row:
     status = answer.status
     if status in _NOT_FOUND and answer.is_page:
         return _LOST_WAY
@@ -143,8 +141,6 @@ def _row(answer: HttpAnswer, *, answered: bool) -> Row:
         return _PLAIN_REDIRECT
     if status < 400:  # noqa: PLR2004 - HTTP's own number
         return _OTHER_REDIRECT
-    if answered and status == 500:  # noqa: PLR2004 - as above
-        return _ANSWERED_FAILURE
     return STATUSES.get(status, _OTHER_REFUSAL if status < 500 else _OTHER_FAILURE)  # noqa: PLR2004 - as above
 
 

@@ -24,6 +24,7 @@ from relay.domain.messages import (
     RawAnswer,
 )
 from relay.ids import Ids
+from relay.providerkit.duration import Duration
 
 _PATH_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
@@ -35,6 +36,7 @@ class LineSettings(BaseModel):
 
     provider: str
     base_url: str
+    timeout: Duration = Field(15.0, ge=1.0, le=300.0, description="1s to 5m for a call and its answer")
     window: int = Field(8, ge=1, le=200, description="1 to 200 calls in flight at once")
     webhook_secret: SecretStr | None = Field(
         None, description="the secret level of web hooks' addresses; made and kept in the journal where none is given"

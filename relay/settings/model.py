@@ -1,5 +1,6 @@
 """The settings tree: every setting of relay itself, its default and its bounds. Lines' own are their providers'."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -9,7 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, mod
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from relay.providerkit.duration import Duration
+from relay.domain.schedule import calls_share, grace_for
+from relay.providerkit.duration import Duration, spoken
 from relay.providerkit.spec import LineSettings
 from relay.settings.types import (
     BrokerUrl,
@@ -43,8 +45,8 @@ class Node(Section):
     """This process among others."""
 
     name: NodeName = Field(description="the name of this process in topics; it must be its own among all relays")
-    grace: Annotated[Duration, Field(ge=1, le=600)] = Field(
-        20.0, description="1s to 10m: how long calls in flight may take to end when relay is stopped"
+    grace: Annotated[Duration, Field(ge=2, le=600)] = Field(
+        20.0, description="2s to 10m: how long calls in flight may take to end when relay is stopped"
     )
 
 
@@ -174,4 +176,18 @@ class Settings(BaseSettings):
                 f"is for lines on this machine only, and {', '.join(abroad)} would call AT&T in fast time",
                 "leave [lab] out, or point base_url of every line at a simulator on loopback",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _calls_can_end_within_the_grace(self) -> Self:
+        longest = math.floor(calls_share(self.node.grace))
+        for alias, line in self.lines.items():
+            if line.timeout > longest:
+                took, least = spoken(line.timeout), spoken(math.ceil(grace_for(line.timeout)))
+                raise unfit(
+                    f"lines.{alias}.timeout" if "timeout" in line.model_fields_set else "node.grace",
+                    f"does not fit: a call on the line {alias} may take {took}, and when relay is stopped it has"
+                    f" {spoken(longest)} to end; the texts of a call that is cut may be lost or uncertain",
+                    f"set node.grace to {least} or more, or the line's timeout to {spoken(longest)} or less",
+                )
         return self

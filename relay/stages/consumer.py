@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
-from relay.bus.commands import read_command
-from relay.bus.delivery import Delivery
+from relay.bus.commands import read_command, unanswered
+from relay.bus.delivery import Delivery, OnArrival
 from relay.bus.mqtt import Bus
 from relay.bus.requests import (
     BadCommand,
@@ -25,7 +26,7 @@ from relay.bus.requests import (
 from relay.clock import Clock
 from relay.domain.errors import ErrorCode, Problem, Refused
 from relay.domain.messages import Plan, SendRequest
-from relay.journal import Answer, Journal
+from relay.journal import Answer, Journal, JournalError
 from relay.providerkit.spec import Line, Sends
 from relay.stagekit import Rest, Stage, Window
 
@@ -59,9 +60,17 @@ class Intake:
             case CancelCommand() as asked:
                 return await commands.cancel(asked.line, asked.client, asked.key, asked.ref, asked.reply)
             case BadCommand() as bad:
-                return await commands.reject(
-                    bad.line, bad.client, bad.request_id, bad.ref, bad.problem, bad.reply, bad.metadata
-                )
+                return await self._answer(bad)
+
+    async def give_up(self, delivery: Delivery) -> Answer:
+        """Answer a command that relay itself fails at, so that it is not delivered again, to fail again."""
+        problem = Problem(ErrorCode.INTERNAL, "relay failed at this command: its log says how")
+        return await self._answer(unanswered(delivery, self.clock.now(), problem))
+
+    async def _answer(self, bad: BadCommand) -> Answer:
+        return await self.journal.commands.reject(
+            bad.line, bad.client, bad.request_id, bad.ref, bad.problem, bad.reply, bad.metadata
+        )
 
     async def _send(self, asked: SendCommand) -> Answer:
         request = _ending(asked.request)
@@ -124,10 +133,12 @@ class Consumer(Stage):
         self._bus = bus
         self._intake = intake
         self._window = Window(IN_FLIGHT)
+        self._acknowledged: list[str] = []
 
     async def step(self) -> Rest | None:
         """Take the next command."""
         await self._window.room()
+        await self._forget()
         try:
             async with asyncio.timeout(WAIT):
                 delivery = await self._bus.next_command()
@@ -143,15 +154,16 @@ class Consumer(Stage):
         await self._window.drain(seconds)
 
     async def _take(self, delivery: Delivery) -> None:
-        taken = False
         try:
-            answer = await self._intake.take(delivery)
-            delivery.ack()
-            taken = True
+            answer = await self._answer(delivery)
+            delivery.ack(self._on_arrival(answer))
+        except (JournalError, asyncio.CancelledError):
+            # The broker repeats what was not acknowledged only on a new connection.
+            delivery.again()
+            raise
         finally:
-            if not taken:
-                # The broker repeats what was not acknowledged only on a new connection.
-                delivery.again()
+            # Whatever else went wrong would go wrong each time, and all other commands would wait for ever.
+            delivery.ack()
         log.info(
             "command.taken",
             line=delivery.line,
@@ -160,3 +172,24 @@ class Consumer(Stage):
             message_id=answer.message_id,
             replayed=answer.replayed,
         )
+
+    async def _answer(self, delivery: Delivery) -> Answer:
+        [found] = await asyncio.gather(self._intake.take(delivery), return_exceptions=True)
+        if isinstance(found, Answer):
+            return found
+        if not isinstance(found, JournalError | asyncio.CancelledError):
+            await self._intake.give_up(delivery)
+        raise found
+
+    def _on_arrival(self, answer: Answer) -> OnArrival | None:
+        """What is to be done once the broker has the acknowledgement; nothing where the request has an id."""
+        if answer.message_id is None or answer.body["idempotent"]:
+            return None
+        return partial(self._acknowledged.append, answer.message_id)
+
+    async def _forget(self) -> None:
+        """Have the journal forget, as one batch, what it recognises redelivered commands by."""
+        if acknowledged := tuple(self._acknowledged):
+            await self._intake.journal.commands.acknowledged(acknowledged)
+            # Not before: where they could not be written down, the next time has them again.
+            del self._acknowledged[: len(acknowledged)]

@@ -16,7 +16,7 @@ from relay.domain.errors import Malformed, NotAuthorized, OutcomeUnknown, RelayE
 from relay.domain.messages import InboxPage, RawAnswer
 from relay.domain.schedule import RETRY_SEND
 from relay.ids import Ids
-from relay.journal import Journal, KeptRaw
+from relay.journal import Journal, JournalError, KeptRaw
 from relay.providerkit.spec import FetchesInbox, Line
 from relay.stagekit import Rest, Stage, Window
 from relay.telemetry.health import LineBoard, LineState
@@ -66,7 +66,7 @@ class Poller(Stage):
         self._window = Window(1)
         self._failures = 0
         self._mark: _Mark | None = None  # None: the journal knows more than this stage, as at the start
-        self._unkept: tuple[str, RawAnswer] | None = None  # fetched under this mark, and not on disk yet
+        self._unkept: tuple[_Mark, RawAnswer] | None = None  # fetched under this mark, and not on disk yet
         self._log = log.bind(line=line.alias)
 
     async def step(self) -> Rest | None:
@@ -96,6 +96,8 @@ class Poller(Stage):
             found = [kept.received_at for kept in unread if kept.about == mark.begun]
             if not found:
                 await self._suspect_loss("relay stopped while a page was being fetched")
+            else:
+                await self._tell_gap(mark, found[0])
             mark = _Mark(found[0] if found else self._clock.now())
             await self._remember(mark)
         self._mark = mark
@@ -107,22 +109,28 @@ class Poller(Stage):
         return Rest(wait) if wait > 0 else None
 
     async def _poll(self, mark: _Mark) -> Rest | None:
-        begun = self._ids.new()
-        await self._remember(_Mark(mark.polled, begun))
+        begun = _Mark(mark.polled, self._ids.new())
         try:
+            await self._remember(begun)
             raw = await self._line.fetch_inbox()
         except RelayError as error:
             rest = await self._failed(error, mark)
-            await self._remember(mark)
+            # All is told, whether or not the journal can forget that this poll had begun.
             self._mark = mark
+            await self._remember(mark)
             return rest
+        except JournalError:
+            # A line uses the journal before the request is written, or after a 401, for its token: nothing was fetched.
+            self._mark = mark
+            raise
         self._unkept = (begun, raw)
         return await self._keep(begun, raw)
 
-    async def _keep(self, begun: str, raw: RawAnswer) -> Rest | None:
+    async def _keep(self, begun: _Mark, raw: RawAnswer) -> Rest | None:
         """Keep a page; where it cannot be kept, the next step tries that again and fetches nothing."""
-        kept = await self._journal.raw.keep(self._line.alias, "inbox", "", begun, raw)
+        kept = await self._journal.raw.keep(self._line.alias, "inbox", "", begun.begun or "", raw)
         self._unkept = None
+        await self._tell_gap(begun, kept.received_at)
         mark = _Mark(self._clock.now())
         await self._remember(mark)
         self._failures = 0
@@ -135,6 +143,11 @@ class Poller(Stage):
 
     async def _remember(self, mark: _Mark) -> None:
         await self._memory.put(_MARK, mark.written())
+
+    async def _tell_gap(self, mark: _Mark, polled: datetime) -> None:
+        """Suspect a loss where a poll came too late after the last one: the provider has discarded what was old."""
+        if mark.polled and (polled - mark.polled).total_seconds() > self._line.loss_after:
+            await self._suspect_loss("no poll for longer than the provider keeps texts")
 
     async def _suspect_loss(self, reason: str) -> None:
         """Say that a page may have been deleted with nobody to keep it: it can never be fetched again."""

@@ -1,6 +1,7 @@
 """journal -> bus: publish what happened, in order, and mark it done once the broker confirmed it.
 
-An event keeps its id over every try, so that whoever hears it twice can tell.
+An event keeps its id over every try, so that whoever hears it twice can tell. What waits for a topic that the broker
+refuses holds up nothing else, and is published in its order once the topic passes.
 """
 
 import asyncio
@@ -9,12 +10,14 @@ import structlog
 
 from relay.bus.errors import BusLost, PublishRefused
 from relay.bus.mqtt import Bus
+from relay.bus.refusals import Refusals
 from relay.clock import Clock
 from relay.domain.announcements import Announcement
 from relay.domain.schedule import STAGE_FAILED
 from relay.ids import Ids
 from relay.journal import Journal
 from relay.stagekit import Rest, Stage, Window
+from relay.telemetry.health import LineBoard, LineState
 from relay.telemetry.lifelines import tell
 
 log = structlog.get_logger()
@@ -30,15 +33,17 @@ class Publisher(Stage):
 
     name = "publisher"
 
-    def __init__(self, *, journal: Journal, bus: Bus, clock: Clock, ids: Ids) -> None:
+    def __init__(self, *, journal: Journal, bus: Bus, board: LineBoard, clock: Clock, ids: Ids) -> None:
         self._journal = journal
         self._bus = bus
-        self._clock = clock
+        self._board = board
         self._ids = ids
         self._window = Window(IN_FLIGHT)
+        self._refusals = Refusals(clock, ids.chance.random)
         self._position = 0
         self._failures = 0
         self._broken = False
+        self._under_way: set[str] = set()
         self._confirmed: list[str] = []
         self._marking = asyncio.Lock()
 
@@ -50,14 +55,18 @@ class Publisher(Stage):
         await self._mark()
         if not await self._connected():
             return None
-        batch = await self._journal.events.pending(self._position, BATCH)
+        await self._try_refused()
+        reached = self._position
+        batch = await self._journal.events.pending(reached, BATCH)
         for position, event in batch:
             await self._window.room()
-            if self._broken:
+            if self._broken or self._position != reached:  # a topic has passed: back to its first event
                 break
-            self._position = position
-            self._window.start(self._publish(event), self.name)
-        return None if batch else Rest(IDLE, self._journal.bell("events"))
+            reached = self._position = position
+            # After a topic has passed, what is under way on others is met again.
+            if event.id not in self._under_way and not self._refusals.hold(self._bus.topic_of(event), position):
+                self._start(position, event)
+        return None if batch else Rest(min(IDLE, self._refusals.wait()), self._journal.bell("events"))
 
     async def drain(self, seconds: float) -> None:
         """Wait for the confirmations that are under way."""
@@ -76,39 +85,80 @@ class Publisher(Stage):
         """After a failure: from the first event that is not confirmed, so that the order holds."""
         await self._window.drain(10.0)
         await self._mark()
+        self._refusals.nothing_under_way()
         self._broken = False
         self._position = 0
         self._failures += 1
         return Rest(STAGE_FAILED.delay(self._failures, self._ids.chance.random()))
 
-    async def _publish(self, event: Announcement) -> None:
+    async def _try_refused(self) -> None:
+        """Try the first event of each refused topic whose time has come."""
+        for topic, first in self._refusals.due():
+            await self._window.room()
+            found = await self._journal.events.pending(first - 1, 1)
+            if found and found[0][0] == first:
+                self._refusals.tries(topic)
+                self._start(*found[0])
+            else:  # it was set aside meanwhile
+                self._settled(topic, first)
+
+    def _start(self, position: int, event: Announcement) -> None:
+        self._under_way.add(event.id)
+        self._window.start(self._publish(position, event), self.name)
+
+    async def _publish(self, position: int, event: Announcement) -> None:
         settled = False
         try:
-            settled = await self._settle(event)
+            settled = await self._settle(position, event)
         finally:
             if not settled:
                 self._broken = True
                 self._journal.bell("events").ring()
 
-    async def _settle(self, event: Announcement) -> bool:
-        """Whether the event was confirmed or set aside."""
+    async def _settle(self, position: int, event: Announcement) -> bool:
+        """Whether the broker has said what becomes of the event."""
         try:
             await self._bus.publish(event)
         except BusLost:
+            self._under_way.discard(event.id)
             return False
         except PublishRefused as refusal:
-            return await self._refused(event, refusal)
+            self._under_way.discard(event.id)
+            await self._refused(position, event, refusal)
+            return True
         self._failures = 0
         self._confirmed.append(event.id)
+        self._settled(self._bus.topic_of(event), position)
         tell(event)
         await self._mark()
         return True
 
-    async def _refused(self, event: Announcement, refusal: PublishRefused) -> bool:
-        log.warning("publish.refused", event_id=event.id, kind=event.kind, line=event.line, reason=str(refusal))
+    async def _refused(self, position: int, event: Announcement, refusal: PublishRefused) -> None:
+        topic, line = self._bus.topic_of(event), _line_of(event)
         if refusal.poison:
+            log.warning("publish.set_aside", event_id=event.id, kind=event.kind, line=line, reason=str(refusal))
             await self._journal.events.set_aside(event.id, str(refusal))
-        return refusal.poison
+            self._settled(topic, position)
+        elif self._refusals.refused(topic, line, position):
+            log.error("publish.refused", line=line, topic=topic, reason=str(refusal))
+            self._report(line, LineState.SUSPENDED, "publish_refused")
+        self._journal.bell("events").ring()
+
+    def _settled(self, topic: str, position: int) -> None:
+        """An event is done with: where its topic was refused, the events behind it are met again."""
+        passed = self._refusals.passed(topic, position)
+        if passed is None:
+            return
+        log.info("publish.passed", line=passed.line, topic=topic)
+        if not self._refusals.touches(passed.line):
+            self._report(passed.line, LineState.READY)
+        self._position = min(self._position, position - 1)
+        self._journal.bell("events").ring()
+
+    def _report(self, line: str | None, state: LineState, reason: str | None = None) -> None:
+        # Events of a line that was taken out of the settings are still published.
+        if line is not None and line in self._board.all():
+            self._board.report(line, self.name, state, reason)
 
     async def _mark(self) -> None:
         """Mark what was confirmed, as one batch for everything that was confirmed while the last one was marked."""
@@ -117,3 +167,9 @@ class Publisher(Stage):
                 await self._journal.events.published(confirmed)
                 # Not before: where they could not be marked, the next mark has them again.
                 del self._confirmed[: len(confirmed)]
+                self._under_way.difference_update(confirmed)
+
+
+def _line_of(event: Announcement) -> str | None:
+    """The line whose trouble it is that the event is refused: `dead` is a topic of all lines."""
+    return None if event.kind == "dead" else event.line

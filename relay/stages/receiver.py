@@ -22,6 +22,7 @@ from relay.telemetry.health import LineBoard
 log = structlog.get_logger()
 
 BATCH = 200
+MOST = 5 * BATCH  # hooks in memory; the others wait in the journal
 
 
 class HookedLine(Line, TakesHooks, Protocol):
@@ -39,7 +40,14 @@ class Receiver(Stage):
         self._board = board
         self._kept: deque[KeptRaw] = deque()
         self._arrived = asyncio.Event()
-        self._resumed = False
+        # The journal may hold some that are not in memory: at first what a former life left.
+        self._behind = True
+        self._read_to: dict[str, str] = {}  # by line: the last that was taken up from the journal
+
+    @property
+    def waiting(self) -> int:
+        """How many hooks are in memory, to be read."""
+        return len(self._kept)
 
     def knows(self, line: str, event: str) -> bool:
         """Whether hooks of this name are taken for this line."""
@@ -48,14 +56,17 @@ class Receiver(Stage):
     async def take(self, line: str, event: str, raw: RawAnswer) -> None:
         """Keep a hook; it is on disk on return. Raises JournalFull or JournalUnusable where it cannot be kept."""
         kept = await self._journal.raw.keep(line, "hook", event, "", raw)
-        self._kept.append(kept)
+        if len(self._kept) >= MOST:
+            self._behind = True
+        if not self._behind:
+            self._kept.append(kept)
         self._arrived.set()
 
     async def step(self) -> Rest | None:
         """Understand what was kept, in the order it came."""
-        if not self._resumed:
-            await self._resume()
-        if not self._kept:
+        if self._behind and len(self._kept) <= MOST - BATCH:
+            await self._take_up()
+        if not self._kept and not self._behind:
             self._arrived.clear()
             return Rest(bell=self._arrived)
         batch = [self._kept[place] for place in range(min(BATCH, len(self._kept)))]
@@ -68,18 +79,18 @@ class Receiver(Stage):
         _raise_first(ends)
         return None
 
-    async def _resume(self) -> None:
-        """Take up what a former life kept and did not read, before what comes now."""
-        fresh = {kept.id for kept in self._kept}
-        left = [kept for line in self._lines for kept in await self._left(line) if kept.id not in fresh]
-        self._kept.extendleft(reversed(left))
-        self._resumed = True
-
-    async def _left(self, line: str) -> list[KeptRaw]:
-        left: list[KeptRaw] = []
-        while page := await self._journal.raw.unread(line, source="hook", after=left[-1].id if left else ""):
-            left.extend(page)
-        return left
+    async def _take_up(self) -> None:
+        """Take up the next of those that wait in the journal."""
+        self._arrived.clear()
+        known = {kept.id for kept in self._kept}
+        found = False
+        for line in self._lines:
+            left = await self._journal.raw.unread(line, source="hook", after=self._read_to.get(line, ""), limit=BATCH)
+            if left:
+                found, self._read_to[line] = True, left[-1].id
+            self._kept.extend(kept for kept in left if kept.id not in known)
+        # What came while it was read may not be among it.
+        self._behind = found or self._arrived.is_set()
 
     async def _understand(self, kept: KeptRaw) -> None:
         try:

@@ -26,7 +26,7 @@ from relay.domain.errors import (
 from relay.domain.messages import CallAnswer, OutboundCall
 from relay.domain.schedule import RETRY_SEND, next_look
 from relay.ids import Ids
-from relay.journal import Bell, Journal, JournalUnusable
+from relay.journal import Bell, Journal, JournalError, JournalUnusable
 from relay.providerkit.spec import AsksStatus, Line, Sends
 from relay.stagekit import Rest, Stage, Window
 from relay.telemetry.health import LineBoard, LineState
@@ -34,6 +34,7 @@ from relay.telemetry.health import LineBoard, LineState
 log = structlog.get_logger()
 
 UNAUTHORIZED_PAUSE = 60.0  # seconds between two tries of a line whose credentials were refused
+UNKEPT_PAUSE = 30.0  # seconds between two tries of a line whose new token cannot be kept
 IDLE = 30.0  # seconds between two looks into the journal when no bell rings
 
 
@@ -120,6 +121,8 @@ class Sender(Stage):
         except RelayError as error:
             self._log_failure(call, error)
             return self._failed(call, error)
+        except JournalError:
+            return self._unmade(call)
         return self._answered(call, answer)
 
     def _answered(self, call: OutboundCall, answer: CallAnswer) -> End:
@@ -129,8 +132,15 @@ class Sender(Stage):
         self._log.info("call.answered", call_id=call.call_id, message_id=call.message_id, copies=len(call.recipients))
         return partial(self._journal.calls.answered, call.call_id, self._owner, answer, first_look=first_look)
 
+    def _unmade(self, call: OutboundCall) -> End:
+        """A line uses the journal before the request is written, or after a 401, for its token: nothing was sent."""
+        self._pause = max(self._pause, UNKEPT_PAUSE)
+        self._log.error("call.unmade", call_id=call.call_id, message_id=call.message_id, wait=UNKEPT_PAUSE)
+        return partial(self._journal.calls.release, call.call_id, self._owner, UNKEPT_PAUSE)
+
     def _failed(self, call: OutboundCall, error: RelayError) -> End:
         """What the error's class says (design, rule 5)."""
+        self._report(error)
         calls, problem, about = self._journal.calls, error.problem, (call.call_id, self._owner)
         match error:
             case RefusedAsGroup() if len(call.recipients) > 1:
@@ -141,7 +151,6 @@ class Sender(Stage):
                 return partial(calls.retry, *about, problem, self._wait(call, error))
             case NotAuthorized():
                 self._pause = max(self._pause, UNAUTHORIZED_PAUSE)
-                self._board.report(self._line.alias, "send", LineState.UNAUTHORIZED, problem.code)
                 return partial(calls.release, *about, UNAUTHORIZED_PAUSE)
             case _:
                 return partial(calls.unanswered, *about, problem)
@@ -164,10 +173,30 @@ class Sender(Stage):
         delay = error.after or RETRY_SEND.delay(call.attempt, self._ids.chance.random())
         if isinstance(error, Throttled):
             self._pause = max(self._pause, delay)
-            self._board.report(self._line.alias, "send", LineState.THROTTLED, error.problem.code)
-        elif error.problem.code is ErrorCode.UNREACHABLE:
-            self._board.report(self._line.alias, "send", LineState.UNREACHABLE, error.problem.code)
         return delay
+
+    def _report(self, error: RelayError) -> None:
+        state = _shown(error)
+        if state is not None:
+            code = None if state is LineState.READY else error.problem.code
+            self._board.report(self._line.alias, "send", state, code)
+
+
+def _shown(error: RelayError) -> LineState | None:
+    """How the line stands after a call that failed; None where that says nothing about the line."""
+    match error:
+        case NotAuthorized():
+            return LineState.UNAUTHORIZED
+        case Throttled():
+            return LineState.THROTTLED
+        case TryLater():
+            return LineState.UNREACHABLE
+    said = error.problem.provider
+    if isinstance(error, Refused):
+        # Without a word of the provider's it was refused here.
+        return LineState.READY if said else None
+    failed = said is None or said.http is None or said.http >= 500  # noqa: PLR2004 - HTTP's own number
+    return LineState.UNREACHABLE if failed else None
 
 
 _LEVEL = {RefusedAsGroup: 20, Refused: 20, OutcomeUnknown: 30, NotAuthorized: 40}

@@ -39,9 +39,17 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     "bus.session_lost": Entry("warning", "detail", "the broker has forgotten commands that it held for relay"),
     "bus.stray": Entry("warning", "detail", "a message came on a topic that is no command's"),
-    "bus.reply_refused": Entry("warning", "line detail", "the broker refused an answer at a request's Response Topic"),
+    "bus.reply_refused": Entry(
+        "warning", "line detail", "an answer was given up at a request's Response Topic; its own topic has it"
+    ),
     "bus.state_refused": Entry("error", "topic detail", "the broker refuses a retained topic; see its ACL"),
-    "publish.refused": Entry("warning", "event_id kind line reason", "the broker refused an event"),
+    "publish.refused": Entry(
+        "error", "line topic reason", "the broker begins to refuse a topic; its events wait, and others go past them"
+    ),
+    "publish.passed": Entry("info", "line topic", "the broker takes a topic again that it had refused"),
+    "publish.set_aside": Entry(
+        "warning", "event_id kind line reason", "the broker can never take an event; it is kept for a person"
+    ),
     "command.taken": Entry("info", "line verb outcome message_id replayed", "a command was written down and answered"),
     # the journal
     "journal.recovered": Entry(
@@ -61,6 +69,9 @@ CATALOGUE: Mapping[str, Entry] = {
     # texts out
     "call.begun": Entry("debug", "line call_id message_id attempt", "a call to the provider begins"),
     "call.answered": Entry("info", "line call_id message_id copies", "the provider has taken a call"),
+    "call.unmade": Entry(
+        "error", "line call_id message_id wait", "a call was not made: the journal could not keep the line's new token"
+    ),
     "call.failed": Entry(
         "info warning error",
         "line call_id message_id attempt policy code http provider_code",

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.system.ledgers import compare
 from tests.system.world import ROOT, World, world
 
@@ -14,6 +16,7 @@ KILLS = 50
 SEED = 20261121
 
 
+@pytest.mark.timeout(3600)  # its own waits are bounded; the machine may be slow
 async def test_fifty_kills_lose_nothing_and_double_nothing(
     tmp_path: Path, free_port: Callable[[], int], long: bool, record_property: Callable[[str, object], None]
 ):

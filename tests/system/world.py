@@ -33,7 +33,7 @@ RUN = ("-m", "relay", "run", "--config")
 SETTINGS = """
 [node]
 name = "relay-1"
-grace = "5s"
+grace = "20s"
 [bus]
 url = "mqtt://127.0.0.1:{broker_port}"
 [journal]

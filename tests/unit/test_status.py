@@ -108,6 +108,18 @@ async def test_a_line_in_trouble_degrades_the_node_and_is_named(standing: Standi
     await standing.retained("relay/node/n1/status", until="online")
 
 
+async def test_a_node_that_does_not_hear_commands_is_degraded(standing: Standing) -> None:
+    """Somebody takes its command connection; its own stands, and says so until commands are heard again."""
+    await standing.retained("relay/node/n1/status", until="online")
+    thief = aiomqtt.Client("127.0.0.1", standing.broker.port, identifier="relay-commands")
+    async with thief:
+        node = await standing.retained("relay/node/n1/status", until="degraded")
+    assert node["reason"] == "commands are not heard"
+    await standing.clock.advance(60)
+    node = await standing.retained("relay/node/n1/status", until="online")
+    assert node["reason"] is None
+
+
 async def test_a_throttled_line_is_no_trouble_of_the_node(standing: Standing) -> None:
     """It works, and slowly."""
     standing.board.report("office", "send", LineState.THROTTLED, "throttled")

@@ -5,12 +5,14 @@ import random
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from relay.domain.schedule import calls_share
 from relay.ids import Ids
 from relay.journal.bells import Bell
 from relay.simulator.virtual import ManualClock
@@ -152,12 +154,12 @@ async def test_a_stage_in_rest_stops_at_once(supervisor: Supervisor, clock: Manu
 
 
 async def test_what_is_in_flight_has_the_grace_to_finish(supervisor: Supervisor, clock: ManualClock) -> None:
-    """Every stage is drained after its last step, with the grace of the settings."""
+    """Every stage is drained after its last step, with the grace of the settings but for what is kept to tell of it."""
     stages = [Scripted("one"), Scripted("two")]
     async with supervisor.running(stages):
         await clock.advance(1)
         assert [stage.drained for stage in stages] == [None, None]
-    assert [stage.drained for stage in stages] == [GRACE, GRACE]
+    assert [stage.drained for stage in stages] == [pytest.approx(calls_share(GRACE), abs=1.0)] * 2
 
 
 class Calling(Stage):
@@ -211,9 +213,121 @@ async def test_what_starts_later_stops_first(supervisor: Supervisor, clock: Manu
 
     outflow.on_drain, inflow.on_drain = outflow_ended, inflow_ended
     async with asyncio.timeout(GRACE):
-        async with supervisor.running([outflow]), supervisor.running([inflow]):
+        async with supervisor.finishing([outflow]), supervisor.running([inflow]):
             await clock.advance(0)
     assert order == ["inflow", "outflow"]
+
+
+async def test_nothing_new_begins_anywhere_once_a_stop_has_begun(supervisor: Supervisor, clock: ManualClock) -> None:
+    """While one group drains, the steps of all the others have ended, those of what works off the rest excepted."""
+    outflow, sender, poller = (Scripted(name, *[None] * 100_000) for name in ("outflow", "sender", "poller"))
+    steps: dict[str, int] = {}
+
+    async def long_drain() -> None:
+        steps.update(outflow=outflow.steps, sender=sender.steps)
+        await _until(lambda: outflow.steps >= steps["outflow"] + 100)
+        steps.update(outflow=outflow.steps)
+
+    poller.on_drain = long_drain
+    async with asyncio.timeout(GRACE):
+        async with supervisor.finishing([outflow]), supervisor.running([sender]), supervisor.running([poller]):
+            await clock.advance(0)
+            supervisor.stop()
+            began = sender.steps
+    assert sender.steps in {began, began + 1}  # the step that the stop met
+
+
+async def test_all_stages_share_one_grace(supervisor: Supervisor, clock: ManualClock) -> None:
+    """What one group has used of it, the next has no more: a stop takes no longer than the settings say."""
+    stages = [Scripted(name) for name in ("last", "middle", "first")]
+    last, middle, first = stages
+
+    async def hang() -> None:
+        started = asyncio.get_running_loop().time()
+        await _until(lambda: asyncio.get_running_loop().time() >= started + 0.2)
+
+    first.on_drain = hang
+    async with supervisor.finishing([last]), supervisor.running([middle]), supervisor.running([first]):
+        await clock.advance(0)
+    left = [stage.drained or 0.0 for stage in stages]
+    assert left[2] <= calls_share(GRACE)
+    assert left[1] <= left[2] - 0.2
+    assert left[0] <= GRACE - 0.2
+    assert left[0] > left[1]  # something was kept for it
+
+
+async def test_what_works_off_the_rest_is_stepped_until_it_has_nothing_more_to_do(
+    supervisor: Supervisor, clock: ManualClock
+) -> None:
+    """What the last drain brought is published before relay ends, whenever it came."""
+    outflow, inflow = Scripted("outflow", Rest(3600)), Scripted("inflow")
+
+    async def brings() -> None:
+        outflow.script[:] = [None, None, Rest(3600), None]
+
+    inflow.on_drain = brings
+    async with supervisor.finishing([outflow]), supervisor.running([inflow]):
+        await clock.advance(0)
+    assert outflow.script == [None]
+
+
+class Waiting(Stage):
+    """A stage whose every step waits for something that may never come, such as a broker."""
+
+    name = "waiting"
+    drained = False
+
+    async def step(self) -> Rest | None:
+        """Wait."""
+        await asyncio.Event().wait()
+        return None
+
+    async def drain(self, seconds: float) -> None:  # noqa: ARG002 - as every stage has it
+        """Say so."""
+        self.drained = True
+
+
+async def test_what_has_no_end_is_not_waited_for_at_a_stop(clock: ManualClock, supervisor: Supervisor) -> None:
+    """A broker that is away holds a stop up for as long only as was kept for it."""
+    stage = Waiting()
+    ours = Supervisor(clock, supervisor.ids, supervisor.board, supervisor.pulse, 1.0)
+    async with asyncio.timeout(0.9):
+        async with ours.finishing([stage]):
+            await clock.advance(0)
+    assert stage.drained
+
+
+class Deaf(Stage):
+    """A stage whose step swallows a cancellation and goes on as if nothing had happened."""
+
+    name = "deaf"
+
+    def __init__(self, rest: Rest | None) -> None:
+        self.rest = rest
+        self.began = asyncio.Event()
+
+    async def step(self) -> Rest | None:
+        """Wait; a cancellation ends that, and nothing else."""
+        self.began.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return self.rest
+
+
+@pytest.mark.parametrize("rest", [None, Rest(3600), Rest(bell=Bell())])
+async def test_a_step_that_does_not_hear_the_stop_is_the_last_one(supervisor: Supervisor, rest: Rest | None) -> None:
+    """A library that swallows a cancellation does not keep relay alive for ever."""
+    stage = Deaf(rest)
+    living = asyncio.create_task(_living(supervisor, stage))
+    ended, _ = await asyncio.wait({living}, timeout=GRACE)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    assert ended
+
+
+async def _living(supervisor: Supervisor, stage: Deaf) -> None:
+    async with supervisor.running([stage]):
+        await stage.began.wait()
 
 
 async def test_one_stage_that_cannot_be_drained_does_not_keep_the_others_from_it(
@@ -228,7 +342,7 @@ async def test_one_stage_that_cannot_be_drained_does_not_keep_the_others_from_it
     bad.on_drain = broken
     async with supervisor.running([bad, good]):
         await clock.advance(0)
-    assert good.drained == GRACE
+    assert good.drained is not None
     assert [(line["event"], line["stage"]) for line in logs] == [("stage.undrained", "bad")]
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 
 from relay.domain.addresses import AddressKind, outbound
-from relay.providerkit.duration import Duration
 from relay.providerkit.http import checked_base_url
 from relay.providerkit.spec import LineSettings
 
@@ -53,4 +52,3 @@ class AttLandlineSettings(LineSettings):
     events: Annotated[tuple[Event, ...], AfterValidator(_each_once)] = ("receive", "send", "progress", "read", "delete")
     recipients_per_call: int = Field(default=MOST_RECIPIENTS, ge=1, le=MOST_RECIPIENTS)
     contacts_as: Literal["e164", "10digits"] = "e164"
-    timeout: Duration = Field(default=30.0, ge=1.0, le=300.0)

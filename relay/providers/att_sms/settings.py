@@ -48,7 +48,6 @@ class AttSmsSettings(LineSettings):
     )
     receipts: Literal["poll", "off"] = "poll"
     recipients_per_call: int = Field(_MOST_RECIPIENTS, ge=1, le=_MOST_RECIPIENTS, description="1 to 50")
-    timeout: Duration = Field(30.0, ge=1.0, le=300.0, description="1s to 5m for a call and its answer")
 
     @field_validator("short_code", "registration_id", mode="before")
     @classmethod

@@ -79,6 +79,37 @@ async def test_an_acknowledgement_counts_only_on_the_link_that_brought_the_comma
     assert (delivery.payload, delivery.redelivered) == (b"late", True)
 
 
+async def test_an_acknowledgement_is_proven_by_a_connection_that_lives_on(broker: Mosquitto, logs: Logs) -> None:
+    """Twice the keepalive and a time-out later the broker has it; on a connection that broke, nobody knows."""
+    async with make_bus(broker.url, keepalive=1, timeout=1.0) as bus, Ear(broker) as ear:
+        await logs.until("bus.online")
+        proven = asyncio.Event()
+        unproven = asyncio.Event()
+        await ear.say(SEND, b"early")
+        await ear.say(SEND, b"late")
+        (await next_command(bus)).ack(unproven.set)
+        (await next_command(bus)).again()
+        await logs.until("bus.lost")
+        (await next_command(bus)).ack(proven.set)
+        assert not proven.is_set()
+        async with asyncio.timeout(PATIENCE):
+            await proven.wait()
+        assert not unproven.is_set()
+
+
+@pytest.mark.parametrize("client", ["", "x" * 65])
+async def test_a_command_of_a_client_without_a_possible_name_is_delivered(
+    broker: Mosquitto, logs: Logs, client: str
+) -> None:
+    """Nobody waits for an answer in vain."""
+    async with make_bus(broker.url) as bus, Ear(broker) as ear:
+        await logs.until("bus.online")
+        await ear.say(f"{SEND}/{client}", b"{}")
+        delivery = await next_command(bus)
+        delivery.ack()
+    assert (delivery.line, delivery.verb, delivery.client, delivery.misnamed) == ("alerts", "send", None, True)
+
+
 @pytest.mark.parametrize("set_before", [True, False])
 async def test_a_retained_command_is_flagged(broker: Mosquitto, logs: Logs, *, set_before: bool) -> None:
     """A retained command is seen as one, whether it was set before relay subscribed or while it listened."""

@@ -1,6 +1,7 @@
 """How announcements are published: confirmed or refused in the broker's own words, and never left hanging."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from relay.bus.payloads import Publication
 from relay.domain.messages import Reply
 from tests.brokers import Mosquitto, free_port
 from tests.contract.bus.conftest import PATIENCE, Ear, Logs, announcement, connected, make_bus, mqtt5
-from tests.contract.bus.scripted import CONNECT, PUBLISH, Peer, Scripted, mid_of
+from tests.contract.bus.scripted import CONNECT, PUBLISH, SUBSCRIBE, Peer, Scripted, mid_of
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 RESULT = "relay/line/alerts/result/web"
@@ -72,6 +73,38 @@ async def test_a_denied_response_topic_does_not_hold_up_the_answer(tmp_path: Pat
         await connected(bus)
         await bus.publish(announcement(reply=Reply("reply/web")))
         assert (await logs.until("bus.reply_refused"))["line"] == "alerts"
+
+
+async def test_a_reply_that_breaks_the_connection_is_given_up_and_its_event_is_published_once(logs: Logs) -> None:
+    """The broker closes the connection at each publish to the Response Topic; the event's own topic has it by then."""
+    own: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        connect = await peer.packet(CONNECT)
+        peer.connack()
+        if b"relay-commands" in connect:
+            await _granting(peer)
+        while b"reply/web" not in (publish := await peer.packet(PUBLISH)):
+            own.extend([publish] if b"relay.result.v1" in publish else [])
+            peer.puback(mid_of(publish))
+
+    async with Scripted(script) as broker, make_bus(broker.url) as bus:
+        tries = 0
+        async with asyncio.timeout(PATIENCE):
+            while tries < 2:
+                await bus.wait_connected()
+                tries += 1
+                with suppress(BusLost):
+                    await bus.publish(announcement(reply=Reply("reply/web")))
+        assert (await logs.until("bus.reply_refused"))["line"] == "alerts"
+    assert len(own) == 1
+
+
+async def _granting(peer: Peer) -> None:
+    """Grant every subscription until the client goes."""
+    while True:
+        subscribe = await peer.packet(SUBSCRIBE)
+        peer.suback(subscribe, *[1] * 8)
 
 
 async def test_a_message_that_the_broker_is_too_small_for_is_poison(tmp_path: Path) -> None:

@@ -101,9 +101,20 @@ async def test_the_broker_s_redelivery_of_a_request_without_a_key_is_recognised(
     assert (await desk.send(key=None, raw_digest="bytes", redelivered=True, client="shop")).replayed is False
 
 
-async def test_a_redelivery_is_not_taken_for_yesterday_s_request(desk: Desk) -> None:
-    """Who gives no keys says the same again one day: that must be sent."""
+async def test_what_the_broker_will_not_deliver_again_is_not_recognised(desk: Desk) -> None:
+    """Who says the same again means another; and other requests are left as they are."""
+    first = await desk.send(key=None, raw_digest="bytes")
+    await desk.send(key=None, raw_digest="others")
+    await desk.journal.commands.acknowledged([str(first.message_id)])
+    assert (await desk.send(key=None, raw_digest="bytes", redelivered=True)).replayed is False
+    assert (await desk.send(key=None, raw_digest="others", redelivered=True)).replayed is True
+
+
+async def test_a_redelivery_is_recognised_as_long_as_the_broker_keeps_the_session(desk: Desk) -> None:
+    """However long relay was away; what was said longer ago than that is another request."""
     await desk.send(key=None, raw_digest="bytes")
+    desk.clock.pass_(days=6, hours=23)
+    assert (await desk.send(key=None, raw_digest="bytes", redelivered=True)).replayed is True
     desk.clock.pass_(hours=1, seconds=1)
     assert (await desk.send(key=None, raw_digest="bytes", redelivered=True)).replayed is False
 

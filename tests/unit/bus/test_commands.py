@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay.bus.commands import read_command
+from relay.bus.commands import read_command, unanswered
 from relay.bus.delivery import CommandProperties, Delivery
 from relay.bus.requests import (
     BadCommand,
@@ -20,9 +20,11 @@ from relay.bus.requests import (
     SendCommand,
 )
 from relay.domain.addresses import AddressKind
+from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Media, MessageClass, OnUncertain, Priority, Reply
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+PROBLEM = Problem(ErrorCode.INTERNAL, "no")
 PLAIN: dict[str, Any] = {"to": "2065550123", "text": "marked text"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FIELDS = ["id", "to", "text", "subject", "media", "group", "send_at", "expires_at", "ttl", "priority", "receipts"]
@@ -161,6 +163,8 @@ def test_json_that_is_no_object_says_so(payload: bytes) -> None:
         ({"send_at": "2026-11-21T09:00:00"}, "`send_at` should be a time with a zone"),
         ({"send_at": 1795253831}, "`send_at` should be a time with a zone"),
         ({"expires_at": "0001-01-01T00:00:00+14:00"}, "`expires_at` should be a time with a zone"),
+        ({"expires_at": "2027-11-22T09:00:01Z"}, "`expires_at` should be at most 366 days ahead"),
+        ({"send_at": "9999-12-31T00:00:00Z"}, "`send_at` should be at most 366 days ahead"),
         ({"ttl": True}, "`ttl` should be over 0 and at most 366d"),
         ({"ttl": 0}, "`ttl` should be over 0 and at most 366d"),
         ({"ttl": "10 m"}, "`ttl` should be over 0 and at most 366d"),
@@ -286,6 +290,29 @@ def test_of_two_expiries_the_earlier_counts(
     """The broker's Message Expiry Interval counts as `expires_at`. What is past is for the journal to answer."""
     request = sent({**PLAIN, **body}, properties=CommandProperties(expiry=expiry)).request
     assert (request.expires_at, request.ttl) == (expires_at, ttl)
+
+
+def test_a_time_may_lie_a_leap_year_ahead() -> None:
+    """To the second."""
+    assert sent({**PLAIN, "send_at": "2027-11-22T09:00:00Z"}).request.send_at == NOW + timedelta(days=366)
+
+
+def test_a_client_without_a_possible_name_is_told_so() -> None:
+    """With the id of its request, on the topic that belongs to nobody."""
+    command = read_command(Delivery("alerts", "lookup", None, b'{"id":"order-1"}', misnamed=True), NOW)
+    assert isinstance(command, BadCommand)
+    assert (command.client, command.request_id, command.problem.code.value) == (None, "order-1", "invalid_request")
+    assert command.problem.detail.startswith("the client level of the topic should have 1 to 64 characters")
+
+
+@given(st.binary() | JSON.map(lambda body: json.dumps(body).encode()))
+@example(b'{"id":"order-1","ref":"r"}')
+def test_what_relay_fails_at_can_be_answered_whatever_it_is(payload: bytes) -> None:
+    """With what could be read of it."""
+    found = unanswered(Delivery("alerts", "send", "web", payload), NOW, PROBLEM)
+    assert (found.line, found.client, found.problem) == ("alerts", "web", PROBLEM)
+    if payload == b'{"id":"order-1","ref":"r"}':
+        assert (found.request_id, found.ref) == ("order-1", "r")
 
 
 def test_media_can_stand_without_a_text() -> None:

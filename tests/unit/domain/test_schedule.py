@@ -6,7 +6,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from relay.domain.schedule import RECONNECT, RETRY_SEND, STAGE_FAILED, TRACKING_HORIZON, Backoff, next_look
+from relay.domain.schedule import (
+    RECONNECT,
+    RETRY_SEND,
+    STAGE_FAILED,
+    TRACKING_HORIZON,
+    Backoff,
+    calls_share,
+    grace_for,
+    next_look,
+)
 
 chances = st.floats(0, 1, exclude_max=True)
 attempts = st.integers(1, 10**9)
@@ -128,3 +137,11 @@ def test_the_looks_end_soon_after_the_horizon_and_not_before(chance: float) -> N
 def test_a_clock_that_stepped_back_does_not_stop_the_looks() -> None:
     """A negative age counts as a fresh hand-over."""
     assert next_look(-3600, chance=0.5) == pytest.approx(15)
+
+
+@given(st.floats(1, 300))
+def test_the_grace_for_a_call_leaves_it_its_time(timeout: float) -> None:
+    """And something beyond, for telling what it brought."""
+    grace = grace_for(timeout)
+    assert calls_share(grace) == pytest.approx(timeout)
+    assert grace > timeout

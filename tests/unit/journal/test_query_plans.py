@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,7 @@ async def _everything(desk: Desk) -> None:
     await journal.events.published([one.id for _, one in events])
     await journal.events.follow(0, 10)
     await journal.events.last_position()
+    await journal.queries.asides(10)
     await desk.send(ttl=1)
     desk.clock.pass_(days=10)
     await journal.upkeep.expire()
@@ -83,22 +84,34 @@ async def _everything(desk: Desk) -> None:
 
 async def test_no_statement_reads_a_whole_table(tmp_path: Path) -> None:
     """Asked of SQLite itself, for every statement that the daily work runs."""
-    place = SqlitePlace(tmp_path / "relay.db")
+    plans = await _plans(tmp_path)
+    assert len(plans) > 60
+    assert {statement: scans for statement, steps in plans.items() if (scans := _scans(steps))} == {}
+
+
+async def test_every_index_of_a_part_is_used(tmp_path: Path) -> None:
+    """One that no statement is answered from costs every write and helps nobody."""
+    plans = await _plans(tmp_path)
+    used = {found for steps in plans.values() for step in steps for found in re.findall(r"INDEX (\w+)", step)}
+    assert PARTIAL - used == set()
+
+
+async def _plans(folder: Path) -> dict[str, list[str]]:
+    """How SQLite would run every statement that reads or changes rows."""
+    place = SqlitePlace(folder / "relay.db")
     desk = await Desk.at(place)
     with _statements() as heard:
         await _everything(desk)
     await desk.journal.aclose()
-    connection = sqlite3.connect(place.path)
-    scans = {statement: _scans(connection, statement, parameters) for statement, parameters in heard.items()}
-    connection.close()
-    assert len(heard) > 60
-    assert {statement: steps for statement, steps in scans.items() if steps} == {}
+    with closing(sqlite3.connect(place.path)) as connection:
+        return {
+            statement: [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            for statement, parameters in heard.items()
+            if statement.startswith(("SELECT", "UPDATE", "DELETE"))
+        }
 
 
-def _scans(connection: sqlite3.Connection, statement: str, parameters: Any) -> list[str]:
-    """The steps of a statement that go through a whole table, or through an index of all its rows."""
-    if not statement.startswith(("SELECT", "UPDATE", "DELETE")):
-        return []
-    steps = [str(row[3]) for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+def _scans(steps: list[str]) -> list[str]:
+    """The steps that go through a whole table, or through an index of all its rows."""
     scanned = [(step, re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step)) for step in steps]
     return [step for step, scan in scanned if scan and scan[1] in schema.metadata.tables and scan[2] not in PARTIAL]

@@ -153,6 +153,15 @@ class House:
         finally:
             self._sql("DROP TRIGGER broken")
 
+    @contextmanager
+    def defective(self, table: str, where: str) -> Iterator[None]:
+        """While inside, these rows break a rule of the tables, as if relay had a defect."""
+        self._sql(f"CREATE TRIGGER defect BEFORE INSERT ON {table} WHEN {where} BEGIN SELECT RAISE(ABORT, 'no'); END")
+        try:
+            yield
+        finally:
+            self._sql("DROP TRIGGER defect")
+
     def _sql(self, statement: str) -> None:
         with sqlite3.connect(self.folder / "relay.db") as connection:
             connection.execute(statement)

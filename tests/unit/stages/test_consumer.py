@@ -9,6 +9,7 @@ from typing import Any
 import aiomqtt
 import pytest
 from pydantic_core import to_json
+from sqlalchemy.exc import IntegrityError
 
 from relay.bus.config import BusSettings
 from relay.bus.delivery import Delivery
@@ -31,9 +32,9 @@ async def broker(tmp_path: Path) -> AsyncIterator[Mosquitto]:
 
 
 @asynccontextmanager
-async def consuming(house: House, broker: Mosquitto) -> AsyncIterator[Consumer]:
+async def consuming(house: House, broker: Mosquitto, **more: Any) -> AsyncIterator[Consumer]:
     """A consumer with its bus."""
-    settings = BusSettings(url=broker.url, node="n1", timeout=5.0)
+    settings = BusSettings(**{"url": broker.url, "node": "n1", "timeout": 5.0, **more})
     async with Bus(settings, (ALERTS, "gone"), Hurried(house.clock), house.ids) as bus:
         async with asyncio.timeout(GRACE):
             await bus.wait_connected()
@@ -134,6 +135,35 @@ async def test_a_command_that_was_answered_and_not_acknowledged_is_answered_agai
     assert first["copies"] == second["copies"]
     status = await house.journal.queries.status()
     assert status["lines"][ALERTS]["calls"]["waiting"] == 1
+
+
+async def test_a_command_that_relay_fails_at_is_answered_and_holds_up_nobody(house: House, broker: Mosquitto) -> None:
+    """It would fail again each time it came; the error is the supervisor's to log."""
+    async with consuming(house, broker) as consumer:
+        with house.defective("command", "NEW.key = 'poison'"):
+            await say(broker, asked("poison", ref="r"))
+            with pytest.raises(IntegrityError):
+                await results(house, consumer, 2)
+            await say(broker, asked("order-2"))
+            poison, healthy = await results(house, consumer, 2)
+        assert consumer._bus.listening
+        await broker.logged("Received PUBACK from relay-commands", times=2)
+    assert (poison["outcome"], poison["error"]["code"], poison["error"]["retryable"]) == ("rejected", "internal", True)
+    assert (poison["request_id"], poison["ref"], healthy["outcome"]) == ("poison", "r", "accepted")
+    assert sum("as relay-commands" in line for line in broker.said) == 1
+
+
+async def test_what_the_broker_has_been_told_is_not_taken_for_a_redelivery(house: House, broker: Mosquitto) -> None:
+    """A request without an id whose acknowledgement has arrived cannot come again: the same bytes are another one."""
+    again = Delivery(ALERTS, "send", None, to_json({"to": ALICE, "text": TEXT}), redelivered=True)
+    async with consuming(house, broker, keepalive=1, timeout=1.0) as consumer:
+        await say(broker, again.payload)
+        await results(house, consumer, 1)
+        assert (await intake(house).take(again)).replayed
+        await happens(lambda: bool(consumer._acknowledged))
+        await say(broker, asked())
+        await results(house, consumer, 3)
+    assert not (await intake(house).take(again)).replayed
 
 
 async def test_a_flood_of_commands_is_taken_whole(house: House, broker: Mosquitto) -> None:

@@ -16,7 +16,9 @@ WANTED = hook_addresses(PUBLIC, OFFICE, SECRET, EVENTS)
 def installer(house: House, **line: str) -> Installer:
     """An installer of the office's hooks."""
     ours = hook_prefix(PUBLIC, OFFICE)
-    return Installer(house.landline(**line), wanted=WANTED, ours=ours, board=house.board, ids=house.ids)
+    return Installer(
+        house.landline(**line), wanted=WANTED, ours=ours, journal=house.journal, board=house.board, ids=house.ids
+    )
 
 
 async def installed(house: House) -> Counter[tuple[str, str]]:
@@ -71,7 +73,8 @@ async def test_a_hook_of_ours_for_an_event_that_is_not_wanted_is_removed(house: 
     """Its calls would be answered 404 for ever."""
     ours, wanted = hook_prefix(PUBLIC, OFFICE), {"receive": WANTED["receive"]}
     await installer(house).step()
-    await Installer(house.landline(), wanted=wanted, ours=ours, board=house.board, ids=house.ids).step()
+    shared = {"journal": house.journal, "board": house.board, "ids": house.ids}
+    await Installer(house.landline(), wanted=wanted, ours=ours, **shared).step()
     assert await installed(house) == Counter(wanted.items())
 
 
@@ -86,6 +89,22 @@ async def test_drift_is_mended_after_ten_minutes(house: House) -> None:
     await stage.step()
     assert await installed(house) == Counter(WANTED.items())
     assert seconds(rest) == 600
+
+
+async def test_drift_is_announced_once_without_the_secret(house: House) -> None:
+    """What is installed at a start is no drift; what is repaired later is told with what was done to which hook."""
+    stage = installer(house)
+    await stage.step()
+    assert await house.bodies("event.webhook-drift") == []
+    hooks = {hook.event: hook.provider_id for hook in await house.landline().list_hooks()}
+    await house.landline().remove_hook(hooks["receive"])
+    await house.landline().update_hook(hooks["send"], f"{PUBLIC}/hooks/{OFFICE}/bent/send")
+    for _ in range(3):
+        await stage.step()
+    [drift] = await house.bodies("event.webhook-drift")
+    repaired = sorted((one["hook"], one["repair"]) for one in drift["repaired"])
+    assert repaired == [("receive", "installed"), ("send", "updated")]
+    assert SECRET not in str(drift)
 
 
 async def test_a_provider_that_does_not_answer_is_asked_again_soon(house: House) -> None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from relay.domain.messages import InboxPage, RawAnswer
-from relay.journal import JournalError
+from relay.journal import JournalError, JournalUnusable
 from relay.providers.att_sms.client import AttSmsLine
 from relay.stages.poller import LOSS_MARGIN
 from relay.telemetry.health import LineState
@@ -236,8 +236,9 @@ class Surprising:
     alias, provider, number = ALERTS, "surprising", "12345"
     polls_inbox, poll_interval, loss_after = True, INTERVAL, 1800.0
 
-    def __init__(self) -> None:
+    def __init__(self, error: Exception | None = None) -> None:
         self.fetches = 0
+        self.error = error or ZeroDivisionError()
 
     async def verify(self) -> str:
         """Nothing to try."""
@@ -247,9 +248,9 @@ class Surprising:
         """Nothing to close."""
 
     async def fetch_inbox(self) -> RawAnswer:
-        """A defect."""
+        """What no provider may raise."""
         self.fetches += 1
-        raise ZeroDivisionError
+        raise self.error
 
     def read_inbox(self, raw: RawAnswer) -> InboxPage:  # noqa: ARG002 - as the protocol has it
         """Never reached."""
@@ -265,6 +266,50 @@ async def test_a_defect_in_the_middle_of_a_fetch_is_a_suspected_loss(house: Hous
     assert seconds(await until_rest(poller)) == INTERVAL
     assert len(await house.bodies("event.loss-suspected")) == 1
     assert line.fetches == 1
+
+
+async def test_a_poll_that_never_left_because_the_journal_failed_is_no_loss(house: House) -> None:
+    """The line could not keep its new token: nothing was asked for, so nothing was deleted."""
+    line = Surprising(JournalUnusable("the disk is full"))
+    poller = house.poller(line)
+    for _ in range(3):
+        with pytest.raises(JournalUnusable):
+            await until_rest(poller)
+    assert line.fetches == 3
+    with house.broken("memory", "update"):
+        for _ in range(3):
+            with pytest.raises(JournalError):
+                await until_rest(poller)
+    assert line.fetches == 3
+    with pytest.raises(JournalUnusable):
+        await until_rest(poller)
+    assert await house.bodies("event.loss-suspected") == []
+
+
+async def test_a_line_whose_token_cannot_be_kept_polls_with_it_all_the_same(house: House) -> None:
+    """When the journal works again the next step polls, asks for no second token and suspects nothing."""
+    house.text("Hello")
+    poller = house.poller()
+    with house.broken("memory", "insert"), pytest.raises(JournalError):
+        await until_rest(poller)
+    assert seconds(await until_rest(poller)) == INTERVAL
+    assert await texts(house) == ["Hello"]
+    assert await house.bodies("event.loss-suspected") == []
+
+
+async def test_a_gap_between_two_polls_is_told_once(house: House) -> None:
+    """Half an hour and a second after the last poll AT&T has deleted what was there; at half an hour it has not."""
+    poller = house.poller()
+    await until_rest(poller)
+    await house.clock.advance(1800)
+    await until_rest(poller)
+    assert await house.bodies("event.loss-suspected") == []
+    await house.clock.advance(1801)
+    for _ in range(2):
+        await until_rest(poller)
+        await house.clock.advance(INTERVAL)
+    [told] = await house.bodies("event.loss-suspected")
+    assert told["reason"] == "no poll for longer than the provider keeps texts"
 
 
 async def test_half_a_day_of_polls_brings_every_text_once(house: House) -> None:

@@ -15,7 +15,7 @@ from relay.bus.mqtt import Bus
 from relay.journal import JournalError
 from relay.stages.publisher import IDLE, Publisher
 from tests.brokers import Mosquitto
-from tests.unit.stages.house import ALERTS, GRACE, House, seconds
+from tests.unit.stages.house import ALERTS, GRACE, OFFICE, House, seconds
 
 TOPIC = "relay/line/alerts/event/read"
 
@@ -39,6 +39,18 @@ class Ear:
                     self.heard.append(from_json(message.payload))
         return self.heard
 
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Be there while it is said."""
+        async with self._client:
+            await self._client.subscribe("relay/line/+/event/#", qos=1)
+            yield
+
+    async def more(self, count: int) -> list[dict[str, Any]]:
+        """The next so many events, while listening."""
+        async with asyncio.timeout(GRACE):
+            return [from_json((await anext(self._client.messages)).payload) for _ in range(count)]
+
     async def subscribe(self) -> None:
         """Leave a session at the broker that collects what is said."""
         async with self._client:
@@ -59,7 +71,7 @@ async def publishing(house: House, broker: Mosquitto, **more: Any) -> AsyncItera
     """A publisher with its bus."""
     settings = BusSettings(**{"url": broker.url, "node": "n1", "timeout": 5.0, **more})
     async with Bus(settings, (ALERTS,), Hurried(house.clock), house.ids) as bus:
-        yield Publisher(journal=house.journal, bus=bus, clock=house.clock, ids=house.ids)
+        yield Publisher(journal=house.journal, bus=bus, board=house.board, clock=house.clock, ids=house.ids)
 
 
 class Hurried:
@@ -208,6 +220,82 @@ async def test_an_event_that_can_never_be_published_is_set_aside_and_holds_up_no
     [dead] = await house.bodies("dead")
     assert dead["what"] == "event.read"
     assert len(await house.journal.queries.asides(10)) == 1
+
+
+ACL = ["topic readwrite relay/node/#", "topic readwrite relay/line/#"]
+DENIED = [*ACL, "topic deny relay/line/alerts/event/read"]
+
+
+async def test_a_refused_topic_waits_in_order_while_the_others_pass(
+    house: House, tmp_path: Path, logs: list[MutableMapping[str, Any]]
+) -> None:
+    """The line says so; when the broker takes the topic again everything follows, once and in order."""
+    folder = tmp_path / "strict"
+    folder.mkdir()
+    async with Mosquitto(folder, acl=DENIED) as broker:
+        ids = await announce(house, *range(50))
+        await house.journal.events.announce(OFFICE, "read", {"number": -1})
+        async with publishing(house, broker, protocol="5") as publisher:
+            await until_left(house, publisher, 50)
+            assert house.board.of(ALERTS).reason == "publish_refused"
+            assert house.board.of(OFFICE).reason is None
+            for _ in range(3):
+                await tried_again(house, publisher)
+            ids += [(await announce(house, 50))[-1]]
+            (folder / "acl").write_text("\n".join(ACL) + "\n")
+            await _reload(broker)
+            ear = Ear(broker)
+            async with ear.listening():
+                await until_left(house, publisher, 0)
+                heard = await ear.more(51)
+    assert [event["id"] for event in heard] == ids
+    assert house.board.of(ALERTS).state == "ready"
+    told = [line["event"] for line in logs if line["event"].startswith("publish.")]
+    assert told == ["publish.refused", "publish.passed"]
+
+
+async def test_a_topic_that_passes_while_others_are_busy_is_published_from_where_it_was_refused(
+    house: House, tmp_path: Path, logs: list[MutableMapping[str, Any]]
+) -> None:
+    """The way back to its first event is not lost in the events of another line."""
+    folder = tmp_path / "strict"
+    folder.mkdir()
+    async with Mosquitto(folder, acl=DENIED) as broker:
+        await announce(house, *range(5))
+        async with publishing(house, broker, protocol="5") as publisher:
+            await until_left(house, publisher, 5)
+            (folder / "acl").write_text("\n".join(ACL) + "\n")
+            await _reload(broker)
+            for number in range(300):
+                await house.journal.events.announce(OFFICE, "read", {"number": number})
+            await house.clock.advance(60)
+            await until_left(house, publisher, 0)
+    assert "publish.passed" in [line["event"] for line in logs]
+
+
+async def until_left(house: House, publisher: Publisher, count: int) -> None:
+    """Step until no more than so many events are left to publish, and the stage rests."""
+    async with asyncio.timeout(2 * GRACE):
+        while True:
+            rest = await publisher.step()
+            await publisher.drain(GRACE)
+            if rest is not None and house.journal.events.backlog() <= count:
+                return
+            if rest is not None:
+                await house.clock.advance(seconds(rest))
+
+
+async def tried_again(house: House, publisher: Publisher) -> None:
+    """Let the time of the next try come, and see it fail."""
+    await house.clock.advance(60)
+    await until_left(house, publisher, 50)
+
+
+async def _reload(broker: Mosquitto) -> None:
+    """The broker reads its ACL again."""
+    process = await asyncio.create_subprocess_exec("kill", "-HUP", str(broker.pid))
+    await process.wait()
+    await broker.logged("Reloading config")
 
 
 async def test_confirmations_that_cannot_be_marked_are_marked_later(

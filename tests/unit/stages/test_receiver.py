@@ -11,10 +11,11 @@ from relay.domain.messages import HookReading, RawAnswer
 from relay.journal import Journal, JournalError, JournalFull, JournalUnusable
 from relay.listener import HookRoutes, Listener
 from relay.stages.installer import Installer
-from relay.stages.receiver import BATCH, Receiver
+from relay.stages.receiver import BATCH, MOST, Receiver
 from tests.unit.stages.house import ALICE, BOB, GRACE, OFFICE, House, happens, settled, until_rest
 
 SECRET = "secret-0123456789"
+INBOUND = b'{"id": %d, "messageType": "MO", "finalSource": "2065550002", "body": "Hello"}'
 TEXT_IN = b'{"accountId": 1, "from": "+12065550002", "to": "+12065550100", "message": "Hello", "messageId": "77"}'
 
 
@@ -37,7 +38,7 @@ async def hooked(house: House, lost_answers: int = 0) -> AsyncIterator[Receiver]
     async with Listener("127.0.0.1", 0, routes=routes, take=take, max_body=100_000) as listener:
         ours = f"http://127.0.0.1:{listener.port}/hooks/{OFFICE}/"
         wanted = {event: f"{ours}{SECRET}/{event}" for event in line.hook_events}
-        await Installer(line, wanted=wanted, ours=ours, board=house.board, ids=house.ids).step()
+        await Installer(line, wanted=wanted, ours=ours, journal=house.journal, board=house.board, ids=house.ids).step()
         yield receiver
 
 
@@ -245,3 +246,30 @@ async def test_taking_tells_why_it_could_not(house: House) -> None:
     with pytest.raises(JournalError) as refused:
         await receiver.take(OFFICE, "receive", RawAnswer(b"{}"))
     assert not isinstance(refused.value, JournalFull)
+
+
+async def test_hooks_that_cannot_be_read_do_not_fill_the_memory(house: House) -> None:
+    """While the journal keeps and does not understand, only so many are in memory; then all are read, once."""
+    receiver = Receiver({OFFICE: house.landline()}, journal=house.journal, board=house.board)
+    await until_rest(receiver)
+    hooks = [INBOUND % number for number in range(MOST + 2 * BATCH)]
+    with house.broken("message"):
+        await asyncio.gather(*(receiver.take(OFFICE, "receive", RawAnswer(body)) for body in hooks))
+        for _ in range(3):
+            with pytest.raises(JournalError):
+                await receiver.step()
+        assert receiver.waiting <= MOST
+    await read(receiver)
+    assert await house.unread() == 0
+    assert len(await house.bodies("message")) == len(hooks)
+
+
+async def test_a_hook_that_comes_while_others_are_taken_up_is_read(house: House) -> None:
+    """Whichever is first, the look into the journal or the hook."""
+    receiver = Receiver({OFFICE: house.landline()}, journal=house.journal, board=house.board)
+    hooks = [INBOUND % number for number in range(20)]
+    stepping = asyncio.create_task(until_rest(receiver))
+    await asyncio.gather(*(receiver.take(OFFICE, "receive", RawAnswer(body)) for body in hooks))
+    await stepping
+    await read(receiver)
+    assert len(await house.bodies("message")) == len(hooks)

@@ -180,6 +180,20 @@ async def test_503_is_tried_again_with_growing_waits(house: House) -> None:
     assert copy["attempt"] == 5
 
 
+@pytest.mark.parametrize(("status", "code"), [(503, "provider_error"), (500, "uncertain")])
+async def test_a_provider_that_fails_shows_on_the_line_until_it_answers(house: House, status: int, code: str) -> None:
+    """A refusal is an answer too."""
+    house.fault("status", operation="send", status=status)
+    await house.send()
+    sender = house.sender()
+    await settled(sender)
+    health = house.board.of(ALERTS)
+    assert (health.state, health.reason) == (LineState.UNREACHABLE, code)
+    await house.send(INVALID)
+    await settled(sender)
+    assert house.board.of(ALERTS).state is LineState.READY
+
+
 async def test_a_token_that_died_is_replaced_and_the_text_goes_out_once(house: House) -> None:
     """401 costs one new token, and nobody notices."""
     sender = house.sender()
