@@ -8,7 +8,7 @@ are left, what is in flight drains from inside out, against one deadline for all
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -49,8 +49,7 @@ class Supervisor:
     def stop(self) -> None:
         """Begin nothing new from now on: end the steps of all stages but those that `finishing` runs."""
         self._deadline = self._deadline or asyncio.get_running_loop().time() + self.grace
-        for task in self._beginning:
-            task.cancel()
+        _cancel_once(self._beginning)
 
     @asynccontextmanager
     async def running(self, stages: Sequence[Stage]) -> AsyncIterator[None]:
@@ -137,11 +136,15 @@ class Supervisor:
             self.board.report(stage.line, stage.name, LineState.READY)
 
 
-async def _ended(tasks: "Sequence[asyncio.Task[None]]") -> None:
+def _cancel_once(tasks: "Iterable[asyncio.Task[None]]") -> None:
+    """Once only: a second time would cut short what a step does because of the first."""
     for task in tasks:
-        # Once only: a second time would cut short what a step does because of the first.
         if not task.cancelling():
             task.cancel()
+
+
+async def _ended(tasks: "Sequence[asyncio.Task[None]]") -> None:
+    _cancel_once(tasks)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

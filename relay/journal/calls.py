@@ -4,6 +4,7 @@ Whatever happens between the two, the call is found begun and not ended, and is 
 """
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,7 @@ class CallVerbs(OutcomeVerbs):
     def __init__(self, writer: Writer, reader: Reader) -> None:
         super().__init__(writer)
         self._reader = reader
+        self._giving_back: set[asyncio.Future[None]] = set()
 
     async def claim(self, line: str, owner: str) -> OutboundCall | None:
         """The next call that is due, written down as begun by `owner` when this returns; None where none is due.
@@ -50,10 +52,17 @@ class CallVerbs(OutcomeVerbs):
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            claimed = await claiming
-            if claimed is not None:
-                await self._writer.run(lambda tx: release(tx, claimed.call_id, owner, 0))
+            # A task of its own, so that a caller who is cancelled once more does not cut it short.
+            giving_back = asyncio.ensure_future(self._give_back(claiming, owner))
+            self._giving_back.add(giving_back)
+            giving_back.add_done_callback(self._giving_back.discard)
+            await asyncio.shield(giving_back)
             raise
+
+    async def _give_back(self, claiming: Awaitable[OutboundCall | None], owner: str) -> None:
+        claimed = await claiming
+        if claimed is not None:
+            await self._writer.run(lambda tx: release(tx, claimed.call_id, owner, 0))
 
     async def next_due(self, line: str) -> datetime | None:
         """When the next call is due; None where none waits."""

@@ -162,6 +162,34 @@ async def test_what_is_in_flight_has_the_grace_to_finish(supervisor: Supervisor,
     assert [stage.drained for stage in stages] == [pytest.approx(calls_share(GRACE), abs=1.0)] * 2
 
 
+class Tidy(Stage):
+    """A stage that has something to give back when its step is ended."""
+
+    name = "tidy"
+    given_back = False
+
+    async def step(self) -> Rest | None:
+        """Wait for ever; give back what was taken."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            self.given_back = True
+        return None
+
+
+async def test_a_stop_ends_a_step_once(supervisor: Supervisor, clock: ManualClock) -> None:
+    """However many blocks are left, what a step does because of its end is not cut short."""
+    stage = Tidy()
+    async with supervisor.running([stage]), supervisor.running([Scripted("one")]), supervisor.running([]):
+        await clock.advance(1)
+        supervisor.stop()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert stage.given_back
+
+
 class Calling(Stage):
     """A stage with a call in flight, which ends when it is drained for long enough."""
 

@@ -315,6 +315,23 @@ async def test_a_sender_that_is_cancelled_gives_its_claim_back(desk: Desk) -> No
     await desk.claim()
 
 
+async def test_a_sender_that_is_cancelled_twice_gives_its_claim_back(desk: Desk) -> None:
+    """The second time does not cut short what the first one began: else the call would be found cut at the next start."""
+    await desk.send()
+    claiming = asyncio.create_task(desk.journal.calls.claim(LINE, ME))
+    await asyncio.sleep(0)
+    claiming.cancel()
+    await asyncio.sleep(0)
+    claiming.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await claiming
+    given_back = None
+    async with asyncio.timeout(10):
+        while given_back is None:
+            given_back = await desk.journal.calls.claim(LINE, ME)
+    assert given_back.attempt == 2
+
+
 async def test_what_is_past_its_expiry_is_not_claimed(desk: Desk) -> None:
     """It has expired, which is told; a last problem is in the reason."""
     await desk.send(ttl=60)
