@@ -316,7 +316,7 @@ async def test_a_sender_that_is_cancelled_gives_its_claim_back(desk: Desk) -> No
 
 
 async def test_a_sender_that_is_cancelled_twice_gives_its_claim_back(desk: Desk) -> None:
-    """The second time does not cut short what the first one began: else the call would be found cut at the next start."""
+    """The second time cuts nothing short: else the call would be found cut at the next start, and be uncertain."""
     await desk.send()
     claiming = asyncio.create_task(desk.journal.calls.claim(LINE, ME))
     await asyncio.sleep(0)
