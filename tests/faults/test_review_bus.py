@@ -64,6 +64,7 @@ async def test_one_clients_response_topic_cannot_stop_the_bus(house: House, tmp_
         Ear(broker, "relay/line/#") as ear,
     ):
         await connected(bus)
+        await broker.logged("Sending SUBACK to relay-commands")
         deep = properties_of(PacketTypes.PUBLISH, ResponseTopic="reply/" + "/".join("a" * 250))
         await ear.say("relay/line/alerts/send", "{}", properties=deep)
         asked = await next_command(bus)
