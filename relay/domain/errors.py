@@ -149,12 +149,32 @@ class RefusedAsGroup(Refused):
     """It was refused for at least one of its recipients, unnamed: the others may pass without it."""
 
 
+class RefusedForNow(Refused):
+    """It was refused and is not to be sent again, and the line is to rest for `after` seconds: see to it."""
+
+    def __init__(self, problem: Problem, after: float) -> None:
+        super().__init__(problem)
+        self.after = after
+
+
+class CursorInvalid(Refused):
+    """The provider no longer knows the state that changes were asked from: everything is to be compared."""
+
+
+class NotReady(TryLater):
+    """The subscriber's message store is not ready to be asked: it has to be prepared first."""
+
+
 class Gone(Refused):
     """The provider does not know (or no longer knows) the id."""
 
 
 class NotAuthorized(RelayError):  # noqa: N818 - as above
     """The line's credentials do not permit it. It had no effect."""
+
+
+class ConsentRequired(NotAuthorized):
+    """The subscriber has to agree, for the first time or again; until then nothing is to be asked of the provider."""
 
 
 class OutcomeUnknown(RelayError):  # noqa: N818 - as above

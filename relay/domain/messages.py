@@ -92,13 +92,30 @@ class SendRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """What is to be sent, as far as it decides how: to `recipients` of the kinds that the line takes."""
+
+    text: str | None = field(repr=False)
+    recipients: int = 1
+    subject: str | None = field(default=None, repr=False)
+    media: tuple[Media, ...] = ()
+    group: bool = False
+    send_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """How a line will send a text: what the provider's limits make of it."""
+    """How a line will send a content: what the provider's limits make of it.
+
+    `sent_as` is `sms` or `mms`. `provider_waits`: a `send_at` in the future is given to the provider, at once, and
+    not waited for by relay. A group is never divided: its plan has room for all its recipients in one call.
+    """
 
     encoding: str
     segments: int
     recipients_per_call: int
     sent_as: str = "sms"
+    provider_waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +140,7 @@ class OutboundCall:
     media: tuple[Media, ...] = ()
     group: bool = False
     receipts: bool = True
+    send_at: datetime | None = None  # only where the plan said that the provider waits
     trace: str | None = None
 
 
@@ -159,11 +177,40 @@ class RawAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One attachment of a message that the provider shows: still there, fetched, or known to be lost.
+
+    `ref` is what the provider hands it out under; None where there is nothing more to fetch. A fetched part has its
+    bytes in `data`, or, where they are too many for a message on the bus, `token` and `href` say where they are kept.
+    `problem` says why it could not be had.
+    """
+
+    content_type: str
+    filename: str | None = None
+    ref: str | None = field(default=None, repr=False)
+    size: int | None = None  # bytes
+    data: bytes | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    href: str | None = field(default=None, repr=False)
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The place of a message in a longer one: `place` (from 1) of `total` that share `group`."""
+
+    group: str
+    place: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class InboundMessage:
     """A text or MMS that somebody sent to a line.
 
     `dedupe_key` is equal when the provider delivers the same message again, and None where it gives nothing to
-    recognise it by.
+    recognise it by. `ref` is its id at the provider, where that lasts. `has_parts`: its attachments are not listed
+    here; the line is to be asked for them (`FetchesParts.list_parts`).
     """
 
     sender: Address
@@ -173,6 +220,51 @@ class InboundMessage:
     provider_time: datetime | None = None
     subject: str | None = field(default=None, repr=False)
     provider: Mapping[str, Any] = field(default_factory=dict)
+    ref: str | None = None
+    parts: tuple[Part, ...] = ()
+    has_parts: bool = False
+    segment: Segment | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything of it is here."""
+        return not self.has_parts and all(part.ref is None for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A message that went out from a line's number, as the provider shows it: relay's own, or another device's.
+
+    `ref` is its id in the provider's store, which need not be the one that the send was answered with.
+    """
+
+    ref: str
+    to: tuple[Address, ...]
+    text: str | None = field(repr=False)
+    subject: str | None = field(default=None, repr=False)
+    parts: tuple[Part, ...] = ()
+    has_parts: bool = False
+    provider_time: datetime | None = None
+    provider: Mapping[str, Any] = field(default_factory=dict)
+    fact: Fact = Fact.SUBMITTED_UNTRACKED  # what it is evidence of, for a copy of relay's own that was uncertain
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything of it is here."""
+        return not self.has_parts and all(part.ref is None for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class MailChange:
+    """Something that happened to a message which the provider keeps: `name` is `read`, `updated` or `deleted`.
+
+    `facts` is what the event shows of it, such as `is_unread`.
+    """
+
+    name: str
+    ref: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    dedupe_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +295,9 @@ class InboxPage:
 
 @dataclass(frozen=True, slots=True)
 class HookReading:
-    """A web hook, understood. Both may be empty: an event that relay needs to know of and has nothing to do for."""
+    """A web hook, understood. All may be empty: an event that relay needs to know of and has nothing to do for."""
 
     messages: tuple[InboundMessage, ...] = ()
     reports: tuple[DeliveryReport, ...] = ()
+    sightings: tuple[Sighting, ...] = ()
+    changes: tuple[MailChange, ...] = ()

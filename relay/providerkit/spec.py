@@ -8,18 +8,22 @@ that calls raises the classes of `relay.domain.errors`, and nothing else.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from relay.clock import Clock
+from relay.domain.addresses import AddressKind
+from relay.domain.mailbox import Mail, MailChanges, MailPage, StoredMail
 from relay.domain.messages import (
     CallAnswer,
+    Content,
     DeliveryReport,
     HookReading,
     InboxPage,
-    Media,
     OutboundCall,
+    Part,
     Plan,
     RawAnswer,
 )
@@ -89,7 +93,9 @@ class Line(Protocol):
 class Sends(Protocol):
     """A line that texts can be sent from."""
 
-    def plan(self, text: str | None, media: Sequence[Media], subject: str | None) -> Plan:
+    takes: frozenset[AddressKind]  # the kinds of recipients that it can send to
+
+    def plan(self, content: Content) -> Plan:
         """How this content will be sent; raises Refused, naming the limit, where the provider cannot take it."""
 
     async def send(self, call: OutboundCall) -> CallAnswer:
@@ -98,6 +104,7 @@ class Sends(Protocol):
         Raises:
             TryLater, Throttled: it had no effect.
             Refused, RefusedAsGroup: the provider refused it as a whole.
+            RefusedForNow: it did, and will refuse whatever else is sent for some time.
             NotAuthorized: the line cannot send at all.
             OutcomeUnknown: it was written and not answered usably.
         """
@@ -129,6 +136,107 @@ class AsksStatus(Protocol):
 
     def read_status(self, ref: str, raw: RawAnswer) -> Sequence[DeliveryReport]:
         """The answer's meaning; raises Malformed."""
+
+
+@runtime_checkable
+class FetchesParts(Protocol):
+    """A line whose messages may have attachments, each fetched by a call of its own. Reading deletes nothing."""
+
+    async def list_parts(self, ref: str) -> Sequence[Part]:
+        """The attachments of the message `ref` which only said that it has some.
+
+        Raises:
+            TryLater: they are not there yet, or the provider cannot be asked.
+            Gone: the message or its attachments are no more.
+        """
+
+    async def fetch_part(self, message_ref: str, part: Part) -> bytes:
+        """One attachment's bytes.
+
+        Raises:
+            TryLater: it is not there yet, or the provider cannot be asked; OutcomeUnknown counts as the same.
+            Refused, Gone, Malformed: it cannot be had.
+        """
+
+
+@runtime_checkable
+class SyncsMailbox(FetchesParts, Protocol):
+    """A line whose provider keeps the subscriber's messages: listed once, then followed by what changes.
+
+    Nothing here deletes: what was answered can be asked again. Every call may raise ConsentRequired.
+    """
+
+    syncs_mailbox: bool  # False where its settings say that it is not
+    sync_interval: float  # seconds
+    history: bool  # messages that are older than the consent are published as well
+
+    async def prepare_mailbox(self) -> None:
+        """Have the provider make the store ready.
+
+        Raises:
+            NotReady: it is being made ready; ask again after `after` seconds.
+            TryLater: the provider cannot be asked.
+        """
+
+    async def list_mail(self, offset: int, limit: int, *, unread: bool = False) -> MailPage:
+        """A page of the store, newest first; raises NotReady, TryLater, Malformed."""
+
+    async def fetch_changes(self, cursor: str) -> MailChanges:
+        """What changed since `cursor`; raises CursorInvalid, NotReady, TryLater, Malformed."""
+
+    async def fetch_mail(self, ref: str) -> RawAnswer:
+        """One message, as bytes; raises Gone where it is no more, TryLater."""
+
+    def read_mail(self, ref: str, raw: RawAnswer) -> Mail:
+        """The message's meaning: its parts are listed, and not fetched; raises Malformed."""
+
+
+@runtime_checkable
+class ManagesMailbox(SyncsMailbox, Protocol):
+    """A line whose messages can be looked at and changed on request. Doing it twice does no harm."""
+
+    async def get_mail(self, ref: str) -> StoredMail:
+        """One message with its flags; raises Gone."""
+
+    async def update_mail(self, ref: str, *, is_unread: bool) -> None:
+        """Mark a message as read or unread; raises Gone."""
+
+    async def delete_mail(self, ref: str) -> None:
+        """Delete a message; one that is gone already is fine."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentStanding:
+    """Whether a subscriber has agreed: since when, and until when it can be renewed without asking again."""
+
+    given: bool
+    since: datetime | None = None
+    renewable_until: datetime | None = None
+    reason: str | None = None  # why there is none: "never_given", "refused", "withdrawn", "expired", "revoked"
+
+
+@runtime_checkable
+class NeedsConsent(Protocol):
+    """A line that works only while its subscriber agrees, in a browser, on a page of the provider's."""
+
+    def consent_url(self, redirect_uri: str, state: str) -> str:
+        """The address that the subscriber has to open; the provider sends the browser back to `redirect_uri`."""
+
+    async def take_consent(self, code: str, redirect_uri: str) -> str:
+        """Exchange the code that came back, check that the subscriber is the line's, and keep the tokens.
+
+        Says in a few words what was found.
+
+        Raises:
+            Refused: the code is not taken (any more), or the subscriber is another: nothing was kept.
+            TryLater, OutcomeUnknown: the provider cannot be asked; the subscriber has to begin again.
+        """
+
+    async def consent(self) -> ConsentStanding:
+        """How consent stands, from what is kept; asks nobody."""
+
+    async def revoke_consent(self) -> None:
+        """Give the tokens back to the provider and forget them; raises TryLater where the provider did not hear."""
 
 
 @runtime_checkable
