@@ -1,10 +1,10 @@
-"""Where a line's web hooks arrive: `/hooks/<line>/<secret>/<event>`, and which secrets are taken.
+"""Where a line is called: `/hooks/<line>/<secret>/<event>`, `/consent/<line>/<secret>`; and which secrets are taken.
 
 AT&T signs nothing, so the path is the proof. A secret comes from the settings or is made once and kept in the
 journal; after a change the former one is still taken for 72 hours, for that is how long AT&T repeats a hook.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -59,6 +59,14 @@ def hook_prefix(public_url: str, line: str) -> str:
     return f"{public_url}/hooks/{line}/"
 
 
-def hook_addresses(public_url: str, line: str, secret: str, events: tuple[str, ...]) -> Mapping[str, str]:
-    """The address for each event."""
-    return {event: f"{hook_prefix(public_url, line)}{secret}/{event}" for event in events}
+def hook_addresses(
+    public_urls: Sequence[str], line: str, secret: str, events: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Each event with its address at each public address; with none of those, with the path alone."""
+    prefixes = [hook_prefix(public_url, line) for public_url in public_urls or ("",)]
+    return tuple((event, f"{prefix}{secret}/{event}") for event in events for prefix in prefixes)
+
+
+def consent_address(public_urls: Sequence[str], line: str, secret: str) -> str:
+    """Where the provider sends the subscriber's browser back to; without a public address, the path alone."""
+    return f"{next(iter(public_urls), '')}/consent/{line}/{secret}"

@@ -113,13 +113,20 @@ class Body(BaseModel):
 
 
 class MediaBody(BaseModel):
-    """One attachment."""
+    """One attachment: its bytes, or the name of a file below the setting `media.folder`."""
 
     model_config = Body.model_config
 
     content_type: Annotated[str, Field(pattern=_MEDIA_TYPE)]
     filename: Annotated[str, Field(max_length=255), AfterValidator(_printable)] | None = None
-    data: Annotated[bytes, BeforeValidator(_base64)]
+    data: Annotated[bytes, BeforeValidator(_base64)] | None = None
+    file: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_printable)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_or_the_other(self) -> Self:
+        if (self.data is None) is (self.file is None):
+            raise _wrong("should have either `data` (base64) or `file` (below the setting `media.folder`)")
+        return self
 
 
 class SendBody(Body):
@@ -153,6 +160,26 @@ class AboutBody(Body):
     """A command about an earlier request: `cancel`, `lookup`."""
 
     id: RequestId
+
+
+class ListBody(Body):
+    """A command to show a page of a subscriber's messages."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    offset: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    unread: bool = False
+
+
+class MailBody(Body):
+    """A command about one message that the provider keeps: `get`, `delete`."""
+
+    message_id: Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_printable)]
+
+
+class UpdateBody(MailBody):
+    """A command to mark a message."""
+
+    is_unread: bool
 
 
 def usable_id(value: Any) -> str | None:

@@ -11,17 +11,33 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from relay.bus.bodies import AboutBody, SendBody, explain, usable_id, usable_metadata, usable_ref
+from relay.bus.bodies import (
+    AboutBody,
+    Body,
+    ListBody,
+    MailBody,
+    SendBody,
+    UpdateBody,
+    explain,
+    usable_id,
+    usable_metadata,
+    usable_ref,
+)
 from relay.bus.delivery import Delivery
 from relay.bus.payloads import valid_traceparent
 from relay.bus.requests import (
+    Asked,
     BadCommand,
     CancelCommand,
     CheckCommand,
     Command,
     CommandRules,
+    DeleteCommand,
+    GetCommand,
+    ListCommand,
     LookupCommand,
     SendCommand,
+    UpdateCommand,
 )
 from relay.domain.addresses import Address, AddressKind, InvalidAddress, outbound
 from relay.domain.errors import ErrorCode, Problem
@@ -74,11 +90,13 @@ class _Reading:
 
     def command(self) -> Command:
         self.parse()
-        if self.delivery.verb in ("send", "check"):
-            return self._send()
-        body = self._validated(AboutBody)
-        kind = CancelCommand if self.delivery.verb == "cancel" else LookupCommand
-        return kind(self.delivery.line, self.delivery.client, body.id, body.ref, self._reply())
+        match self.delivery.verb:
+            case "send" | "check":
+                return self._send()
+            case "cancel" | "lookup":
+                return self._about_a_request()
+            case verb:
+                return self._about_the_mailbox(verb)
 
     def bad(self, problem: Problem) -> BadCommand:
         """The answer's ingredients, from whatever was read before the problem was met."""
@@ -113,6 +131,25 @@ class _Reading:
         except ValidationError as error:
             raise _Bad(explain(error, model)) from None
 
+    def _about_a_request(self) -> CancelCommand | LookupCommand:
+        body = self._validated(AboutBody)
+        kind = CancelCommand if self.delivery.verb == "cancel" else LookupCommand
+        return kind(self.delivery.line, self.delivery.client, body.id, body.ref, self._reply())
+
+    def _about_the_mailbox(self, verb: str) -> Command:
+        if verb == "list":
+            page = self._validated(ListBody)
+            return ListCommand(self._asked(page), page.limit, page.offset, page.unread)
+        if verb == "update":
+            change = self._validated(UpdateBody)
+            return UpdateCommand(self._asked(change), change.message_id, change.is_unread)
+        body = self._validated(MailBody)
+        kind = GetCommand if verb == "get" else DeleteCommand
+        return kind(self._asked(body), body.message_id)
+
+    def _asked(self, body: Body) -> Asked:
+        return Asked(self.delivery.line, self.delivery.client, body.ref, self._reply())
+
     def _send(self) -> SendCommand | CheckCommand:
         body = self._validated(SendBody)
         recipients = _recipients(body.to, self.rules)
@@ -132,7 +169,7 @@ class _Reading:
             to=to,
             text=body.text if body.text and body.text.strip() else None,
             subject=body.subject,
-            media=tuple(Media(each.content_type, each.filename, each.data) for each in body.media),
+            media=tuple(Media(each.content_type, each.filename, each.data or b"", each.file) for each in body.media),
             group=body.group,
             send_at=body.send_at,
             expires_at=expires_at,

@@ -60,6 +60,54 @@ class LookupCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Where the answer to a command about the subscriber's message store goes."""
+
+    line: str
+    client: str | None
+    ref: str | None
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class ListCommand:
+    """To show a page of the messages that the provider keeps, newest first."""
+
+    asked: Asked
+    limit: int
+    offset: int
+    unread: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GetCommand:
+    """To show one message. `message_id` is relay's id, as published, or the provider's."""
+
+    asked: Asked
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateCommand:
+    """To mark a message as read or unread."""
+
+    asked: Asked
+    message_id: str
+    is_unread: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteCommand:
+    """To delete a message."""
+
+    asked: Asked
+    message_id: str
+
+
+MailboxCommand = ListCommand | GetCommand | UpdateCommand | DeleteCommand
+
+
+@dataclass(frozen=True, slots=True)
 class BadCommand:
     """What cannot be done, with as much of it as could be read, for the answer."""
 
@@ -73,4 +121,4 @@ class BadCommand:
     reply: Reply
 
 
-Command = SendCommand | CheckCommand | CancelCommand | LookupCommand | BadCommand
+Command = SendCommand | CheckCommand | CancelCommand | LookupCommand | MailboxCommand | BadCommand

@@ -46,11 +46,12 @@ class MessageClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One attachment."""
+    """One attachment. `file` is where its bytes are still to be taken from, when a request is accepted."""
 
     content_type: str
     filename: str | None
     data: bytes = field(repr=False)
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

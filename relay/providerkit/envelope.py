@@ -1,7 +1,7 @@
 """An error body -> what the provider says in it: the GSMA `RequestError` envelope, or OAuth's `error`.
 
 Every variant that was seen is read: either case, the fields directly under `RequestError`, `Variables` as text, list
-or missing. What is no such envelope (HTML of a gateway, nothing at all) is None: reading an error never fails.
+or missing, in JSON or XML. What is no such envelope (HTML of a gateway, nothing at all) is None: reading an error never fails.
 """
 
 import re
@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.domain.errors import ProviderDetail
+from relay.providerkit.folding import folded
 from relay.providerkit.http import HttpAnswer
 from relay.providerkit.outcome import provider_detail
-from relay.providerkit.parse import Unreadable, as_id, as_list, folded_json
+from relay.providerkit.parse import Unreadable, as_id, as_list
 
 _PLACEHOLDER = re.compile(r"%([1-9])")
 # Only a field's name is put into a text: a variable may also be a number or a piece of a message.
@@ -35,7 +36,7 @@ class Complaint:
 def complaint(answer: HttpAnswer) -> Complaint | None:
     """What the answer's body complains of; None where it carries no error envelope."""
     try:
-        value = folded_json(answer.body)
+        value = folded(answer.body, answer.content_type)
     except Unreadable:
         return None
     if not isinstance(value, dict):

@@ -28,19 +28,20 @@ class Unreadable(ValueError):  # noqa: N818 - it says what the value is
     """A value is not what it must be. Says where and what was expected, never what was found."""
 
 
-def understood(raw: bytes, what: str, read: Callable[[Any], T]) -> T:
-    """What `read` makes of the folded JSON value in `raw`.
+def understood(raw: bytes, what: str, read: Callable[[Any], T], fold: Callable[[bytes], Any] | None = None) -> T:
+    """What `read` makes of the folded value in `raw`.
 
     Args:
         raw: a body, as it came.
         what: names the body in the error, as in "a send answer".
         read: gets the value with its keys folded; raises Unreadable.
+        fold: gives that value, or raises Unreadable; JSON where it is not given.
 
     Raises:
-        Malformed: no JSON, or `read` could not read it.
+        Malformed: no JSON (or whatever `fold` wants), or `read` could not read it.
     """
     try:
-        return read(folded_json(raw))
+        return read((fold or folded_json)(raw))
     except Unreadable as error:
         raise Malformed(f"{what}: {error}", raw) from None
 

@@ -16,7 +16,8 @@ from relay.providerkit.spec import FetchesInbox, LineContext, Sends
 PIGEON = '''
 """Carrier pigeons: a provider that relay has never heard of."""
 
-from relay.domain.messages import CallAnswer, Handover, OutboundCall, Plan
+from relay.domain.addresses import AddressKind
+from relay.domain.messages import CallAnswer, Handover, Plan
 from relay.domain.states import Fact
 from relay.providerkit.spec import LineContext, LineSettings, Provider
 
@@ -28,6 +29,7 @@ class PigeonSettings(LineSettings):
 
 class PigeonLine:
     provider = "pigeon"
+    takes = frozenset({AddressKind.E164})
 
     def __init__(self, context):
         self.alias = context.alias
@@ -38,7 +40,7 @@ class PigeonLine:
     async def aclose(self):
         pass
 
-    def plan(self, text, media, subject):
+    def plan(self, content):
         return Plan(encoding="ink", segments=1, recipients_per_call=1)
 
     async def send(self, call):

@@ -159,7 +159,7 @@ async def test_what_mqtt_5_says_beside_the_payload_is_handed_on(broker: Mosquitt
 
 async def test_a_line_hears_every_verb_with_and_without_a_client(broker: Mosquitto, logs: Logs) -> None:
     """All commands of the contract arrive, and those of another relay's lines do not."""
-    topics = [f"relay/line/alerts/{verb}{end}" for verb in ("send", "check", "cancel", "lookup") for end in ("", "/c")]
+    topics = [f"relay/line/alerts/{verb}{end}" for verb in VERBS for end in ("", "/c")]
     async with make_bus(broker.url) as bus, Ear(broker) as ear:
         await logs.until("bus.online")
         await ear.say("relay/line/foreign/send", b"{}")
@@ -169,7 +169,7 @@ async def test_a_line_hears_every_verb_with_and_without_a_client(broker: Mosquit
         for delivery in heard:
             delivery.ack()
     assert [(each.verb, each.client) for each in heard] == [
-        (verb, client) for verb in ("send", "check", "cancel", "lookup") for client in (None, "c")
+        (verb, client) for verb in VERBS for client in (None, "c")
     ]
     assert {each.line for each in heard} == {"alerts"}
 

@@ -11,14 +11,20 @@ from hypothesis import strategies as st
 from relay.bus.commands import read_command, unanswered
 from relay.bus.delivery import CommandProperties, Delivery
 from relay.bus.requests import (
+    Asked,
     BadCommand,
     CancelCommand,
     CheckCommand,
     Command,
     CommandRules,
+    DeleteCommand,
+    GetCommand,
+    ListCommand,
     LookupCommand,
     SendCommand,
+    UpdateCommand,
 )
+from relay.bus.topics import VERBS
 from relay.domain.addresses import AddressKind
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Media, MessageClass, OnUncertain, Priority, Reply
@@ -151,7 +157,7 @@ def test_json_that_is_no_object_says_so(payload: bytes) -> None:
         ({"text": 1}, "`text` should be a valid string"),
         ({"text": " \n"}, "`text` should have something to say, or `media` at least one attachment"),
         ({"text": None}, "`text` should have something to say, or `media` at least one attachment"),
-        ({"media": [{"content_type": "image/png"}]}, "`media[0].data` is required"),
+        ({"media": [{"content_type": "image/png"}]}, "`media[0]` should have either `data` (base64) or `file`"),
         ({"media": [{"content_type": "image/png", "data": "@"}]}, "`media[0].data` should be base64"),
         ({"media": [{"content_type": "png", "data": ""}]}, "`media[0].content_type` should match pattern"),
         ({"media": [{"dat": ""}]}, "unknown field `media[0].dat`: did you mean `data`?"),
@@ -321,6 +327,59 @@ def test_media_can_stand_without_a_text() -> None:
     assert (sent(body).request.text, sent(body).request.media[0].data) == (None, b"hi")
 
 
+def test_media_may_name_a_file_instead_of_bringing_its_bytes() -> None:
+    """Which is taken from the folder of the settings when the request is accepted."""
+    found = sent({"to": "2065550123", "media": [{"content_type": "image/png", "file": "maps/a.png"}]}).request
+    assert found.media == (Media("image/png", None, b"", "maps/a.png"),)
+
+
+@pytest.mark.parametrize("more", [{}, {"data": "YQ==", "file": "a.png"}], ids=["neither", "both"])
+def test_media_has_bytes_or_a_file(more: dict[str, str]) -> None:
+    """Not both, and not neither."""
+    code, detail = bad({"to": "2065550123", "media": [{"content_type": "image/png", **more}]})
+    assert code == "invalid_request"
+    assert detail.startswith("`media[0]` should have either `data`")
+
+
+ASKED = Asked("alerts", "web", "r", Reply())
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "command"),
+    [
+        ("list", {"ref": "r"}, ListCommand(ASKED, 50, 0, unread=False)),
+        ("list", {"ref": "r", "limit": 5, "offset": 10, "unread": True}, ListCommand(ASKED, 5, 10, unread=True)),
+        ("get", {"ref": "r", "message_id": "m|1"}, GetCommand(ASKED, "m|1")),
+        ("update", {"ref": "r", "message_id": "m", "is_unread": False}, UpdateCommand(ASKED, "m", is_unread=False)),
+        ("delete", {"ref": "r", "message_id": "m"}, DeleteCommand(ASKED, "m")),
+    ],
+    ids=["list", "list-a-page", "get", "update", "delete"],
+)
+def test_commands_about_a_message_store_are_understood(verb: str, body: dict[str, Any], command: Command) -> None:
+    """With the defaults of the contract."""
+    assert read(body, verb) == command
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "said"),
+    [
+        ("list", {"limit": 501}, "`limit` should be less than or equal to 500"),
+        ("list", {"limit": "5"}, "`limit` should be a valid integer"),
+        ("list", {"offset": -1}, "`offset` should be greater than or equal to 0"),
+        ("get", {}, "`message_id` is required"),
+        ("get", {"id": "m"}, "unknown field `id`: known are ref, message_id"),
+        ("update", {"message_id": "m"}, "`is_unread` is required"),
+        ("update", {"message_id": "m", "is_unread": "no"}, "`is_unread` should be a valid boolean"),
+        ("delete", {"message_id": ""}, "`message_id` should have at least 1 character"),
+    ],
+)
+def test_a_mistake_about_a_message_store_is_named(verb: str, body: dict[str, Any], said: str) -> None:
+    """By its field, and with what would be right."""
+    code, detail = bad(body, verb=verb)
+    assert code == "invalid_request"
+    assert said in detail
+
+
 def test_equal_payloads_have_equal_digests() -> None:
     """Order of fields, `ref`, nulls and MQTT properties do not count; everything else does."""
     digest = sent({"to": "2065550123", "text": "a", "metadata": {"x": 1, "y": 2}}).request.digest
@@ -344,14 +403,14 @@ def test_the_text_of_a_request_is_not_in_its_repr() -> None:
     assert "2065550123" not in shown
 
 
-@given(st.binary(), st.sampled_from(["send", "check", "cancel", "lookup"]))
+@given(st.binary(), st.sampled_from(VERBS))
 def test_any_bytes_are_a_command_or_a_problem(payload: bytes, verb: str) -> None:
     """Reading never raises."""
     command = read(payload, verb)
     assert isinstance(command, Command)
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), JSON) | JSON, st.sampled_from(["send", "check", "cancel", "lookup"]))
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON) | JSON, st.sampled_from(VERBS))
 @example({**PLAIN, "text": "\ud800"}, "send")
 @example({**PLAIN, "metadata": {"": {"": [1e308]}}}, "send")
 def test_any_json_is_a_command_or_a_problem_with_a_reason(body: Any, verb: str) -> None:
