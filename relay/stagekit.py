@@ -1,4 +1,4 @@
-"""What stages share: a step, a rest between steps, and a window of work in flight that refills."""
+"""What stages share: what they stand on, a step, a rest between steps, and a window of work in flight that refills."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -7,6 +7,30 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from relay.clock import Clock
+from relay.domain.errors import ConsentRequired
+from relay.ids import Ids
+from relay.journal import Journal
+from relay.providerkit.spec import Line, NeedsConsent
+from relay.telemetry.health import LineBoard, state_after
+
+CONSENT_PAUSE = 60.0  # seconds between two looks whether a consent that is missing has come
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a stage stands on.
+
+    Attributes:
+        journal: where stages meet.
+        board: shows how the lines stand.
+        clock: relay's time.
+        ids: chance, for waits that are spread.
+    """
+
+    journal: Journal
+    board: LineBoard
+    clock: Clock
+    ids: Ids
 
 
 class Bell(Protocol):
@@ -115,3 +139,43 @@ class Stage:
 
     async def drain(self, seconds: float) -> None:
         """Finish what is in flight within so many real seconds, after the last step."""
+
+
+class ConsentGate:
+    """Holds one stage of a line back while its subscriber does not agree; nothing is asked of the provider then.
+
+    Whoever takes a consent rings the bell `consent:<line>`.
+
+    Args:
+        line: the line.
+        part: the name under which the stage reports to the board.
+        standing: what the stage stands on.
+    """
+
+    def __init__(self, line: Line, part: str, standing: Standing) -> None:
+        self._line = line
+        self._part = part
+        self._board = standing.board
+        self._bell = standing.journal.listen(f"consent:{line.alias}")
+        self._shut = False
+        self._owed = False
+
+    def shut(self, error: ConsentRequired) -> None:
+        """The provider, or the line itself, says that there is no consent."""
+        self._board.report(self._line.alias, self._part, state_after(error), error.problem.code)
+        # One rest at least, whatever the line thinks of its consent: a stage must never spin.
+        self._shut = self._owed = True
+
+    async def rest(self) -> Rest | None:
+        """The rest that the stage has to take now; None where it may go on."""
+        if not self._shut:
+            return None
+        if not self._owed and await self._is_given():
+            self._shut = False
+            self._board.clear(self._line.alias, self._part)
+            return None
+        self._owed = False
+        return Rest(CONSENT_PAUSE, self._bell)
+
+    async def _is_given(self) -> bool:
+        return not isinstance(self._line, NeedsConsent) or (await self._line.consent()).given

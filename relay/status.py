@@ -1,14 +1,16 @@
 """How the node stands: for its retained topics, and for `relay status`."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from relay import __version__
 from relay.bus.mqtt import Bus
-from relay.clock import Clock
-from relay.journal import Journal
+from relay.providerkit.spec import Line, NeedsConsent, SyncsMailbox
 from relay.settings import Settings
-from relay.telemetry.health import LineBoard, LineHealth, LineState
+from relay.stagekit import Standing
+from relay.telemetry.health import LineHealth, LineState
 
 _IN_ORDER = frozenset({LineState.READY, LineState.THROTTLED})
 
@@ -18,18 +20,18 @@ class NodeStatus:
 
     Args:
         settings: the node's name and lines.
-        clock: relay's time.
-        journal: counts what waits.
-        board: how the lines stand.
+        standing: relay's time, the journal that counts what waits, and how the lines stand.
+        lines: every line, by alias.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, journal: Journal, board: LineBoard) -> None:
+    def __init__(self, settings: Settings, standing: Standing, lines: Mapping[str, Line]) -> None:
         self._settings = settings
-        self._clock = clock
-        self._journal = journal
-        self._board = board
+        self._clock = standing.clock
+        self._journal = standing.journal
+        self._board = standing.board
+        self._lines = lines
         self._bus: Bus | None = None
-        self._started = clock.now()
+        self._started = self._clock.now()
         self._since = self._started
         self._state = ""
         self._deaf = False
@@ -61,8 +63,22 @@ class NodeStatus:
                 "protocol": self._bus.protocol if self._bus else None,
             },
             "lines": {line: health.as_body() for line, health in self._board.all().items()},
+            "consent": {alias: asdict(await line.consent()) for alias, line in self._consenting()},
+            "mailboxes": {alias: await self._mailbox(alias) for alias in self._with_mailbox()},
             "journal": await self._journal.queries.status(),
         }
+
+    def _consenting(self) -> "list[tuple[str, NeedsConsent]]":
+        return [(alias, line) for alias, line in self._lines.items() if isinstance(line, NeedsConsent)]
+
+    def _with_mailbox(self) -> list[str]:
+        lines = self._lines.items()
+        return [alias for alias, line in lines if isinstance(line, SyncsMailbox) and line.syncs_mailbox]
+
+    async def _mailbox(self, alias: str) -> dict[str, Any]:
+        """Since when the subscriber's messages are followed, and whether all that was there is known."""
+        standing = await self._journal.mailbox.standing(alias)
+        return {"since": standing.since, "followed": standing.cursor is not None}
 
     def _line_changed(self, line: str, health: LineHealth) -> None:
         if self._bus is not None:

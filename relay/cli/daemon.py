@@ -30,6 +30,20 @@ class Daemon:
         async with self._session.get(URL(path, encoded=True)) as answer:
             return _json_of(answer, await answer.read())
 
+    async def post(self, path: str, body: Any = None) -> Any:
+        """What the daemon says when it was asked to do something."""
+        async with self._session.post(URL(path, encoded=True), json=body or {}) as answer:
+            return _json_of(answer, await answer.read())
+
+    @asynccontextmanager
+    async def following(self, path: str, body: Any) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """What the daemon says, one after the other, when it was asked for something that takes a while."""
+        forever = aiohttp.ClientTimeout(total=None)
+        async with self._session.post(URL(path, encoded=True), json=body, timeout=forever) as answer:
+            if not answer.ok:
+                _json_of(answer, await answer.read())
+            yield _lines(answer)
+
     async def command(self, line: str, verb: str, payload: Any) -> dict[str, Any]:
         """The daemon's answer to a command."""
         asked = {"line": line, "verb": verb, "client": None, "payload": payload}
@@ -54,7 +68,8 @@ def _json_of(answer: aiohttp.ClientResponse, raw: bytes) -> Any:
 
 async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
     while line := await answer.content.readline():
-        yield from_json(line)
+        if line.strip():
+            yield from_json(line)
 
 
 def talk(socket: Path | None, conversation: Callable[[Daemon], Awaitable[T]]) -> T:

@@ -33,6 +33,12 @@ provider = "att-landline"
 base_url = "{base_url}"
 number = "+12065550100"
 session_file = "session"             # a file that holds: 00000000-0000-0000-0000-000000000000:1
+[lines.anna]                         # after `relay auth login anna`, whose page consents by itself
+provider = "att-inapp"
+base_url = "{base_url}"
+number = "+12065550150"
+app_key = "demo-inapp-key"
+app_secret_file = "inapp_secret"     # a file that holds: demo-inapp-secret
 
 Somebody texts the short code:
   curl {base_url}/_sim/handset -d '{{"from": "+12065550142", "to": "12345", "text": "Hello"}}'
@@ -84,7 +90,7 @@ def simulate_until_stopped(asked: Simulated) -> None:
         clock=LabClock(asked.speed, epoch, epoch) if asked.speed > 1 else SystemClock(),
         seed=asked.seed,
         ledger=asked.ledger,
-        modes={"att-sms": {"shape": asked.shape}},
+        modes={name: {"shape": asked.shape} for name in ("att-sms", "att-inapp")},
     )
 
     async def live() -> None:

@@ -35,17 +35,24 @@ def _show(found: dict[str, Any]) -> None:
     typer.echo()
     for text in table(_LINES, [_line(line, health) for line, health in found["lines"].items()]):
         typer.echo(text)
-    waiting = found["journal"]["lines"]
-    if waiting:
-        typer.echo()
-        for text in table(_WAITING, [_waits(line, counts) for line, counts in waiting.items()]):
-            typer.echo(text)
+    _show_table(_CONSENT, [_consent(line, standing) for line, standing in found["consent"].items()])
+    _show_table(_MAILBOX, [_mailbox(line, standing) for line, standing in found["mailboxes"].items()])
+    _show_table(_WAITING, [_waits(line, counts) for line, counts in found["journal"]["lines"].items()])
     typer.echo()
     for name, meaning in _COUNTS.items():
         typer.echo(f"{found['journal'][name]:>6} {meaning}")
 
 
+def _show_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    if rows:
+        typer.echo()
+        for text in table(head, rows):
+            typer.echo(text)
+
+
 _LINES = ("line", "state", "since", "last success", "provider discards from")
+_CONSENT = ("line", "consent", "since", "can be renewed until")
+_MAILBOX = ("line", "mailbox", "since")
 _WAITING = ("line", "calls waiting", "in flight", "followed", "oldest is due", "copies")
 _COUNTS = {
     "unpublished": "events wait for the bus",
@@ -59,6 +66,15 @@ def _line(line: str, health: dict[str, Any]) -> tuple[str, ...]:
     reason = f" ({health['reason']})" if health["reason"] else ""
     times = (moment(health[name]) for name in ("since", "last_success", "loss_at"))
     return (line, health["state"] + reason, *times)
+
+
+def _consent(line: str, standing: dict[str, Any]) -> tuple[str, ...]:
+    given = "given" if standing["given"] else f"run: relay auth login {line}"
+    return (line, given, moment(standing["since"]), moment(standing["renewable_until"]))
+
+
+def _mailbox(line: str, standing: dict[str, Any]) -> tuple[str, ...]:
+    return (line, "followed" if standing["followed"] else "not compared yet", moment(standing["since"]))
 
 
 def _waits(line: str, counts: dict[str, Any]) -> tuple[str, ...]:

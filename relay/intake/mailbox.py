@@ -75,7 +75,7 @@ class MailboxDesk:
                 return {"page": _page(await line.list_mail(command.offset, command.limit, unread=command.unread))}
             case GetCommand():
                 found = await line.get_mail(await self._ref(alias, command))
-                whole = await self._store.gather(alias, found.mail, patient=False)
+                whole = await self._store.gather(line, found.mail, patient=False)
                 return {"message": _message(replace(found, mail=whole))}
             case UpdateCommand():
                 await line.update_mail(await self._ref(alias, command), is_unread=command.is_unread)

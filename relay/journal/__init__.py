@@ -29,19 +29,25 @@ A thousand writers who wait together cost a few syncs: what was handed in while 
 """
 
 from relay.journal.answers import Answer
+from relay.journal.arrivals import Arrival
 from relay.journal.bells import Bell
 from relay.journal.calls import Recovered
-from relay.journal.failures import JournalError, JournalFull, JournalInUse, JournalTooNew, JournalUnusable
+from relay.journal.failures import JournalError, JournalFull, JournalInUse, JournalTooNew, JournalUnusable, UnknownAside
 from relay.journal.journal import Journal, JournalLimits
 from relay.journal.lab import lab_anchor
 from relay.journal.leases import Lease
 from relay.journal.looks import Look
+from relay.journal.mailbox import Changed, MailboxStanding
+from relay.journal.media import KeptMedia
 from relay.journal.memory import Memory
 from relay.journal.raw import KeptRaw, Understood
+from relay.journal.telling import message_body
 
 __all__ = [
     "Answer",
+    "Arrival",
     "Bell",
+    "Changed",
     "Journal",
     "JournalError",
     "JournalFull",
@@ -49,11 +55,15 @@ __all__ = [
     "JournalLimits",
     "JournalTooNew",
     "JournalUnusable",
+    "KeptMedia",
     "KeptRaw",
     "Lease",
     "Look",
+    "MailboxStanding",
     "Memory",
     "Recovered",
     "Understood",
+    "UnknownAside",
     "lab_anchor",
+    "message_body",
 ]

@@ -74,10 +74,10 @@ class Acceptance:
         request = self.request
         request_id = request.key or tx.ids.new()
         good = [place for place, refusal in enumerate(self.refusals) if refusal is None]
-        message_id = store_message(tx, request, request_id, open_copies=len(good))
-        waiting = State.QUEUED
-        if request.send_at is not None and request.send_at > tx.now:
-            waiting = State.SCHEDULED
+        later = request.send_at if request.send_at is not None and request.send_at > tx.now else None
+        given_at_once = later if self.plan.provider_waits else None
+        message_id = store_message(tx, request, request_id, open_copies=len(good), send_at=given_at_once)
+        waiting = State.SCHEDULED if later and not given_at_once else State.QUEUED
         calls = self._store_calls(tx, message_id, good)
         tx.execute(
             insert(copy), [self._copy(tx, message_id, place, calls, waiting) for place in range(len(request.to))]
@@ -90,7 +90,7 @@ class Acceptance:
     def _store_calls(self, tx: Transaction, message_id: str, places: Sequence[int]) -> dict[int, str]:
         """The call of each copy, by the copy's place in the request."""
         request, size = self.request, self.plan.recipients_per_call
-        due_at = max(request.send_at or tx.now, tx.now)
+        due_at = tx.now if self.plan.provider_waits else max(request.send_at or tx.now, tx.now)
         new = NewCall(request.line, message_id, request.priority.lane, due_at, self._expires_at(tx.now))
         calls: dict[int, str] = {}
         for start in range(0, len(places), size):

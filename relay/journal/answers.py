@@ -51,6 +51,7 @@ def result(outcome: str, request_id: str | None, ref: str | None, **known: Any) 
         "copies": [],
         "encoding": None,
         "segments": None,
+        "sent_as": None,
         "calls": None,
         "ref": ref,
         "error": None,
@@ -84,6 +85,7 @@ def accepted(
         copies=copies,
         encoding=plan.encoding,
         segments=plan.segments,
+        sent_as=plan.sent_as,
         calls=calls_needed(plan, refusals),
         metadata=request.metadata,
     )
@@ -95,8 +97,13 @@ def checked(request: SendRequest, plan: Plan, refusals: Sequence[Problem | None]
         {"to": address.value, **_first_status(refusal, Status.QUEUED)}
         for address, refusal in zip(request.to, refusals, strict=True)
     ]
-    counted = {"encoding": plan.encoding, "segments": plan.segments, "calls": calls_needed(plan, refusals)}
-    check = {"copies": copies, **counted, "sent_as": plan.sent_as}
+    counted = {
+        "encoding": plan.encoding,
+        "segments": plan.segments,
+        "sent_as": plan.sent_as,
+        "calls": calls_needed(plan, refusals),
+    }
+    check = {"copies": copies, **counted}
     return result("checked", request.key, request.ref, metadata=request.metadata, **counted, check=check)
 
 

@@ -23,7 +23,7 @@ class Bell:
 
 
 class Bells:
-    """Every bell, by name: `events`, `calls:<line>`, `raw:<line>`, `looks:<line>`."""
+    """Every bell, by name: `events`, `calls:<line>`, `raw:<line>`, `looks:<line>`, `arrivals:<line>`."""
 
     def __init__(self) -> None:
         self._own: defaultdict[str, Bell] = defaultdict(Bell)

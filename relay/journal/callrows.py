@@ -19,7 +19,8 @@ from sqlalchemy import Row, Update, bindparam, insert, select, update
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact, State
 from relay.journal.copies import Copy, Happening, copies_of, copies_where, happen
-from relay.journal.schema import call, call_expires, copy
+from relay.journal.outgoing import send_at_of
+from relay.journal.schema import call, call_expires, call_is_waiting, copy
 from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 
@@ -91,6 +92,11 @@ def recipients_of(tx: Transaction, row: Row[Any]) -> list[Copy]:
     return [by_ordinal[ordinal] for ordinal in row.recipients]
 
 
+def followed_from(tx: Transaction, message_id: str, handed_over_at: datetime) -> datetime:
+    """When what was handed over begins to be followed: once the provider sends it."""
+    return max(handed_over_at, send_at_of(tx, message_id) or handed_over_at)
+
+
 def settle(tx: Transaction, call_ids: Iterable[str | None]) -> None:
     """Put calls that were handed over where their copies say: followed, held or closed."""
     for call_id in sorted({call_id for call_id in call_ids if call_id}):
@@ -117,11 +123,20 @@ def close_waiting(tx: Transaction, ids: Sequence[str]) -> None:
     settle(tx, ids)
 
 
+def close_if_sent(tx: Transaction, ids: Sequence[str]) -> None:
+    """Take those of these calls that wait with nothing left to send from those that wait."""
+    waiting = [row.id for row in tx.execute(select(call.c.id).where(call_is_waiting, one_of(call.c.id, ids)))]
+    sent = [call_id for call_id in waiting if not any(one.waits for one in copies_of(tx, call_id))]
+    if sent:
+        close_waiting(tx, sent)
+
+
 def _settle(tx: Transaction, row: Row[Any], copies: Sequence[Copy]) -> None:
     if any(one.followed for one in copies):
         if row.stage != "followed" or row.handed_over_at is None:
             # Reports may tell of a call that was never answered: its copies are followed from when it began.
-            set_call(tx, row.id, stage="followed", handed_over_at=row.handed_over_at or row.began_at or tx.now)
+            began_at = row.handed_over_at or row.began_at or tx.now
+            set_call(tx, row.id, stage="followed", handed_over_at=followed_from(tx, row.message_id, began_at))
     elif any(one.state is State.UNCERTAIN for one in copies):
         set_call(tx, row.id, stage="held", look_at=None)
     else:

@@ -25,6 +25,7 @@ from relay.journal.writer import Writer
 
 LANES = tuple(sorted(priority.lane for priority in Priority))
 EXPIRED_AT_ONCE = 20
+EVIDENCE_WITHIN = 120.0  # seconds for which a resend waits after a start, where the provider shows what it was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,17 @@ class CallVerbs(OutcomeVerbs):
         self._reader = reader
         self._giving_back: set[asyncio.Future[None]] = set()
 
-    async def claim(self, line: str, owner: str) -> OutboundCall | None:
+    async def claim(self, line: str, owner: str, *, unseen: bool = False) -> OutboundCall | None:
         """The next call that is due, written down as begun by `owner` when this returns; None where none is due.
 
         What is past its expiry is ended first. A caller that is cancelled gives the call back.
+
+        Args:
+            line: whose call.
+            owner: who will make it.
+            unseen: the provider will show what it was given: its copies are to be looked for among sightings.
         """
-        claiming = asyncio.ensure_future(self._writer.run(lambda tx: _claim(tx, line, owner)))
+        claiming = asyncio.ensure_future(self._writer.run(lambda tx: _claim(tx, line, owner, unseen=unseen)))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -84,7 +90,7 @@ class CallVerbs(OutcomeVerbs):
 
         def operation(tx: Transaction) -> Recovered:
             rows = tx.execute(select(call).where(call_is_in_flight)).all()
-            uncertain = sum(unanswered(tx, row, problem) for row in rows)
+            uncertain = sum(unanswered(tx, row, problem, EVIDENCE_WITHIN if row.unseen else 0) for row in rows)
             return Recovered(len(rows), uncertain)
 
         return await self._writer.run(operation)
@@ -115,13 +121,13 @@ class CallVerbs(OutcomeVerbs):
         return await self._reader.run(read)
 
 
-def _claim(tx: Transaction, line: str, owner: str) -> OutboundCall | None:
+def _claim(tx: Transaction, line: str, owner: str, *, unseen: bool) -> OutboundCall | None:
     expire_calls(tx, EXPIRED_AT_ONCE, line)
     while (row := _first_due(tx, line)) is not None:
         waiting = [one for one in copies_of(tx, row.id) if one.waits]
         content = content_of(tx, row.message_id) if waiting else None
         if content is not None:
-            return _begin(tx, row, owner, waiting, content)
+            return _begin(tx, row, owner, waiting, content, unseen=unseen)
         happen(tx, [Happening(one, Fact.REFUSED, problem=_DAMAGED) for one in waiting])
         close_waiting(tx, [row.id])
     return None
@@ -136,7 +142,9 @@ def _first_due(tx: Transaction, line: str) -> Row[Any] | None:
     return None
 
 
-def _begin(tx: Transaction, row: Row[Any], owner: str, waiting: list[Copy], content: dict[str, Any]) -> OutboundCall:
+def _begin(
+    tx: Transaction, row: Row[Any], owner: str, waiting: list[Copy], content: dict[str, Any], *, unseen: bool
+) -> OutboundCall:
     copies = happen(tx, [Happening(one, Fact.CLAIMED, problem=one.problem, attempts=1) for one in waiting])
     set_call(
         tx,
@@ -146,6 +154,7 @@ def _begin(tx: Transaction, row: Row[Any], owner: str, waiting: list[Copy], cont
         attempts=row.attempts + 1,
         began_at=tx.now,
         recipients=[one.ordinal for one in copies],
+        unseen=int(unseen),
     )
     echo = echo_of(tx, row.message_id)
     return OutboundCall(
@@ -159,6 +168,7 @@ def _begin(tx: Transaction, row: Row[Any], owner: str, waiting: list[Copy], cont
         media=content["media"],
         group=content["group"],
         receipts=echo.receipts,
+        send_at=echo.send_at if echo.send_at is not None and echo.send_at > tx.now else None,
         trace=echo.reply.traceparent,
     )
 

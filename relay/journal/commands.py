@@ -80,6 +80,24 @@ class CommandVerbs:
         body = checked(request, plan, refusals)
         return await self._writer.run(lambda tx: answer(tx, asker, body), brings=0)
 
+    async def told(
+        self,
+        line: str,
+        client: str | None,
+        ref: str | None,
+        reply: Reply,
+        outcome: str,
+        *,
+        request_id: str | None = None,
+        **known: Any,
+    ) -> Answer:
+        """Answer a command that was done outside the journal, such as a look into a mailbox.
+
+        `outcome` is `done` or `found`; `known` has what the answer says besides, such as `page` or `message`.
+        """
+        body = result(outcome, request_id, ref, **known)
+        return await self._writer.run(lambda tx: answer(tx, Asker(line, client, reply), body), brings=0)
+
     async def lookup(self, line: str, client: str | None, key: str, ref: str | None, reply: Reply) -> Answer:
         """Answer with a request's copies as they stand now."""
 

@@ -40,6 +40,7 @@ class Copy:
     provider_status: str | None
     provider_code: str | None
     problem: Problem | None
+    unseen: bool
 
     @property
     def waits(self) -> bool:
@@ -57,6 +58,7 @@ class Happening:
     """A fact about a copy, with what the provider said and what went wrong.
 
     `remote_ref`: the id under which reports will speak of this copy alone. `attempts`: how many calls begin with it.
+    `unseen`: the provider may show it, and has not; so it is with every call that was not answered.
     """
 
     copy: Copy
@@ -65,6 +67,7 @@ class Happening:
     problem: Problem | None = None
     remote_ref: str | None = None
     attempts: int = 0
+    unseen: bool = False
 
 
 def happen(tx: Transaction, happenings: Iterable[Happening]) -> list[Copy]:
@@ -84,21 +87,21 @@ def happen(tx: Transaction, happenings: Iterable[Happening]) -> list[Copy]:
     return [move.after for move in moved]
 
 
-def copies_where(tx: Transaction, *conditions: Any) -> list[Copy]:
-    """The copies for which `conditions` hold, in the order of their request."""
-    rows = tx.execute(select(copy).where(*conditions).order_by(copy.c.message_id, copy.c.ordinal))
-    return [_copy(row) for row in rows]
+def copies_where(tx: Transaction, *conditions: Any, limit: int | None = None) -> list[Copy]:
+    """The copies for which `conditions` hold, in the order of their request, those of the oldest first."""
+    rows = tx.execute(select(copy).where(*conditions).order_by(copy.c.message_id, copy.c.ordinal).limit(limit))
+    return [copy_from(row) for row in rows]
 
 
 def copies_of(tx: Transaction, call_id: str) -> list[Copy]:
     """The copies of a call, in the order of their request."""
-    return [_copy(row) for row in tx.execute(_OF_CALL, {"this": call_id})]
+    return [copy_from(row) for row in tx.execute(_OF_CALL, {"this": call_id})]
 
 
 def copy_of(tx: Transaction, line: str, ref: str) -> Copy | None:
     """The copy of which the provider speaks as `ref` on this line."""
     row = tx.execute(_OF_REF, {"here": line, "ref": ref}).first()
-    return row and _copy(row)
+    return row and copy_from(row)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ def _move(one: Happening, echoes: _Echoes) -> _Move:
         provider_status=one.word.status,
         provider_code=one.word.code,
         problem=one.problem,
+        unseen=before.unseen or one.unseen or one.fact is Fact.UNANSWERED,
     )
     return _Move(before, after, what, one.word)
 
@@ -170,6 +174,7 @@ def _row(tx: Transaction, after: Copy) -> dict[str, Any]:
         "provider_code": after.provider_code,
         "problem": after.problem.as_body() if after.problem else None,
         "changed_at": tx.now,
+        "unseen": int(after.unseen),
     }
 
 
@@ -212,7 +217,8 @@ def _by_message(moves: Iterable[_Move]) -> dict[str, list[_Move]]:
     return messages
 
 
-def _copy(row: Any) -> Copy:
+def copy_from(row: Any) -> Copy:
+    """A row of `copy`."""
     return Copy(
         id=row.id,
         message_id=row.message_id,
@@ -227,6 +233,7 @@ def _copy(row: Any) -> Copy:
         provider_status=row.provider_status,
         provider_code=row.provider_code,
         problem=problem_in(row.problem),
+        unseen=bool(row.unseen),
     )
 
 
@@ -258,6 +265,7 @@ _UPDATE = (
                 copy.c.provider_code,
                 copy.c.problem,
                 copy.c.changed_at,
+                copy.c.unseen,
             )
         }
     )

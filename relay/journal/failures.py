@@ -13,6 +13,10 @@ class JournalFull(JournalError):  # noqa: N818 - it says what is to be answered
         self.waiting = waiting
 
 
+class UnknownAside(JournalError):  # noqa: N818 - as above
+    """Nothing of this id waits for a person, or not in a form that can be taken up again. Nothing was changed."""
+
+
 class JournalUnusable(JournalError):  # noqa: N818 - as above
     """The journal cannot be opened, read or written. What was asked for may or may not be on disk."""
 

@@ -12,13 +12,17 @@ from sqlalchemy.exc import ArgumentError
 from relay.clock import Clock, SystemClock
 from relay.domain.states import State
 from relay.ids import Ids
+from relay.journal.arrivals import ArrivalVerbs
 from relay.journal.bells import Bell, Bells
 from relay.journal.calls import CallVerbs
 from relay.journal.commands import CommandVerbs
+from relay.journal.dead import DeadVerbs
 from relay.journal.events import EventVerbs
 from relay.journal.failures import JournalUnusable
 from relay.journal.leases import LeaseVerbs
 from relay.journal.looks import LookVerbs
+from relay.journal.mailbox import MailboxVerbs
+from relay.journal.media import MediaVerbs
 from relay.journal.memory import Memory
 from relay.journal.queries import QueryVerbs
 from relay.journal.raw import RawVerbs
@@ -69,7 +73,11 @@ class Journal:
         self.commands = CommandVerbs(writer, most_waiting=limits.waiting_copies)
         self.calls = CallVerbs(writer, reader)
         self.looks = LookVerbs(writer, reader, clock)
+        self.mailbox = MailboxVerbs(writer, reader)
+        self.arrivals = ArrivalVerbs(writer, reader, clock)
+        self.media = MediaVerbs(writer, reader, clock)
         self.events = EventVerbs(writer, reader)
+        self.dead = DeadVerbs(writer, reader)
         self.leases = LeaseVerbs(writer, real)
         self.upkeep = UpkeepVerbs(writer)
         self.queries = QueryVerbs(reader)
@@ -146,8 +154,15 @@ class Journal:
         return Memory(owner, self._core.writer, self._core.reader)
 
     def bell(self, name: str) -> Bell:
-        """What rings after a commit that brought work: `events`, `calls:<line>`, `raw:<line>`, `looks:<line>`."""
+        """What rings after a commit that brought work.
+
+        The names: `events`, `calls:<line>`, `raw:<line>`, `looks:<line>`, `arrivals:<line>`.
+        """
         return self._core.bells.bell(name)
+
+    def ring(self, name: str) -> None:
+        """Ring a bell, and all that listen to it, for what happened outside of the journal."""
+        self._core.bells.ring([name])
 
     def listen(self, name: str) -> Bell:
         """A bell of one's own that rings with `bell(name)`, for as long as it is kept."""

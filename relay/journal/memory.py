@@ -1,6 +1,6 @@
 """A small durable memory for each owner: a line's tokens and cursors, secrets, the lab's anchor."""
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from relay.journal.reader import Reader
 from relay.journal.schema import memory
@@ -30,3 +30,8 @@ class Memory:
                 tx.execute(insert(memory), [{"owner": self._owner, "key": key, "value": value}])
 
         await self._writer.run(operation)
+
+    async def drop(self, key: str) -> None:
+        """Forget what was put under `key`; where nothing was, nothing happens."""
+        here = delete(memory).where(memory.c.owner == self._owner, memory.c.key == key)
+        await self._writer.run(lambda tx: tx.execute(here).rowcount)

@@ -12,10 +12,11 @@ from relay.domain.receipts import ProviderWord
 from relay.domain.schedule import RETRY_SEND
 from relay.domain.states import Fact, State
 from relay.journal.announce import SetAside, notice, set_aside
-from relay.journal.callrows import fenced, move_copies, recipients_of, set_call, settle, wait_again
+from relay.journal.callrows import fenced, followed_from, move_copies, recipients_of, set_call, settle, wait_again
 from relay.journal.copies import Copy, Happening, happen
 from relay.journal.outgoing import echo_of
 from relay.journal.reports import unpark
+from relay.journal.sightings import match_waiting
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
@@ -96,13 +97,18 @@ class OutcomeVerbs:
 
         return await self._writer.run(operation)
 
-    async def unanswered(self, call_id: str, owner: str, problem: Problem) -> bool:
-        """It was written and not answered usably: its copies are uncertain, and the request's wish is done."""
+    async def unanswered(
+        self, call_id: str, owner: str, problem: Problem, *, evidence_within: float | None = None
+    ) -> bool:
+        """It was written and not answered usably: its copies are uncertain, and the request's wish is done.
+
+        `evidence_within`: seconds for which a resend waits, so that a sighting can come first.
+        """
 
         def operation(tx: Transaction) -> bool:
             row = fenced(tx, call_id, owner)
             if row is not None:
-                unanswered(tx, row, problem)
+                unanswered(tx, row, problem, evidence_within or 0)
             return row is not None
 
         return await self._writer.run(operation)
@@ -118,12 +124,15 @@ def release(tx: Transaction, call_id: str, owner: str, delay: float) -> bool:
     return True
 
 
-def unanswered(tx: Transaction, row: Row[Any], problem: Problem) -> int:
+def unanswered(tx: Transaction, row: Row[Any], problem: Problem, evidence_within: float = 0) -> int:
     """Judge a call that was not answered; gives how many copies are uncertain and stay so."""
-    doubtful = [Happening(one, Fact.UNANSWERED, problem=problem) for one in recipients_of(tx, row)]
-    copies = _decide(tx, row, happen(tx, doubtful), problem)
+    happen(tx, [Happening(one, Fact.UNANSWERED, problem=problem) for one in recipients_of(tx, row)])
+    # What was seen already need not be guessed.
+    match_waiting(tx, row.line)
+    copies = _decide(tx, row, recipients_of(tx, row), problem)
     if any(one.waits for one in copies):
-        wait_again(tx, row, tx.now + timedelta(seconds=RETRY_SEND.delay(max(row.attempts, 1), tx.ids.chance.random())))
+        pause = RETRY_SEND.delay(max(row.attempts, 1), tx.ids.chance.random())
+        wait_again(tx, row, tx.now + timedelta(seconds=max(pause, evidence_within)))
     else:
         set_call(tx, row.id, stage="followed", owner=None)
         settle(tx, [row.id])
@@ -136,7 +145,7 @@ def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first
         return False
     recipients = recipients_of(tx, row)
     told = [
-        Happening(one, handover.fact, _word(answer.ref, handover), handover.problem, handover.ref)
+        _handed(one, answer.ref, handover, unseen=bool(row.unseen))
         for one, handover in zip(recipients, answer.handovers, strict=True)
     ]
     copies = happen(tx, told)
@@ -144,22 +153,31 @@ def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first
         tx, row, copies, Problem(ErrorCode.UNCERTAIN, "the provider does not say whether it took this copy")
     )
     look = answer.ref is not None and first_look is not None
+    handed_over_at = followed_from(tx, row.message_id, tx.now)
     set_call(
         tx,
         row.id,
         stage="followed",
         owner=None,
         remote_ref=answer.ref,
-        handed_over_at=tx.now,
-        look_at=tx.now + timedelta(seconds=first_look or 0) if look else None,
+        handed_over_at=handed_over_at,
+        look_at=handed_over_at + timedelta(seconds=first_look or 0) if look else None,
     )
     tx.bells.add(f"looks:{row.line}")
     again = [one for one in copies if one.waits]
     if again:
         move_copies(tx, row, again, tx.now + timedelta(seconds=AGAIN_AFTER))
-    unpark(tx, row.line, [ref for ref in (answer.ref, *(handover.ref for handover in answer.handovers)) if ref])
+    refs = [ref for ref in (answer.ref, *(handover.ref for handover in answer.handovers)) if ref]
+    match_waiting(tx, row.line, refs)
+    unpark(tx, row.line, refs)
     settle(tx, [row.id])
     return True
+
+
+def _handed(one: Copy, ref: str | None, handover: Handover, *, unseen: bool) -> Happening:
+    """What the provider said of a copy; it will show the copy only where it may have taken it."""
+    taken = handover.fact not in {Fact.RETRIED, Fact.REFUSED}
+    return Happening(one, handover.fact, _word(ref, handover), handover.problem, handover.ref, unseen=unseen and taken)
 
 
 def _decide(tx: Transaction, row: Row[Any], copies: Sequence[Copy], problem: Problem) -> list[Copy]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select
@@ -26,12 +27,15 @@ class Echo:
     request_id: str
     receipts: bool
     on_uncertain: OnUncertain
+    send_at: datetime | None
     metadata: Mapping[str, Any] | None = field(repr=False)
     reply: Reply
 
 
-def store_message(tx: Transaction, request: SendRequest, request_id: str, *, open_copies: int) -> str:
-    """Keep what `request` says; gives the message's id."""
+def store_message(
+    tx: Transaction, request: SendRequest, request_id: str, *, open_copies: int, send_at: datetime | None
+) -> str:
+    """Keep what `request` says; gives the message's id. `send_at`: only where the provider waits for it."""
     message_id = tx.ids.new()
     content = content_out(request.text, request.subject, request.media, group=request.group)
     echo = as_json({"metadata": request.metadata, "reply": reply_out(request.reply)})
@@ -53,18 +57,19 @@ def store_message(tx: Transaction, request: SendRequest, request_id: str, *, ope
         "open_copies": open_copies,
         "created_at": tx.now,
         "ended_at": None if open_copies else tx.now,
+        "send_at": send_at,
     }
     tx.execute(insert(message), [row])
     return message_id
 
 
-def store_inbound(tx: Transaction, line: str, text: str | None, subject: str | None) -> str:
-    """Keep an inbound message; gives its id. Its one announcement has the sequence 1."""
+def store_shown(tx: Transaction, line: str, direction: str, text: str | None, subject: str | None) -> str:
+    """Keep a message that the provider showed; gives its id. Its announcement has the sequence 1."""
     message_id = tx.ids.new()
     content, echo = content_out(text, subject, (), group=False), as_json(None)
     row = {
         "id": message_id,
-        "direction": "in",
+        "direction": direction,
         "line": line,
         "client": None,
         "request_id": "",
@@ -103,6 +108,7 @@ def echo_of(tx: Transaction, message_id: str) -> Echo:
         request_id=row.request_id,
         receipts=bool(row.receipts),
         on_uncertain=OnUncertain(row.on_uncertain),
+        send_at=row.send_at,
         metadata=kept["metadata"],
         reply=reply_in(kept["reply"]),
     )
@@ -117,6 +123,21 @@ def content_of(tx: Transaction, message_id: str) -> dict[str, Any] | None:
     return None
 
 
+def text_of(tx: Transaction, message_id: str) -> tuple[str, str | None] | None:
+    """Text and subject, to be compared with another message's; None where there is no such row, or a damaged one."""
+    row = tx.execute(_CONTENT, {"this": message_id}).first()
+    if row is None or sum_of(row.content) != row.sum:
+        return None
+    said = json.loads(row.content)
+    return said["text"] or "", said["subject"]
+
+
+def send_at_of(tx: Transaction, message_id: str) -> datetime | None:
+    """When the provider is to send it; None where it is not to wait."""
+    at: datetime | None = tx.execute(_SEND_AT, {"this": message_id}).scalar()
+    return at
+
+
 def _tell_damage(tx: Transaction, line: str, message_id: str, what: str) -> None:
     thing = SetAside("damaged", line, "message", f"the journal's row is damaged: {what} is lost")
     set_aside(tx, thing)
@@ -129,7 +150,9 @@ _ECHO = select(
     message.c.request_id,
     message.c.receipts,
     message.c.on_uncertain,
+    message.c.send_at,
     message.c.echo,
     message.c.echo_sum,
 ).where(message.c.id == bindparam("this"))
+_SEND_AT = select(message.c.send_at).where(message.c.id == bindparam("this"))
 _CONTENT = select(message.c.line, message.c.content, message.c.sum).where(message.c.id == bindparam("this"))

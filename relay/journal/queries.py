@@ -3,9 +3,10 @@
 from collections import defaultdict
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from relay.domain.states import State
+from relay.journal.mailschema import arrival, segment, sighting
 from relay.journal.reader import Reader
 from relay.journal.schema import (
     aside,
@@ -37,7 +38,8 @@ class QueryVerbs:
 
         Returns:
             `lines`: for each line with anything open: `calls` (waiting, in_flight, followed), `oldest_due` of the
-            waiting ones, and `copies` by status; and `unread`, `unpublished`, `oldest_unpublished`, `asides`, `parked`.
+            waiting ones, `copies` by status, and `arrivals`, which are still to be fetched; and `unread`,
+            `unpublished`, `oldest_unpublished`, `asides`, `parked`, `sightings` and `segments`.
         """
         return await self._reader.run(_status)
 
@@ -57,7 +59,7 @@ class QueryVerbs:
 
 def _status(connection: Connection) -> dict[str, Any]:
     lines: defaultdict[str, dict[str, Any]] = defaultdict(
-        lambda: {"calls": dict.fromkeys(_CALLS, 0), "oldest_due": None, "copies": defaultdict(int)}
+        lambda: {"calls": dict.fromkeys(_CALLS, 0), "oldest_due": None, "copies": defaultdict(int), "arrivals": 0}
     )
     for stage, part in _CALLS.items():
         counted = select(call.c.line, func.count(), func.min(call.c.due_at)).where(part).group_by(call.c.line)
@@ -68,6 +70,8 @@ def _status(connection: Connection) -> dict[str, Any]:
     live = select(copy.c.line, copy.c.state, func.count()).where(copy_is_live).group_by(copy.c.state, copy.c.line)
     for line, state, count in connection.execute(live):
         lines[line]["copies"][State.of(state).status.value] += count
+    for line, count in connection.execute(select(arrival.c.line, func.count()).group_by(arrival.c.line)):
+        lines[line]["arrivals"] = count
     waiting = connection.execute(select(func.count(), func.min(event.c.recorded_at)).where(event_waits)).one()
     return {
         "lines": dict(lines),
@@ -75,8 +79,14 @@ def _status(connection: Connection) -> dict[str, Any]:
         "unpublished": waiting[0],
         "oldest_unpublished": waiting[1],
         "asides": _count(connection, aside_is_open),
-        "parked": connection.execute(select(func.count()).select_from(parked)).scalar(),
+        "parked": _rows(connection, parked),
+        "sightings": _rows(connection, sighting),
+        "segments": _rows(connection, segment),
     }
+
+
+def _rows(connection: Connection, table: Table) -> int:
+    return connection.execute(select(func.count()).select_from(table)).scalar() or 0
 
 
 def _count(connection: Connection, part: Any) -> int:

@@ -8,14 +8,16 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from relay.domain.messages import DeliveryReport, InboundMessage, RawAnswer
+from relay.domain.messages import DeliveryReport, InboundMessage, MailChange, RawAnswer, Sighting
 from relay.journal.announce import SetAside, notice, set_aside
 from relay.journal.columns import printable
 from relay.journal.inbound import take_messages
 from relay.journal.looks import LOOK_AFTER_MALFORMED, looked
+from relay.journal.mailrows import tell_changes
 from relay.journal.reader import Reader
 from relay.journal.reports import take_reports
-from relay.journal.schema import raw, raw_is_kept
+from relay.journal.schema import aside, aside_is_open, raw, raw_is_kept
+from relay.journal.sightings import take_sightings
 from relay.journal.sums import raw_sum
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
@@ -38,12 +40,25 @@ class KeptRaw:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What came of kept bytes: messages announced, messages seen before, reports that changed a copy or were parked."""
+    """What came of kept bytes.
+
+    Attributes:
+        messages: those that were new, and of which nothing more is to be fetched.
+        duplicates: those that were seen before.
+        applied: reports that changed a copy.
+        parked: reports whose copy is not known yet.
+        arriving: messages that were new, and of which something is still to be fetched.
+        own: sightings of what relay sent.
+        changes: events announced of messages at the provider.
+    """
 
     messages: int = 0
     duplicates: int = 0
     applied: int = 0
     parked: int = 0
+    arriving: int = 0
+    own: int = 0
+    changes: int = 0
 
 
 class RawVerbs:
@@ -58,8 +73,8 @@ class RawVerbs:
 
         Args:
             line: whose they are.
-            source: `inbox`, `status` or `hook`.
-            event: a hook's event, or the id under which a status was asked for.
+            source: `inbox`, `status`, `hook`, `mail` or `changes`.
+            event: a hook's event, or the id under which a status or a message was asked for.
             about: the call that a status is about.
             answer: the bytes.
 
@@ -99,9 +114,9 @@ class RawVerbs:
         whole = []
         for row in rows:
             if raw_sum(row._mapping) == row.sum:  # noqa: SLF001 - SQLAlchemy's public name
-                whole.append(_kept(row))
+                whole.append(kept_raw(row))
             else:
-                await self.set_aside(_kept(row), "the journal's row is damaged")
+                await self.set_aside(kept_raw(row), "the journal's row is damaged")
         return whole
 
     async def lines_with_unread(self) -> set[tuple[str, str]]:
@@ -116,13 +131,17 @@ class RawVerbs:
         *,
         messages: Sequence[InboundMessage] = (),
         reports: Sequence[DeliveryReport] = (),
+        sightings: Sequence[Sighting] = (),
+        changes: Sequence[MailChange] = (),
         next_look: float | None = None,
     ) -> Understood:
         """Write down what kept bytes mean and mark them read, in one transaction; a second time changes nothing.
 
         Args:
             kept: the bytes.
-            messages: what came in: announced, unless it was seen before.
+            messages: what came in: announced, unless it was seen before or something is still to be fetched of it.
+            sightings: what went out: judged before the reports, which may be about it.
+            changes: what happened to messages at the provider: announced.
             reports: what became of copies: told, or parked where the copy is not known yet.
             next_look: for a status: seconds until its call is to be asked for again; None: never.
         """
@@ -130,12 +149,16 @@ class RawVerbs:
         def operation(tx: Transaction) -> Understood:
             if not _leave(tx, kept, "read"):
                 return Understood()
-            told = take_messages(tx, kept.line, kept.id, kept.received_at, messages)
+            settle_asides(tx, kept.id)
+            taken = take_messages(tx, kept.line, kept.id, kept.received_at, messages)
+            duplicates = len(messages) - taken.messages - taken.arriving
+            own = take_sightings(tx, kept.line, sightings)
             status = kept.source == "status"
             applied, parked = take_reports(tx, kept.line, reports, call_id=kept.about if status else None)
             if status:
                 looked(tx, kept.about, next_look)
-            return Understood(told, len(messages) - told, applied, parked)
+            told = tell_changes(tx, kept.line, changes)
+            return Understood(taken.messages, duplicates, applied, parked, taken.arriving, own, told)
 
         return await self._writer.run(operation)
 
@@ -148,7 +171,7 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> None:
-            if not _leave(tx, kept, "aside"):
+            if not _leave(tx, kept, "aside") or _is_listed(tx, kept.id, why):
                 return
             thing = SetAside("raw", kept.line, kept.source, why, raw_id=kept.id)
             set_aside(tx, thing)
@@ -160,6 +183,16 @@ class RawVerbs:
         await self._writer.run(operation)
 
 
+def settle_asides(tx: Transaction, raw_id: str) -> None:
+    """Nothing about these bytes waits for a person any more."""
+    tx.execute(_SETTLE, {"about": raw_id})
+
+
+def _is_listed(tx: Transaction, raw_id: str, why: str) -> bool:
+    """Whether these bytes were set aside before, and read again in vain: then only the reason may be another."""
+    return tx.execute(_EXPLAIN, {"about": raw_id, "now": why}).rowcount > 0
+
+
 def _leave(tx: Transaction, kept: KeptRaw, state: str) -> bool:
     """Whether these bytes were still unread; they are `state` from now on."""
     return tx.execute(_LEAVE, {"this": kept.id, "state": state}).rowcount == 1
@@ -169,6 +202,11 @@ _KEEP = insert(raw)
 _LEAVE = update(raw).where(raw.c.id == bindparam("this"), raw_is_kept).values(state=bindparam("state"))
 
 
-def _kept(row: Any) -> KeptRaw:
+_SETTLE = update(aside).where(aside_is_open, aside.c.raw_id == bindparam("about")).values(state="settled")
+_EXPLAIN = update(aside).where(aside_is_open, aside.c.raw_id == bindparam("about")).values(why=bindparam("now"))
+
+
+def kept_raw(row: Any) -> KeptRaw:
+    """A row of `raw`."""
     answer = RawAnswer(row.body, row.content_type)
     return KeptRaw(row.id, row.line, row.source, row.event, row.about, answer, row.received_at)

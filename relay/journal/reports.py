@@ -14,8 +14,8 @@ from relay.domain.receipts import ProviderWord
 from relay.journal.callrows import settle
 from relay.journal.codec import report_in, report_out
 from relay.journal.copies import Copy, Happening, copies_of, copy_of, happen
-from relay.journal.inbound import first_seen
 from relay.journal.schema import call, call_has_ref, parked
+from relay.journal.seen import first_seen
 from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from relay.journal.announce import announcement
+from relay.journal.mailschema import arrival, mail, mail_has_message, sighting
 from relay.journal.schema import aside, call, command, copy, event, message, raw
 
 # What is shown of an event's body: words and ids, never what somebody wrote or a number.
@@ -29,13 +30,15 @@ def trace(connection: Connection, about: str) -> list[dict[str, Any]]:
 
     Args:
         connection: reads.
-        about: the id of a request, a message, a copy, a call, kept bytes or what was set aside.
+        about: the id of a request, a message, a copy, a call, kept bytes, what was set aside, or what is awaited.
     """
     messages = _messages(connection, about)
     steps: list[dict[str, Any]] = []
     for message_id in sorted(messages):
         steps += _of_message(connection, message_id)
-    steps += _of_raw(connection, raw.c.id == about) if not messages else []
+    if not messages:
+        steps += _of_raw(connection, raw.c.id == about)
+        steps += _awaited(connection, about)
     steps += _asides(connection, or_(aside.c.id == about, aside.c.raw_id == about, aside.c.event_id == about))
     return sorted(steps, key=lambda step: step["at"])
 
@@ -62,12 +65,20 @@ def _of_message(connection: Connection, message_id: str) -> Iterator[dict[str, A
             "client": row.client,
             "request_id": row.request_id,
             "open_copies": row.open_copies,
+            "send_at": row.send_at,
+            "refs": _refs(connection, row.id),
         }
     yield from _copies(connection, message_id)
     yield from _calls(connection, message_id)
     yield from _events(connection, message_id)
     mine = select(copy.c.id).where(copy.c.message_id == message_id)
     yield from _asides(connection, aside.c.copy_id.in_(mine))
+
+
+def _refs(connection: Connection, message_id: str) -> list[str]:
+    """The provider's ids of a message that it shows."""
+    named = select(mail.c.ref).where(mail_has_message, mail.c.message_id == message_id).order_by(mail.c.ref)
+    return list(connection.execute(named).scalars())
 
 
 def _copies(connection: Connection, message_id: str) -> Iterator[dict[str, Any]]:
@@ -81,6 +92,7 @@ def _copies(connection: Connection, message_id: str) -> Iterator[dict[str, Any]]
             "attempt": row.attempt,
             "provider_status": row.provider_status,
             "provider_code": row.provider_code,
+            "unseen": bool(row.unseen),
             "error": row.problem["code"] if row.problem else None,
         }
 
@@ -126,6 +138,15 @@ def _of_raw(connection: Connection, which: ColumnElement[bool]) -> Iterator[dict
             "event": row.event,
             "state": row.state,
         }
+
+
+def _awaited(connection: Connection, about: str) -> Iterator[dict[str, Any]]:
+    for row in connection.execute(select(arrival).where(arrival.c.id == about)):
+        known = {"line": row.line, "ref": row.ref, "due_at": row.due_at, "attempts": row.attempts}
+        yield {"at": row.since, "what": "arrival", "arrival_id": row.id, **known}
+    for row in connection.execute(select(sighting).where(sighting.c.id == about)):
+        known = {"line": row.line, "ref": row.ref, "due_at": row.due_at}
+        yield {"at": row.since, "what": "sighting", "sighting_id": row.id, **known}
 
 
 def _asides(connection: Connection, which: ColumnElement[bool]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Table, and_, delete, literal, or_, select
 from relay.domain.schedule import TRACKING_HORIZON
 from relay.journal.callrows import expire_calls
 from relay.journal.looks import end_following
+from relay.journal.mailschema import mail, mail_has_message
 from relay.journal.schema import (
     aside,
     aside_is_settled,
@@ -25,6 +26,8 @@ from relay.journal.schema import (
     raw_is_read,
     seen,
 )
+from relay.journal.segments import join_overdue
+from relay.journal.sightings import settle_sightings
 from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
@@ -64,6 +67,14 @@ class UpkeepVerbs:
         return await self._writer.run(
             lambda tx: _drop(tx, parked, parked.c.id, parked.c.at, tx.now - timedelta(seconds=older_than), 500)
         )
+
+    async def join_overdue_segments(self, limit: int = 100) -> int:
+        """Announce messages of which pieces are missing after an hour; gives the number of messages."""
+        return await self._writer.run(lambda tx: join_overdue(tx, limit))
+
+    async def settle_sightings(self, limit: int = 100) -> int:
+        """Judge again whose the messages are that went out and were nobody's; gives how many were looked at."""
+        return await self._writer.run(lambda tx: settle_sightings(tx, limit))
 
     async def purge(self, limit: int = 100) -> int:
         """Forget what was finished long enough ago, up to `limit` rows a table; gives the number of rows."""
@@ -118,6 +129,7 @@ def _drop_messages(tx: Transaction, limit: int) -> int:
     if copies:
         tx.execute(delete(copy).where(one_of(copy.c.id, copies)))
         return len(copies)
+    tx.execute(delete(mail).where(mail_has_message, one_of(mail.c.message_id, ids), mail.c.listed == literal(0)))
     for table in (call, command):
         tx.execute(delete(table).where(one_of(table.c.message_id, ids)))
     return tx.execute(delete(message).where(one_of(message.c.id, ids))).rowcount

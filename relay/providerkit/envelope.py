@@ -1,7 +1,8 @@
 """An error body -> what the provider says in it: the GSMA `RequestError` envelope, or OAuth's `error`.
 
-Every variant that was seen is read: either case, the fields directly under `RequestError`, `Variables` as text, list
-or missing, in JSON or XML. What is no such envelope (HTML of a gateway, nothing at all) is None: reading an error never fails.
+Every variant that was seen is read: JSON or XML, either case, the fields directly under `RequestError`, `Variables`
+as text, list or missing. What is no such envelope (HTML of a gateway, nothing at all) is None: reading an error never
+fails.
 """
 
 import re

@@ -17,6 +17,7 @@ from relay.settings.types import (
     BrokerUrl,
     JournalUrl,
     Listen,
+    LoopbackListen,
     NodeName,
     Size,
     SocketPath,
@@ -126,10 +127,32 @@ class Webhooks(Section):
     )
 
 
+class Media(Section):
+    """Attachments: those that come in, and the files that requests may name."""
+
+    inline_max: Annotated[Size, Field(ge=0, le=1024**2)] = Field(
+        256 * 1024, description="0 to 1 MiB: larger attachments are kept in files, and their messages say where"
+    )
+    max_part: Annotated[Size, Field(ge=1024, le=64 * 1024**2)] = Field(
+        10 * 1024**2, description="1 KiB to 64 MiB: a larger attachment is not taken"
+    )
+    directory: Path | None = Field(None, description='the folder for kept attachments; "media" beside the journal')
+    lifetime: Annotated[Duration, Field(ge=60, le=30 * 86_400)] = Field(
+        72 * 3600.0, description="1m to 30d: how long an attachment can be fetched"
+    )
+    patience: Annotated[Duration, Field(ge=0, le=86_400)] = Field(
+        600.0, description="0s to 24h: how long a message waits for an attachment that the provider does not have yet"
+    )
+    folder: Path | None = Field(None, description="the folder below which requests may name files to send")
+
+
 class Admin(Section):
-    """How relay's own commands reach the running process."""
+    """How relay's own commands, and whoever runs it, reach the running process."""
 
     socket: SocketPath = Field(description="the Unix socket that only relay's user and root may open")
+    listen: LoopbackListen = Field(
+        endpoint_of("127.0.0.1:9464"), description="where the admin server listens, on this machine only"
+    )
 
 
 class Log(Section):
@@ -158,9 +181,15 @@ class Settings(BaseSettings):
     journal: JournalSection
     webhooks: Webhooks = Webhooks()
     admin: Admin
+    media: Media = Media()
     log: Log = Log()
     lab: Lab | None = None
     lines: Mapping[str, LineSettings] = Field(min_length=1)
+
+    @property
+    def media_directory(self) -> Path:
+        """Where attachments are kept."""
+        return self.media.directory or self.journal.path.with_name("media")
 
     @classmethod
     def settings_customise_sources(cls, *_: Any, **usual: Any) -> tuple[PydanticBaseSettingsSource, ...]:

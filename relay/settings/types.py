@@ -143,12 +143,22 @@ def is_loopback(url: str) -> bool:
         return host == "localhost"
 
 
+def loopback(endpoint: Endpoint) -> Endpoint:
+    """An address that only this machine can reach."""
+    if not is_loopback(f"http://{endpoint}"):
+        raise ValueError(
+            'must be on loopback, such as "127.0.0.1:9464": this version asks for no token, and anybody could call it'
+        )
+    return endpoint
+
+
 def _is_port(text: str) -> bool:
     return text.isascii() and text.isdecimal() and int(text) <= _MAX_PORT
 
 
 Size = Annotated[int, BeforeValidator(bytes_of)]
 Listen = Annotated[Endpoint, BeforeValidator(endpoint_of)]
+LoopbackListen = Annotated[Listen, AfterValidator(loopback)]
 BrokerUrl = Annotated[str, AfterValidator(broker_url)]
 JournalUrl = Annotated[str, AfterValidator(sqlite_url)]
 WebUrl = Annotated[str, AfterValidator(web_url)]

@@ -13,6 +13,7 @@ from aiohttp import web
 from relay.clock import Clock, SystemClock
 from relay.ids import Ids
 from relay.providerkit.simulated import Ledger, Modes, SimulatedService, World
+from relay.providerkit.simulated.oauth.routes import OAuthRoutes
 from relay.simulator.control import Control
 from relay.simulator.discovery import discover
 from relay.simulator.ledgerfile import LedgerFile
@@ -98,6 +99,7 @@ class Simulator:
         app = web.Application(client_max_size=_BODY_LIMIT)
         for service in self.services.values():
             app.add_routes(service.routes())
+        app.add_routes(OAuthRoutes(self.world).routes())
         app.add_routes(Control(self.world, self.services).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await self._runner.setup()

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from relay.providerkit.simulated import Modes, Overrun, Rule, SimulatedService, World
 from relay.providerkit.simulated.operations import TRAP
+from relay.simulator.openapi import document
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Control:
             web.get("/_sim/state", self._state),
             web.post("/_sim/state", self._change_state),
             web.get("/_sim/health", self._health),
+            web.get("/_sim/openapi.json", self._description),
             web.route("*", TRAP, self._trap),
         ]
 
@@ -101,6 +103,9 @@ class Control:
 
     async def _health(self, _request: web.Request) -> web.Response:
         return web.json_response({"services": list(self.services), "now": self.world.clock.now().isoformat()})
+
+    async def _description(self, _request: web.Request) -> web.Response:
+        return web.json_response(document(self.services.values()))
 
     async def _trap(self, request: web.Request) -> web.Response:
         self.world.violations.record("simulator", "redirect", f"a redirect was followed with {request.method}")

@@ -1,4 +1,4 @@
-"""journal -> journal: what time alone does: expiry, the end of 72 hours, and forgetting what is done with.
+"""journal -> journal: what time alone does: it ends what has an end, and forgets what is done with.
 
 Every piece is small, so that nobody waits for it.
 """
@@ -27,7 +27,9 @@ class Janitor(Stage):
         expired = await upkeep.expire()
         ended = await upkeep.end_following()
         dropped = await upkeep.drop_parked()
+        joined = await upkeep.join_overdue_segments()
+        sighted = await upkeep.settle_sightings()
         purged = await upkeep.purge()
-        if expired or ended or dropped:
-            log.info("journal.tidied", expired=expired, ended=ended, dropped=dropped)
-        return None if expired or ended or purged else Rest(EVERY)
+        if expired or ended or dropped or joined:
+            log.info("journal.tidied", expired=expired, ended=ended, dropped=dropped, joined=joined)
+        return None if expired or ended or joined or sighted or purged else Rest(EVERY)

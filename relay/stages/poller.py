@@ -11,15 +11,13 @@ from typing import Protocol
 import structlog
 from pydantic_core import from_json, to_json
 
-from relay.clock import Clock
 from relay.domain.errors import Malformed, NotAuthorized, OutcomeUnknown, RelayError, Throttled, TryLater
 from relay.domain.messages import InboxPage, RawAnswer
 from relay.domain.schedule import RETRY_SEND
-from relay.ids import Ids
-from relay.journal import Journal, JournalError, KeptRaw
+from relay.journal import JournalError, KeptRaw
 from relay.providerkit.spec import FetchesInbox, Line
-from relay.stagekit import Rest, Stage, Window
-from relay.telemetry.health import LineBoard, LineState
+from relay.stagekit import Rest, Stage, Standing, Window
+from relay.telemetry.health import LineState, state_after
 
 log = structlog.get_logger()
 
@@ -54,15 +52,13 @@ class PolledLine(Line, FetchesInbox, Protocol):
 class Poller(Stage):
     """Empties one line's inbox, every `poll_interval`, and at once while more is pending."""
 
-    def __init__(self, line: PolledLine, *, journal: Journal, board: LineBoard, clock: Clock, ids: Ids) -> None:
+    def __init__(self, line: PolledLine, standing: Standing) -> None:
         self.name = f"poller/{line.alias}"
         self.line = line.alias
         self._line = line
-        self._journal = journal
-        self._memory = journal.memory(line.alias)
-        self._board = board
-        self._clock = clock
-        self._ids = ids
+        self._journal, self._board = standing.journal, standing.board
+        self._clock, self._ids = standing.clock, standing.ids
+        self._memory = self._journal.memory(line.alias)
         self._window = Window(1)
         self._failures = 0
         self._mark: _Mark | None = None  # None: the journal knows more than this stage, as at the start
@@ -169,7 +165,7 @@ class Poller(Stage):
 
     async def _failed(self, error: RelayError, mark: _Mark) -> Rest:
         self._failures += 1
-        problem, alias = error.problem, self._line.alias
+        problem = error.problem
         rest = RETRY_SEND.delay(self._failures, self._ids.chance.random())
         match error:
             case OutcomeUnknown():
@@ -177,16 +173,14 @@ class Poller(Stage):
                 rest = self._line.poll_interval
             case Throttled():
                 rest = max(error.after or 0.0, self._line.poll_interval)
-                self._board.report(alias, "inbox", LineState.THROTTLED, problem.code)
             case TryLater():
                 rest = error.after or rest
-                self._board.report(alias, "inbox", LineState.UNREACHABLE, problem.code)
             case NotAuthorized():
                 rest = 60.0
-                self._board.report(alias, "inbox", LineState.UNAUTHORIZED, problem.code)
             case _:
                 rest = self._line.poll_interval
-                self._board.report(alias, "inbox", LineState.SUSPENDED, problem.code)
+        if not isinstance(error, OutcomeUnknown):
+            self._board.report(self._line.alias, "inbox", state_after(error), problem.code)
         self._log.warning("inbox.failed", policy=type(error).__name__, code=problem.code.value, failures=self._failures)
         return Rest(min(rest, self._before_loss(mark)))
 

@@ -11,13 +11,10 @@ import structlog
 from relay.bus.errors import BusLost, PublishRefused
 from relay.bus.mqtt import Bus
 from relay.bus.refusals import Refusals
-from relay.clock import Clock
 from relay.domain.announcements import Announcement
 from relay.domain.schedule import STAGE_FAILED
-from relay.ids import Ids
-from relay.journal import Journal
-from relay.stagekit import Rest, Stage, Window
-from relay.telemetry.health import LineBoard, LineState
+from relay.stagekit import Rest, Stage, Standing, Window
+from relay.telemetry.health import LineState
 from relay.telemetry.lifelines import tell
 
 log = structlog.get_logger()
@@ -33,13 +30,12 @@ class Publisher(Stage):
 
     name = "publisher"
 
-    def __init__(self, *, journal: Journal, bus: Bus, board: LineBoard, clock: Clock, ids: Ids) -> None:
-        self._journal = journal
+    def __init__(self, standing: Standing, *, bus: Bus) -> None:
+        self._journal, self._board = standing.journal, standing.board
+        self._ids = standing.ids
         self._bus = bus
-        self._board = board
-        self._ids = ids
         self._window = Window(IN_FLIGHT)
-        self._refusals = Refusals(clock, ids.chance.random)
+        self._refusals = Refusals(standing.clock, self._ids.chance.random)
         self._position = 0
         self._failures = 0
         self._broken = False

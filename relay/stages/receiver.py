@@ -14,10 +14,9 @@ import structlog
 
 from relay.domain.errors import Malformed
 from relay.domain.messages import RawAnswer
-from relay.journal import Journal, KeptRaw
+from relay.journal import KeptRaw
 from relay.providerkit.spec import Line, TakesHooks
-from relay.stagekit import Rest, Stage
-from relay.telemetry.health import LineBoard
+from relay.stagekit import Rest, Stage, Standing
 
 log = structlog.get_logger()
 
@@ -34,10 +33,9 @@ class Receiver(Stage):
 
     name = "receiver"
 
-    def __init__(self, lines: Mapping[str, HookedLine], *, journal: Journal, board: LineBoard) -> None:
+    def __init__(self, lines: Mapping[str, HookedLine], standing: Standing) -> None:
         self._lines = lines
-        self._journal = journal
-        self._board = board
+        self._journal, self._board = standing.journal, standing.board
         self._kept: deque[KeptRaw] = deque()
         self._arrived = asyncio.Event()
         # The journal may hold some that are not in memory: at first what a former life left.
@@ -98,7 +96,13 @@ class Receiver(Stage):
         except Malformed as error:
             await self._journal.raw.set_aside(kept, error.problem.detail)
             return
-        done = await self._journal.raw.understood(kept, messages=reading.messages, reports=reading.reports)
+        done = await self._journal.raw.understood(
+            kept,
+            messages=reading.messages,
+            reports=reading.reports,
+            sightings=reading.sightings,
+            changes=reading.changes,
+        )
         self._board.success(kept.line)
         log.info(
             "hook.read",

@@ -5,40 +5,43 @@ and not ended, after whatever happened, is uncertain and never simply made again
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
 import structlog
 
-from relay.clock import Clock
 from relay.domain.errors import (
+    ConsentRequired,
     ErrorCode,
     NotAuthorized,
     OutcomeUnknown,
     Problem,
     Refused,
     RefusedAsGroup,
+    RefusedForNow,
     RelayError,
     Throttled,
     TryLater,
 )
-from relay.domain.messages import CallAnswer, OutboundCall
+from relay.domain.messages import CallAnswer, OutboundCall, Recipient
 from relay.domain.schedule import RETRY_SEND, next_look
-from relay.ids import Ids
-from relay.journal import Bell, Journal, JournalError, JournalUnusable
-from relay.providerkit.spec import AsksStatus, Line, Sends
-from relay.stagekit import Rest, Stage, Window
-from relay.telemetry.health import LineBoard, LineState
+from relay.journal import Bell, JournalError, JournalUnusable
+from relay.providerkit.spec import AsksStatus, Line, Sends, SyncsMailbox
+from relay.stagekit import ConsentGate, Rest, Stage, Standing, Window
+from relay.telemetry.health import LineState, state_after
 
 log = structlog.get_logger()
 
 UNAUTHORIZED_PAUSE = 60.0  # seconds between two tries of a line whose credentials were refused
 UNKEPT_PAUSE = 30.0  # seconds between two tries of a line whose new token cannot be kept
 IDLE = 30.0  # seconds between two looks into the journal when no bell rings
+SYNCS_FOR_EVIDENCE = 3  # comparisons of a mailbox within which what was sent shows in it ...
+EVIDENCE_MARGIN = 60.0  # ... and the seconds that they may take
 
 
-End = Callable[[], Awaitable[bool]]  # writes down how a call ended
+End = Callable[[], Awaitable[object]]  # writes down how a call ended, or what is told of it
 
 
 class SendingLine(Line, Sends, Protocol):
@@ -46,32 +49,32 @@ class SendingLine(Line, Sends, Protocol):
 
 
 class Sender(Stage):
-    """Sends one line's calls, up to `window` at once."""
+    """Sends one line's calls, up to `window` at once, each claimed in the name of `owner`."""
 
-    def __init__(  # noqa: PLR0913 - what a stage stands on
-        self, line: SendingLine, *, journal: Journal, board: LineBoard, clock: Clock, ids: Ids, owner: str, window: int
-    ) -> None:
+    def __init__(self, line: SendingLine, standing: Standing, *, owner: str, window: int) -> None:
         self.name = f"sender/{line.alias}"
         self.line = line.alias
         self._line = line
-        self._journal = journal
-        self._board = board
-        self._clock = clock
-        self._ids = ids
+        self._journal, self._board = standing.journal, standing.board
+        self._clock, self._ids = standing.clock, standing.ids
         self._owner = owner
         self._window = Window(window)
+        self._gate = ConsentGate(line, _PART, standing)
+        # What was sent shows in such a line's mailbox, which settles what is uncertain.
+        self._shows_sent = isinstance(line, SyncsMailbox) and line.syncs_mailbox
         self._pause = 0.0
+        self._is_blocked = False
         self._unwritten: deque[End] = deque()  # what is known of calls, and could not be written down yet
         self._log = log.bind(line=line.alias)
 
     async def step(self) -> Rest | None:
         """Put one call in flight, once there is room for it."""
         await self._window.room()
-        if self._pause:
-            pause, self._pause = self._pause, 0.0
-            return Rest(pause)
+        rest = await self._held_back()
+        if rest is not None:
+            return rest
         await self._catch_up()
-        call = await self._journal.calls.claim(self._line.alias, self._owner)
+        call = await self._journal.calls.claim(self._line.alias, self._owner, unseen=self._shows_sent)
         if call is None:
             return Rest(await self._until_due(), self._bell)
         self._window.start(self._make(call), self.name)
@@ -81,6 +84,17 @@ class Sender(Stage):
         """Let the calls in flight finish; those that do not become uncertain."""
         await self._window.drain(seconds)
         await self._catch_up()
+
+    async def _held_back(self) -> Rest | None:
+        """The rest that the provider's last words ask for, if any."""
+        if self._pause:
+            pause, self._pause = self._pause, 0.0
+            return Rest(pause)
+        if self._is_blocked:
+            # Whether it is over shows only when something is sent.
+            self._is_blocked = False
+            self._board.clear(self._line.alias, _PART)
+        return await self._gate.rest()
 
     @property
     def _bell(self) -> Bell:
@@ -103,32 +117,38 @@ class Sender(Stage):
             # Cancelled, or surprised by a defect: either way nobody knows whether the provider took it.
             if not ended:
                 problem = Problem(ErrorCode.UNCERTAIN, "relay was stopped before the provider's answer came")
-                await self._write_down(partial(self._journal.calls.unanswered, call.call_id, self._owner, problem))
+                await self._write_down([self._unanswered(call, problem)])
 
-    async def _write_down(self, end: End) -> bool:
+    async def _write_down(self, ends: Sequence[End]) -> bool:
         """Write down how a call ended; what cannot be written now is tried again before the next call begins."""
-        try:
-            await end()
-        except JournalUnusable:
-            self._unwritten.append(end)
-            self._bell.ring()
+        for end in ends:
+            try:
+                await end()
+            except JournalUnusable:
+                self._unwritten.append(end)
+                self._bell.ring()
         return True
 
-    async def _send(self, call: OutboundCall) -> End:
+    async def _send(self, call: OutboundCall) -> Sequence[End]:
         self._log.debug("call.begun", call_id=call.call_id, message_id=call.message_id, attempt=call.attempt)
         try:
             answer = await self._line.send(call)
         except RelayError as error:
             self._log_failure(call, error)
-            return self._failed(call, error)
+            self._report(error)
+            return [self._failed(call, error), *self._told(call, error)]
         except JournalError:
-            return self._unmade(call)
-        return self._answered(call, answer)
+            return [self._unmade(call)]
+        opted_out = (
+            self._opt_out(call, recipient, handover.problem)
+            for recipient, handover in zip(call.recipients, answer.handovers, strict=False)
+        )
+        return [self._answered(call, answer), *filter(None, opted_out)]
 
     def _answered(self, call: OutboundCall, answer: CallAnswer) -> End:
         follow = answer.ref is not None and isinstance(self._line, AsksStatus)
         first_look = next_look(0.0, chance=self._ids.chance.random()) if follow else None
-        self._board.report(self._line.alias, "send", LineState.READY)
+        self._board.report(self._line.alias, _PART, LineState.READY)
         self._log.info("call.answered", call_id=call.call_id, message_id=call.message_id, copies=len(call.recipients))
         return partial(self._journal.calls.answered, call.call_id, self._owner, answer, first_look=first_look)
 
@@ -140,20 +160,54 @@ class Sender(Stage):
 
     def _failed(self, call: OutboundCall, error: RelayError) -> End:
         """What the error's class says (design, rule 5)."""
-        self._report(error)
         calls, problem, about = self._journal.calls, error.problem, (call.call_id, self._owner)
         match error:
             case RefusedAsGroup() if len(call.recipients) > 1:
                 return partial(calls.divide, *about)
             case Refused():
+                if isinstance(error, RefusedForNow):
+                    self._pause, self._is_blocked = max(self._pause, error.after), True
                 return partial(calls.refused, *about, problem)
             case TryLater():
                 return partial(calls.retry, *about, problem, self._wait(call, error))
+            case ConsentRequired():
+                self._gate.shut(error)
+                return partial(calls.release, *about)
             case NotAuthorized():
                 self._pause = max(self._pause, UNAUTHORIZED_PAUSE)
                 return partial(calls.release, *about, UNAUTHORIZED_PAUSE)
             case _:
-                return partial(calls.unanswered, *about, problem)
+                return self._unanswered(call, problem)
+
+    def _unanswered(self, call: OutboundCall, problem: Problem) -> End:
+        evidence_within = None
+        if isinstance(self._line, SyncsMailbox) and self._shows_sent:
+            evidence_within = SYNCS_FOR_EVIDENCE * self._line.sync_interval + EVIDENCE_MARGIN
+        unanswered = self._journal.calls.unanswered
+        return partial(unanswered, call.call_id, self._owner, problem, evidence_within=evidence_within)
+
+    def _told(self, call: OutboundCall, error: RelayError) -> Iterator[End]:
+        """What the bus is told of a refusal besides the receipts."""
+        if isinstance(error, RefusedForNow):
+            until = (self._clock.now() + timedelta(seconds=error.after)).isoformat(timespec="seconds")
+            body = {"message_id": call.message_id, "rests_until": until, "error": error.problem.as_body()}
+            yield partial(self._journal.events.announce, self._line.alias, "spam-blocked", body)
+        if isinstance(error, Refused) and not (isinstance(error, RefusedAsGroup) and len(call.recipients) > 1):
+            opted_out = (self._opt_out(call, recipient, error.problem) for recipient in call.recipients)
+            yield from filter(None, opted_out)
+
+    def _opt_out(self, call: OutboundCall, recipient: Recipient, problem: Problem | None) -> End | None:
+        """Tell that the provider refuses a recipient who has sent it STOP."""
+        if problem is None or problem.code is not ErrorCode.OPTED_OUT:
+            return None
+        body = {
+            "message_id": call.message_id,
+            "copy_id": recipient.copy_id,
+            "to": recipient.address.value,
+            "source": "provider",
+            "code": problem.provider.code if problem.provider else None,
+        }
+        return partial(self._journal.events.announce, self._line.alias, "opt-out", body)
 
     def _log_failure(self, call: OutboundCall, error: RelayError) -> None:
         problem = error.problem
@@ -179,18 +233,13 @@ class Sender(Stage):
         state = _shown(error)
         if state is not None:
             code = None if state is LineState.READY else error.problem.code
-            self._board.report(self._line.alias, "send", state, code)
+            self._board.report(self._line.alias, _PART, state, code)
 
 
 def _shown(error: RelayError) -> LineState | None:
     """How the line stands after a call that failed; None where that says nothing about the line."""
-    match error:
-        case NotAuthorized():
-            return LineState.UNAUTHORIZED
-        case Throttled():
-            return LineState.THROTTLED
-        case TryLater():
-            return LineState.UNREACHABLE
+    if isinstance(error, NotAuthorized | TryLater | RefusedForNow):
+        return state_after(error)
     said = error.problem.provider
     if isinstance(error, Refused):
         # Without a word of the provider's it was refused here.
@@ -199,4 +248,5 @@ def _shown(error: RelayError) -> LineState | None:
     return LineState.UNREACHABLE if failed else None
 
 
-_LEVEL = {RefusedAsGroup: 20, Refused: 20, OutcomeUnknown: 30, NotAuthorized: 40}
+_PART = "send"
+_LEVEL = {RefusedAsGroup: 20, Refused: 20, OutcomeUnknown: 30, NotAuthorized: 40, ConsentRequired: 30}

@@ -8,15 +8,13 @@ from typing import Protocol
 
 import structlog
 
-from relay.clock import Clock
 from relay.domain.errors import Gone, Malformed, NotAuthorized, Problem, RelayError, Throttled, TryLater
 from relay.domain.messages import RawAnswer
 from relay.domain.schedule import next_look
-from relay.ids import Ids
-from relay.journal import Journal, KeptRaw, Look
+from relay.journal import KeptRaw, Look
 from relay.providerkit.spec import AsksStatus, Line
-from relay.stagekit import Rest, Stage, Window
-from relay.telemetry.health import LineBoard, LineState
+from relay.stagekit import Rest, Stage, Standing, Window
+from relay.telemetry.health import LineState, state_after
 
 log = structlog.get_logger()
 
@@ -34,16 +32,12 @@ class TrackedLine(Line, AsksStatus, Protocol):
 class Tracker(Stage):
     """Follows one line's calls to their ends."""
 
-    def __init__(
-        self, line: TrackedLine, *, journal: Journal, board: LineBoard, clock: Clock, ids: Ids, window: int
-    ) -> None:
+    def __init__(self, line: TrackedLine, standing: Standing, *, window: int) -> None:
         self.name = f"tracker/{line.alias}"
         self.line = line.alias
         self._line = line
-        self._journal = journal
-        self._board = board
-        self._clock = clock
-        self._ids = ids
+        self._journal, self._board = standing.journal, standing.board
+        self._clock, self._ids = standing.clock, standing.ids
         self._window = Window(window)
         self._under_way: dict[str, Look] = {}
         self._fetched: dict[str, RawAnswer | KeptRaw] = {}  # by call: fetched, and not on disk or not read yet
@@ -124,7 +118,7 @@ class Tracker(Stage):
                 await self._journal.looks.forgotten(look.call_id, _forgotten(problem))
             case NotAuthorized():
                 self._pause = UNAUTHORIZED_PAUSE
-                self._board.report(self._line.alias, "status", LineState.UNAUTHORIZED, problem.code)
+                self._board.report(self._line.alias, "status", state_after(error), problem.code)
                 await self._journal.looks.later(look.call_id, UNAUTHORIZED_PAUSE)
             case TryLater():
                 await self._journal.looks.later(look.call_id, self._wait(error))
@@ -140,10 +134,9 @@ class Tracker(Stage):
 
     def _wait(self, error: TryLater) -> float:
         wait = min(error.after or RETRY_LOOK, LONGEST_WAIT)
-        state = LineState.UNREACHABLE
         if isinstance(error, Throttled):
-            self._pause, state = wait, LineState.THROTTLED
-        self._board.report(self._line.alias, "status", state, error.problem.code)
+            self._pause = wait
+        self._board.report(self._line.alias, "status", state_after(error), error.problem.code)
         return wait
 
 

@@ -58,9 +58,13 @@ CATALOGUE: Mapping[str, Entry] = {
         "the journal is open: what the last stop cut and left; a cut call is uncertain, and not made again",
     ),
     "journal.tidied": Entry(
-        "info", "expired ended dropped", "copies expired, copies no longer followed, reports given up"
+        "info",
+        "expired ended dropped joined",
+        "copies expired, copies no longer followed, reports given up, messages announced without all their pieces",
     ),
     "call.fenced": Entry("warning", "call_id owner stage", "an answer came for a call that somebody else has judged"),
+    "arrival.dropped": Entry("info", "line arrival_id", "the provider has a message no more that was to be fetched"),
+    "sighting.own": Entry("info", "line message_id copies", "the provider shows a message that relay has sent"),
     "copy.contradicted": Entry("warning", "line copy_id state fact", "a provider's word did not fit the copy's state"),
     "raw.aside": Entry(
         "warning", "line source raw_id", "a provider's answer could not be read; it is kept for a person"
@@ -111,6 +115,9 @@ CATALOGUE: Mapping[str, Entry] = {
     "provider.call.failed": Entry("debug", "method path written error", "an HTTP request got no answer"),
     "provider.credentials.unseen": Entry(
         "error", "http asked", "the provider did not see the credentials that were sent"
+    ),
+    "provider.receipts.refused": Entry(
+        "warning", "line call_id http", "the provider calls no receipts back; the text is sent without asking for them"
     ),
     "oauth.token.kept": Entry("debug", "expires_at", "a new access token is kept"),
     "oauth.token.unreadable": Entry("warning", "", "the kept access token cannot be read; a new one is asked for"),

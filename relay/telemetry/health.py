@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from relay.clock import Clock
+from relay.domain.errors import ConsentRequired, NotAuthorized, OutcomeUnknown, RelayError, Throttled, TryLater
 
 TELL_SUCCESS_EVERY = timedelta(minutes=1)
 
@@ -29,6 +30,20 @@ class LineState(StrEnum):
 
 
 _WORSE = {state: place for place, state in enumerate(LineState)}
+
+
+def state_after(error: RelayError) -> LineState:
+    """How the part of a line stands that met this error, where nothing more is known of it."""
+    match error:
+        case ConsentRequired():
+            return LineState.CONSENT_REQUIRED
+        case NotAuthorized():
+            return LineState.UNAUTHORIZED
+        case Throttled():
+            return LineState.THROTTLED
+        case TryLater() | OutcomeUnknown():
+            return LineState.UNREACHABLE
+    return LineState.SUSPENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +97,13 @@ class LineBoard:
     def report(self, line: str, part: str, state: LineState, reason: str | None = None) -> None:
         """Say how one part of a line stands; `ready` counts as a success."""
         self._parts[line][part] = (state, reason)
-        worst, why = max(self._parts[line].values(), key=lambda found: _WORSE[found[0]])
-        now, old = self._clock.now(), self._health[line]
-        since = old.since if worst is old.state else now
-        last = now if state is LineState.READY else old.last_success
-        self._put(line, replace(old, state=worst, reason=_plain(why), since=since, last_success=last))
+        last = self._clock.now() if state is LineState.READY else self._health[line].last_success
+        self._put(line, replace(self._judged(line), last_success=last))
+
+    def clear(self, line: str, part: str) -> None:
+        """Say that what a part reported holds no longer, and that nothing is known of it yet."""
+        if self._parts[line].pop(part, None):
+            self._put(line, self._judged(line))
 
     def success(self, line: str) -> None:
         """Say that the provider has just served the line, or called it."""
@@ -103,6 +120,13 @@ class LineBoard:
     def all(self) -> Mapping[str, LineHealth]:
         """How every line stands."""
         return dict(self._health)
+
+    def _judged(self, line: str) -> LineHealth:
+        """The line's health by that of its parts."""
+        old = self._health[line]
+        state, reason = max(self._parts[line].values(), key=_badness, default=(LineState.READY, None))
+        since = old.since if state is old.state else self._clock.now()
+        return replace(old, state=state, reason=_plain(reason), since=since)
 
     def _put(self, line: str, health: LineHealth) -> None:
         self._health[line] = health
@@ -147,6 +171,10 @@ class Pulse:
         """The stages that have been at one step for more than `after` real seconds."""
         now = self._seconds()
         return sorted(stage for stage, since in self._busy_since.items() if now - since > after)
+
+
+def _badness(reported: tuple[LineState, str | None]) -> int:
+    return _WORSE[reported[0]]
 
 
 def _plain(reason: str | None) -> str | None:

@@ -34,7 +34,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 async def publishing(house: House, bus: Any) -> AsyncIterator[None]:
     """A publisher that runs, and rests a thousandth of what it would."""
     hurried = LabClock(1000, datetime.now(UTC), datetime.now(UTC))
-    publisher = Publisher(journal=house.journal, bus=bus, board=house.board, clock=house.clock, ids=house.ids)
+    publisher = Publisher(house.ground, bus=bus)
     async with Supervisor(hurried, house.ids, house.board, Pulse(), 1.0).running([publisher]):
         yield
 

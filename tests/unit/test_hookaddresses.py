@@ -8,7 +8,15 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from relay.hookaddresses import FORMER_FOR, HookSecrets, hook_addresses, hook_prefix, hook_secrets
+from relay.hookaddresses import (
+    FORMER_FOR,
+    HookSecrets,
+    consent_address,
+    hook_addresses,
+    hook_prefix,
+    hook_secrets,
+    opens,
+)
 from relay.ids import Ids
 from relay.journal import Journal, Memory
 from relay.simulator.virtual import ManualClock
@@ -115,15 +123,51 @@ def test_secrets_are_not_shown() -> None:
 
 def test_an_address_names_the_line_the_secret_and_the_event() -> None:
     """And all of a line's addresses begin alike, whatever the secret was."""
-    addresses = hook_addresses("https://sms.example.com", "office", FIRST, ("receive", "send"))
-    assert addresses == {
-        "receive": f"https://sms.example.com/hooks/office/{FIRST}/receive",
-        "send": f"https://sms.example.com/hooks/office/{FIRST}/send",
-    }
-    assert all(url.startswith(hook_prefix("https://sms.example.com", "office")) for url in addresses.values())
+    addresses = hook_addresses(["https://sms.example.com"], "office", FIRST, ("receive", "send"))
+    assert addresses == (
+        ("receive", f"https://sms.example.com/hooks/office/{FIRST}/receive"),
+        ("send", f"https://sms.example.com/hooks/office/{FIRST}/send"),
+    )
+    assert all(url.startswith(hook_prefix("https://sms.example.com", "office")) for _, url in addresses)
+
+
+def test_each_event_has_an_address_at_each_host() -> None:
+    """Several hosts are one hook an event and host."""
+    addresses = hook_addresses(["https://a.example", "https://b.example"], "office", FIRST, ("receive", "send"))
+    assert [(event, url.split("/")[2]) for event, url in addresses] == [
+        ("receive", "a.example"),
+        ("receive", "b.example"),
+        ("send", "a.example"),
+        ("send", "b.example"),
+    ]
+
+
+def test_without_a_public_address_the_path_is_known() -> None:
+    """Whoever has a proxy of his own can put its host before it."""
+    assert hook_addresses((), "alerts", FIRST, ("message",)) == (("message", f"/hooks/alerts/{FIRST}/message"),)
+    assert consent_address((), "desk", FIRST) == f"/consent/desk/{FIRST}"
+
+
+def test_a_browser_is_sent_back_to_the_first_host() -> None:
+    """A provider knows one such address."""
+    at = consent_address(["https://a.example", "https://b.example"], "desk", FIRST)
+    assert at == f"https://a.example/consent/desk/{FIRST}"
 
 
 def test_a_lines_prefix_is_not_the_beginning_of_anothers_address() -> None:
     """The hooks of `office-2` are not mistaken for those of `office`."""
-    other = hook_addresses("https://sms.example.com", "office-2", FIRST, ("receive",))["receive"]
+    [(_, other)] = hook_addresses(["https://sms.example.com"], "office-2", FIRST, ("receive",))
     assert not other.startswith(hook_prefix("https://sms.example.com", "office"))
+
+
+@pytest.mark.parametrize("offered", ["", "-", FIRST[:-1], f"{FIRST}x", "\udcff", "é"])
+def test_a_wrong_secret_opens_nothing(offered: str) -> None:
+    """Nor does any, where there are none."""
+    assert not opens(offered, (FIRST, SECOND))
+    assert not opens(offered, ())
+    assert not opens(offered, None)
+
+
+def test_every_secret_that_is_taken_opens() -> None:
+    """The present one and the former ones."""
+    assert [opens(secret, (FIRST, SECOND)) for secret in (FIRST, SECOND, THIRD)] == [True, True, False]

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from typing import Self
 
 import pytest
+from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relay.domain.messages import RawAnswer
 from relay.journal import JournalFull, JournalUnusable
-from relay.listener import Deadlines, HookRoutes, Listener
+from relay.listener import Hooks, Listener, Page
+from relay.webserver import Deadlines
 
 PATIENCE = 5.0
 SECRET = "secret-0123456789"
@@ -121,6 +123,9 @@ def shelf() -> Shelf:
     return shelf
 
 
+secrets_of = {"office": (SECRET, FORMER)}.get
+
+
 Listen = Callable[..., Awaitable[Listener]]
 
 
@@ -129,10 +134,9 @@ async def listen(shelf: Shelf) -> AsyncIterator[Listen]:
     """Starts a listener."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def listening(deadlines: Deadlines | None = None, max_body: int = 1000) -> Listener:
-            secrets = {"office": (SECRET, FORMER)}
-            routes = HookRoutes(secrets.get, lambda _, event: event in {"receive", "send"})
-            listener = Listener("127.0.0.1", 0, routes=routes, take=shelf.take, max_body=max_body, deadlines=deadlines)
+        async def listening(deadlines: Deadlines | None = None, *pages: Page) -> Listener:
+            hooks = Hooks(secrets_of, lambda _, event: event in {"receive", "send"}, shelf.take, 1000)
+            listener = Listener("127.0.0.1", 0, hooks, pages=pages, deadlines=deadlines)
             return await stack.enter_async_context(listener)
 
         yield listening
@@ -438,9 +442,44 @@ async def test_a_stop_does_not_wait_for_idle_connections(listen: Listen) -> None
 async def test_an_address_that_is_taken_is_an_oserror(listen: Listen, shelf: Shelf) -> None:
     """The daemon says so and does not start half."""
     first = await listen()
-    routes = HookRoutes(lambda _: None, lambda _, __: False)
-    with pytest.raises(OSError, match="Address already in use"):
-        await Listener("127.0.0.1", first.port, routes=routes, take=shelf.take, max_body=10).__aenter__()
+    hooks = Hooks(secrets_of, lambda _, __: False, shelf.take, 10)
+    with pytest.raises(OSError, match=r"Address already in use: .* \(webhooks.listen\)"):
+        await Listener("127.0.0.1", first.port, hooks).__aenter__()
+
+
+async def number_nine(request: web.BaseRequest) -> web.Response | None:
+    """A page that answers at one path only."""
+    return web.Response(text="nine") if request.rel_url.raw_path == "/pages/9" else None
+
+
+async def any_other(request: web.BaseRequest) -> web.Response | None:
+    """A page that answers at every path below its own."""
+    return web.Response(text="some other") if request.rel_url.raw_path.startswith("/pages/") else None
+
+
+async def test_pages_are_asked_in_their_order(listen: Listen) -> None:
+    """The first that knows the path answers."""
+    port = (await listen(None, number_nine, any_other)).port
+    async with Caller(port) as caller:
+        said = [(await caller.ask(request(f"/pages/{page}", b"", "GET"))).raw for page in (9, 8)]
+    assert [raw.rpartition(b"\r\n\r\n")[2] for raw in said] == [b"nine", b"some other"]
+
+
+async def test_what_no_page_knows_is_the_same_404(listen: Listen, shelf: Shelf) -> None:
+    """Also a hook's address that is fetched, and a page that is written to."""
+    port = (await listen(None, number_nine)).port
+    answers = []
+    for asked in (
+        request("/", b"", "GET"),
+        request(HOOK, b"", "GET"),
+        request("/pages/9"),
+        request("/pages/8", b"", "GET"),
+    ):
+        async with Caller(port) as caller:
+            answers.append((await caller.ask(asked)).undated)
+    assert {answer[9:12] for answer in answers} == {b"404"}
+    assert len(set(answers)) == 1
+    assert shelf.kept == []
 
 
 _segment = st.text(max_size=40).map(lambda text: text.replace("/", ""))
@@ -450,12 +489,12 @@ _segment = st.text(max_size=40).map(lambda text: text.replace("/", ""))
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_no_path_matches_but_the_right_ones(path: str) -> None:
     """Whatever the path, the answer is a match or None."""
-    routes = HookRoutes({"office": (SECRET, FORMER)}.get, lambda _, event: event == "receive")
+    routes = Hooks(secrets_of, lambda _, event: event == "receive", Shelf().take, 10)
     right = {f"/hooks/office/{secret}/receive" for secret in (SECRET, FORMER)}
     assert (routes.match(path) is not None) == (path in right)
 
 
 def test_a_line_whose_secrets_are_gone_matches_nothing() -> None:
     """No secret is not an empty secret."""
-    routes = HookRoutes(lambda _: (), lambda _, __: True)
+    routes = Hooks(lambda _: (), lambda _, __: True, Shelf().take, 10)
     assert [routes.match(path) for path in ("/hooks/office/-/receive", "/hooks/office//receive")] == [None, None]

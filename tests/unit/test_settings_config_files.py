@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     for file in copy.glob("*.toml"):
         for name in re.findall(r'"(secrets/[a-z-]+)"', file.read_text()):
             (copy / name).parent.mkdir(exist_ok=True)
-            (copy / name).write_text("a-secret-that-fits\n")
+            (copy / name).write_text("https://relay.example\n" if "notify" in name else "a-secret-that-fits\n")
             (copy / name).chmod(0o600)
     for name in ("ca.pem", "relay.pem", "relay.key"):
         (copy / name).write_text("as if")
@@ -39,6 +39,8 @@ def folder(tmp_path: Path) -> Path:
 def everything_set(text: str) -> str:
     """The settings file with its commented settings switched on, but for those of the lab."""
     text = text.replace("mqtt://127", "mqtts://127")
+    # A session, or a user name and a password: not both.
+    text = text.replace("# username = \"+1", "## username = \"+1").replace("# password_file = \"secrets/office", "## = \"")
     return re.sub(r"^# ((?!speed|epoch)\w+ = )", r"\1", text, flags=re.MULTILINE)
 
 
@@ -52,11 +54,11 @@ def test_the_shortest_settings_load(folder: Path) -> None:
 def test_the_explained_settings_load_as_they_are_and_with_everything_switched_on(folder: Path) -> None:
     """What is commented out is right as well, and is the default where it is said to be."""
     file = folder / "relay.toml"
-    secrets = {"RELAY_LINES__ALERTS__APP_SECRET": "s", "RELAY_LINES__OFFICE__SESSION": "s"}
+    secrets = {f"RELAY_LINES__{name}": "s" for name in ("ALERTS__APP_SECRET", "OFFICE__SESSION", "DESK__APP_SECRET")}
     plain = load_settings(path=file, environment=secrets, line_models=MODELS)
     file.write_text(everything_set(file.read_text()))
     full = load_settings(path=file, environment={}, line_models=MODELS)
-    assert list(plain.lines) == list(full.lines) == ["alerts", "office"]
+    assert list(plain.lines) == list(full.lines) == ["alerts", "office", "desk"]
     assert _defaults(plain) == _defaults(full)
 
 
@@ -65,6 +67,8 @@ def _defaults(settings: Settings) -> dict[str, object]:
     plain = settings.model_dump(exclude={"node": {"name"}, "lab": True, "webhooks": {"public_url"}})
     for key in ("url", "username", "password", "ca_file", "cert_file", "key_file", "commands_id"):
         del plain["bus"][key]
+    plain["media"]["directory"] = settings.media_directory
+    del plain["media"]["folder"]
     lines = {alias: line.model_dump(exclude={"registration_id"}) for alias, line in settings.lines.items()}
     plain["lines"] = {
         alias: {key: value for key, value in line.items() if not isinstance(value, SecretStr) and value is not None}
@@ -77,7 +81,7 @@ def test_every_setting_is_explained() -> None:
     """A setting that is not in relay.toml is known to nobody; a secret stands there with its file."""
     text = (CONFIG / "relay.toml").read_text()
     parts = dict(re.findall(r"^(?:# )?\[([a-z.]+)\]\n(.*?)(?=^(?:# )?\[|\Z)", text, re.MULTILINE | re.DOTALL))
-    lines = {"alerts": MODELS["att-sms"], "office": MODELS["att-landline"]}
+    lines = {"alerts": MODELS["att-sms"], "office": MODELS["att-landline"], "desk": MODELS["att-inapp"]}
     wanted = set(names(lines))
     secrets = {keys for keys in wanted if (*keys[:-1], f"{keys[-1]}_file") in wanted}
     missing = [

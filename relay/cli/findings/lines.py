@@ -1,20 +1,23 @@
-"""A line: are its credentials good, and does the provider know where to call?"""
+"""A line: are its credentials good, has its subscriber agreed, and does the provider know where to call?"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relay.cli.findings import Finding, good, wrong
+from relay.cli.findings.consent import look_at_consent
 from relay.cli.findings.journal import in_use
 from relay.clock import SystemClock
-from relay.domain.errors import NotAuthorized, RelayError
-from relay.hookaddresses import hook_prefix
+from relay.domain.errors import ConsentRequired, NotAuthorized, RelayError
+from relay.hookaddresses import hook_addresses, hook_prefix
 from relay.ids import Ids
-from relay.providerkit.hooks import TAKEN_METHODS
-from relay.providerkit.spec import InstallsHooks, Line, LineContext, Provider, TakesHooks
+from relay.providerkit.hooks import TAKEN_METHODS, Wanted, host_of
+from relay.providerkit.spec import InstallsHooks, Line, LineContext, NeedsConsent, Provider, TakesHooks
 from relay.settings import Settings
 
 _NO_HOOKS = "texts that come in, and receipts, are not told to relay"
+_NO_ADDRESS = "set webhooks.public_url to the https address that leads to webhooks.listen"
+_SECRET = "SECRET"  # noqa: S105 - it stands for one: `relay webhooks list` alone shows addresses
 
 
 class Prober:
@@ -23,50 +26,71 @@ class Prober:
     def __init__(self, settings: Settings, providers: Mapping[str, Provider]) -> None:
         self._settings = settings
         self._providers = providers
+        self._public = settings.webhooks.public_url
 
     async def look_at_line(self, alias: str) -> Sequence[Finding]:
-        """The line's credentials and, where it has any, its web hooks."""
+        """The line's credentials and, where it has any, its consent and its web hooks."""
         own, clock = self._settings.lines[alias], SystemClock()
         line = self._providers[own.provider].connect(LineContext(alias, own, _Forgetful(), clock, Ids(clock)))
         try:
             found = await _credentials(line)
-            if found.ok and isinstance(line, InstallsHooks) and isinstance(line, TakesHooks):
-                return [found, await self._hooks(line)]
-            return [found]
+            if isinstance(line, NeedsConsent):
+                found.append(await look_at_consent(alias, self._settings))
+            if isinstance(line, TakesHooks) and line.hook_events and all(finding.ok for finding in found):
+                found.append(await self._hooks(line))
+            return found
         finally:
             await line.aclose()
 
     async def _hooks(self, line: Any) -> Finding:
-        urls = self._settings.webhooks.public_url
-        if not urls:
-            cure = "set webhooks.public_url to the https address that leads to webhooks.listen"
-            return wrong(line.alias, "webhooks.public_url is not set", _NO_HOOKS, cure)
+        alias, events = line.alias, tuple(line.hook_events)
+        if not self._public:
+            return wrong(alias, "webhooks.public_url is not set", _NO_HOOKS, _NO_ADDRESS)
+        if not isinstance(line, InstallsHooks):
+            return _by_hand(alias, hook_addresses(self._public, alias, _SECRET, events))
         try:
             installed = await line.list_hooks()
         except RelayError as error:
-            return _failed(line.alias, error)
-        ours = hook_prefix(urls[0], line.alias)
-        right = Counter(hook.event for hook in installed if hook.url.startswith(ours) and hook.method in TAKEN_METHODS)
-        return self._judge(line.alias, tuple(line.hook_events), right)
+            return _failed(alias, error)
+        right = Counter(
+            (hook.event, public_url)
+            for hook in installed
+            for public_url in self._public
+            if hook.url.startswith(hook_prefix(public_url, alias)) and hook.method in TAKEN_METHODS
+        )
+        return self._judge(alias, events, right)
 
-    def _judge(self, alias: str, events: tuple[str, ...], right: Counter[str]) -> Finding:
-        missing = ", ".join(event for event in events if not right[event])
-        twice = ", ".join(event for event in events if right[event] > 1)
+    def _judge(self, alias: str, events: tuple[str, ...], right: Counter[tuple[str, str]]) -> Finding:
+        wanted = [(event, public_url) for event in events for public_url in self._public]
+        missing = self._named(each for each in wanted if not right[each])
+        twice = self._named(each for each in wanted if right[each] > 1)
         if not missing and not twice:
-            return good(alias, f"web hooks are installed: {', '.join(events)}")
+            return good(alias, f"web hooks are installed: {self._named(wanted)}")
         if not in_use(self._settings.journal.path):
             return good(alias, f"web hooks are not all installed ({missing or twice}): relay does it when it starts")
-        cure = "relay mends it within ten minutes; if not, its log says why (hooks.failed)"
+        cure = f"relay mends it within ten minutes, unless they were removed: relay webhooks install {alias}"
         if missing:
             return wrong(alias, f"web hooks are missing: {missing}", _NO_HOOKS, cure)
         return wrong(alias, f"web hooks are installed twice: {twice}", "AT&T calls twice for each text", cure)
 
+    def _named(self, wanted: Any) -> str:
+        """Events, with their hosts where there are several."""
+        several = len(self._public) > 1
+        return ", ".join(f"{event} at {host_of(url)}" if several else event for event, url in wanted)
 
-async def _credentials(line: Line) -> Finding:
+
+def _by_hand(alias: str, wanted: Sequence[Wanted]) -> Finding:
+    addresses = ", ".join(f"{event}: {url}" for event, url in wanted)
+    return good(alias, f"to be registered at the provider by hand: {addresses} (relay webhooks list has the secret)")
+
+
+async def _credentials(line: Line) -> list[Finding]:
     try:
-        return good(line.alias, await line.verify())
+        return [good(line.alias, await line.verify())]
+    except ConsentRequired:
+        return []  # what was kept of it is not looked at here: the running relay is asked
     except RelayError as error:
-        return _failed(line.alias, error)
+        return [_failed(line.alias, error)]
 
 
 def _failed(alias: str, error: RelayError) -> Finding:
@@ -94,3 +118,6 @@ class _Forgetful:
 
     async def put(self, key: str, value: bytes) -> None:
         self._kept[key] = value
+
+    async def drop(self, key: str) -> None:
+        self._kept.pop(key, None)

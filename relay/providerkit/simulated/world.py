@@ -15,6 +15,7 @@ from relay.providerkit.simulated.faults import Faults
 from relay.providerkit.simulated.handset import Handset
 from relay.providerkit.simulated.ledger import Ledger, Violations
 from relay.providerkit.simulated.modes import Modes
+from relay.providerkit.simulated.oauth import OAuthServer
 
 Account = Mapping[str, str]
 
@@ -45,6 +46,7 @@ class World:
         self.violations = Violations(self.clock)
         self.agenda = Agenda(self.clock)
         self.handset = Handset(self.agenda)
+        self.oauth = OAuthServer(self.clock, self.ids, self.ledger, self.violations)
 
     def now(self) -> float:
         """The clock's time, in seconds since 1970."""

@@ -1,4 +1,4 @@
-"""A web hook of Landline Texting -> the text that came in, or what became of one that went out. Pure.
+"""A web hook of Landline Texting -> what came in, what went out, what became of it, what a person did with it. Pure.
 
 All five events carry the same message object and nothing in it names the event, which is why the event is in the
 path (Landline documentation, Events; wire facts, 4.6). AT&T sends a hook again until it is answered, for 72 hours, in
@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from relay.domain.addresses import Address, AddressKind, inbound
-from relay.domain.errors import Malformed
-from relay.domain.messages import DeliveryReport, HookReading, InboundMessage, RawAnswer
+from relay.domain.errors import ErrorCode, Malformed, Problem
+from relay.domain.messages import DeliveryReport, HookReading, InboundMessage, MailChange, Part, RawAnswer, Sighting
+from relay.domain.states import Fact
 from relay.providerkit.parse import Unreadable, as_id, as_int, as_object, as_text, as_time, understood
 from relay.providers.att_landline.codes import hook_word
 
@@ -41,12 +42,17 @@ def read_hook(event: str, raw: RawAnswer, *, own_number: str) -> HookReading:
 def _reader(event: str, own_number: str) -> Callable[[Any], HookReading]:
     def read(value: Any) -> HookReading:
         fields = as_object(value, "the body")
-        if event == "receive" and _type(fields) not in _OUTBOUND:
-            return HookReading(messages=(_message(fields, own_number),))
-        # An inbound text's status code means nothing (wire facts, 4.6).
-        if event in {"read", "delete"} or _type(fields) == _INBOUND:
-            return HookReading()
-        return HookReading(reports=(_report(event, fields),))
+        match event:
+            case "receive" if _type(fields) not in _OUTBOUND:
+                return HookReading(messages=(_message(fields, own_number),))
+            case "read" | "delete":
+                return HookReading(changes=(_change(event, fields),))
+            # An inbound text's status code means nothing (wire facts, 4.6).
+            case _ if _type(fields) == _INBOUND:
+                return HookReading()
+            case "progress":
+                return HookReading(reports=(_report(event, fields),))
+        return HookReading(reports=(_report(event, fields),), sightings=_sightings(fields))
 
     return read
 
@@ -57,23 +63,47 @@ def _message(fields: Fields, own_number: str) -> InboundMessage:
     return InboundMessage(
         sender=_other_party(fields),
         recipient=to.value if to.kind is AddressKind.E164 else own_number,
-        text=None if fields.get("body") is None else as_text(fields["body"], "body"),
+        text=_body(fields),
         dedupe_key=f"receive:{ref}" if ref else None,
         provider_time=as_time(fields.get("datecreated")),
         provider=_worth_keeping(fields),
+        ref=ref,
+        parts=(_NOT_TO_BE_HAD,) if _has_attachment(fields) and not ref else (),
+        has_parts=_has_attachment(fields) and ref is not None,
+    )
+
+
+_NOT_TO_BE_HAD = Part(
+    "application/octet-stream",
+    problem=Problem(ErrorCode.PROVIDER_ERROR, "the web hook has no id that its attachments could be asked for by"),
+)
+
+
+def _sightings(fields: Fields) -> tuple[Sighting, ...]:
+    """A text that went out, whoever wrote it: with relay, or in AT&T's own apps."""
+    to = _destination(fields)
+    if to is None:
+        return ()
+    return (
+        Sighting(
+            ref=_ref(fields),
+            to=(to,),
+            text=_body(fields),
+            has_parts=_has_attachment(fields),
+            provider_time=as_time(fields.get("datecreated")),
+            provider=_worth_keeping(fields),
+            fact=Fact.SUBMITTED,
+        ),
     )
 
 
 def _report(event: str, fields: Fields) -> DeliveryReport:
-    ref, code = as_id(fields.get("id")), _status_code(fields)
-    if ref is None:
-        raise Unreadable("id must be there")
+    ref, code = _ref(fields), _status_code(fields)
     word = hook_word(code)
-    to = as_id(fields.get("finaldestination")) or as_id(fields.get("address"))
     return DeliveryReport(
         ref=ref,
         fact=word.fact,
-        address=inbound(to) if to else None,
+        address=_destination(fields),
         status=word.status,
         code=str(code),
         problem=word.problem,
@@ -81,11 +111,41 @@ def _report(event: str, fields: Fields) -> DeliveryReport:
     )
 
 
+def _change(event: str, fields: Fields) -> MailChange:
+    ref = _ref(fields)
+    if event == "delete":
+        return MailChange("deleted", ref, dedupe_key=f"delete:{ref}")
+    # Read, unread and read again are three changes; the same one sent again has the same time.
+    is_unread, when = fields.get("read") is False, as_id(fields.get("dateread")) or ""
+    return MailChange("read", ref, {"is_unread": is_unread}, dedupe_key=f"read:{ref}:{is_unread}:{when}")
+
+
+def _ref(fields: Fields) -> str:
+    ref = as_id(fields.get("id"))
+    if ref is None:
+        raise Unreadable("id must be there")
+    return ref
+
+
+def _body(fields: Fields) -> str | None:
+    return None if fields.get("body") is None else as_text(fields["body"], "body")
+
+
+def _has_attachment(fields: Fields) -> bool:
+    value = fields.get("hasattachment")
+    return value is True or (isinstance(value, str) and value.strip().lower() == "true")
+
+
 def _status_code(fields: Fields) -> int:
     # Elsewhere nothing counts as 0; here 0 says "delivered".
     if fields.get("statuscode") in (None, ""):
         raise Unreadable("statusCode must be there")
     return as_int(fields["statuscode"], "statusCode")
+
+
+def _destination(fields: Fields) -> Address | None:
+    to = as_id(fields.get("finaldestination")) or as_id(fields.get("address"))
+    return inbound(to) if to else None
 
 
 def _other_party(fields: Fields) -> Address:
@@ -104,7 +164,7 @@ def _worth_keeping(fields: Fields) -> dict[str, Any]:
         "contactId": as_id(fields.get("contactid")),
         "deviceId": as_id(fields.get("deviceid")),
         "messageType": as_id(fields.get("messagetype")),
-        "hasAttachment": fields.get("hasattachment") is True,
+        "hasAttachment": _has_attachment(fields),
     }
 
 

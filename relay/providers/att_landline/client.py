@@ -1,7 +1,7 @@
-"""relay -> Landline Texting: sends texts and keeps web hooks; the I/O of the line.
+"""relay -> Landline Texting: sends texts and MMS, fetches attachments, keeps web hooks; the I/O of the line.
 
-The session is a password that never expires. It always travels in a POST's body, so that it is in no URL and no log
-(the documentation's `curl -G` samples put it into the query).
+The session is a password that never expires. It travels in a POST's body, so that it is in no address (the
+documentation's `curl -G` samples put it into the query); `messaging/send` wants it in the query, which no log shows.
 """
 
 from collections.abc import Sequence
@@ -10,23 +10,28 @@ from typing import Any
 import structlog
 
 from relay import __version__
-from relay.domain.charset import has_lone_surrogate, segmentation
-from relay.domain.errors import ErrorCode, Problem, Refused
-from relay.domain.messages import CallAnswer, HookReading, Media, OutboundCall, Plan, RawAnswer
-from relay.providerkit.http import Http, HttpAnswer
+from relay.domain.addresses import AddressKind
+from relay.domain.errors import ErrorCode, Gone, Malformed, Problem, Refused, TryLater
+from relay.domain.messages import CallAnswer, Content, HookReading, OutboundCall, Part, Plan, RawAnswer
+from relay.providerkit.http import Http
+from relay.providerkit.operations import Operation
 from relay.providerkit.spec import InstalledHook, LineContext
-from relay.providers.att_landline import callbacks, wire
+from relay.providers.att_landline import callbacks, operations, planning, wire
+from relay.providers.att_landline.attachments import read_parts
+from relay.providers.att_landline.calls import Calls
+from relay.providers.att_landline.session import session_of
 from relay.providers.att_landline.settings import AttLandlineSettings
 
 log = structlog.get_logger()
 
-MOST_BYTES = 250  # Landline documentation, Message/Send: "a maximum of 250 bytes"
+_MOST_CONTENT = 16 << 20  # bytes of an attachment; a carrier's MMS has a tenth of that
 
 
 class AttLandlineLine:
-    """One text-enabled number; Sends, TakesHooks and InstallsHooks."""
+    """One text-enabled number; Sends, TakesHooks, InstallsHooks and FetchesParts."""
 
     provider = "att-landline"
+    takes = frozenset({AddressKind.E164})
 
     def __init__(self, context: LineContext) -> None:
         settings: AttLandlineSettings = context.settings
@@ -36,8 +41,13 @@ class AttLandlineLine:
         self._settings = settings
         self._reported = not {"send", "progress"}.isdisjoint(settings.events)
         self._clock = context.clock
-        self._session = settings.session.get_secret_value()
-        self._http = Http(settings.base_url, timeout_seconds=settings.timeout, user_agent=f"relay/{__version__}")
+        self._http = Http(
+            settings.base_url,
+            timeout_seconds=settings.timeout,
+            max_body=_MOST_CONTENT,
+            user_agent=f"relay/{__version__}",
+        )
+        self._calls = Calls(self._http, session_of(context, self._http), context.clock)
 
     async def verify(self) -> str:
         """Whether the session is good, found by listing the web hooks."""
@@ -47,73 +57,85 @@ class AttLandlineLine:
         """Close connections."""
         await self._http.aclose()
 
-    def plan(self, text: str | None, media: Sequence[Media], subject: str | None) -> Plan:
-        """How the text will be sent; raises Refused for media, a subject, no text, and more than 250 bytes."""
-        if media:
-            raise _refused(ErrorCode.UNSUPPORTED_MEDIA, "this line sends texts only: media must be empty")
-        if subject:
-            raise _refused(ErrorCode.UNSUPPORTED, "Landline Texting knows no subject: subject must be empty")
-        if not text or has_lone_surrogate(text):
-            raise _refused(ErrorCode.INVALID_REQUEST, "text must be there, in whole characters")
-        if (length := len(text.encode())) > MOST_BYTES:
-            raise _refused(
-                ErrorCode.TOO_LONG, f"text has {length} bytes in UTF-8; Landline Texting takes at most {MOST_BYTES}"
-            )
-        in_air = segmentation(text)
-        return Plan(in_air.encoding.value, in_air.segments, self._settings.recipients_per_call)
+    def plan(self, content: Content) -> Plan:
+        """How the content will be sent; raises Refused, naming the limit."""
+        return planning.planned(
+            content,
+            recipients_per_call=self._settings.recipients_per_call,
+            mms=self._settings.mms,
+            provider_schedules=self._settings.scheduling == "provider",
+        )
 
     async def send(self, call: OutboundCall) -> CallAnswer:
         """Make one call; each copy gets its own message id, under which the hooks will speak of it."""
-        fields = wire.send_fields(call, self._settings.contacts_as)
-        recipients = len(call.recipients)
-        answer = await self._post("/message/send", fields)
-        response = self._response(answer, recipients=recipients, text=call.text or "")
-        handovers = wire.handovers(response, recipients, reported=self._reported)
+        mms = planning.as_mms(call.text, call.media)
+        response = await (self._send_text(call) if mms is None else self._send_mms(call, mms))
+        handovers = wire.handovers(response, len(call.recipients), reported=self._reported)
         if untracked := sum(handover.ref is None for handover in handovers):
             log.warning("call.untracked", line=self.alias, call_id=call.call_id, copies=untracked)
         return CallAnswer(ref=None, handovers=handovers)
+
+    async def _send_text(self, call: OutboundCall) -> Any:
+        shift, now = self._settings.scheduled_date_shift, self._clock.now()
+        fields = wire.send_fields(call, self._settings.contacts_as, now=now, shift=shift)
+        return await self._calls.change(
+            _send_operation(fields), fields, recipients=len(call.recipients), text=call.text or ""
+        )
+
+    async def _send_mms(self, call: OutboundCall, mms: planning.Mms) -> Any:
+        query = wire.mms_fields(call, mms.body)
+        return await self._calls.upload(operations.SEND_MMS, query, mms.files, text=call.text or "")
 
     def read_hook(self, event: str, raw: RawAnswer) -> HookReading:
         """The hook's meaning; raises Malformed."""
         return callbacks.read_hook(event, raw, own_number=self.number)
 
+    async def list_parts(self, ref: str) -> Sequence[Part]:
+        """The attachments of a message, without the MMS layout; raises TryLater while they are not stored yet, Gone."""
+        try:
+            return read_parts(await self._calls.fetch(operations.LIST_ATTACHMENTS, [("messageId", ref)]))
+        except Malformed as error:
+            raise TryLater(Problem(ErrorCode.PROVIDER_ERROR, error.problem.detail)) from None
+        except Gone:
+            raise
+        except Refused as error:
+            # Which code says that a message is unknown is not documented.
+            raise Gone(error.problem) from None
+
+    async def fetch_part(self, message_ref: str, part: Part) -> bytes:  # noqa: ARG002 - storage keys are the account's
+        """An attachment's bytes; raises TryLater, Refused, Gone."""
+        content = await self._calls.fetch(operations.GET_CONTENT, [("storageKey", part.ref or "")])
+        if not content and part.size:
+            raise TryLater(Problem(ErrorCode.PROVIDER_ERROR, "the provider has not stored the attachment yet"))
+        return content
+
     async def list_hooks(self) -> Sequence[InstalledHook]:
         """Every web hook of the account, other people's included; raises Malformed where they cannot be read."""
-        answer = await self._post("/webhook/list", [])
-        return wire.installed_hooks(self._response(answer, effect=False), answer.body)
+        return await self._calls.read(operations.LIST_HOOKS, [], wire.installed_hooks)
 
     async def install_hook(self, event: str, url: str) -> None:
         """Add a web hook."""
-        await self._change("/webhook/add", ("type", "message"), ("event", event), ("url", url), ("method", "POST"))
+        fields = [("type", "message"), ("event", event), ("url", url), ("method", "POST")]
+        await self._calls.change(operations.ADD_HOOK, fields)
 
     async def update_hook(self, provider_id: str, url: str) -> None:
         """Point a web hook at another address."""
-        await self._change("/webhook/update", ("webhookId", provider_id), ("url", url), ("method", "POST"))
+        fields = [("webhookId", provider_id), ("url", url), ("method", "POST")]
+        await self._calls.change(operations.UPDATE_HOOK, fields)
 
     async def remove_hook(self, provider_id: str) -> None:
         """Remove a web hook; one that is gone already is fine."""
         try:
-            await self._change("/webhook/delete", ("webhookId", provider_id))
+            await self._calls.change(operations.DELETE_HOOK, [("webhookId", provider_id)])
         except Refused:
             # How a hook that is gone is refused is not documented.
             if any(hook.provider_id == provider_id for hook in await self.list_hooks()):
                 raise
 
-    async def _change(self, path: str, *fields: tuple[str, str]) -> None:
-        self._response(await self._post(path, fields))
 
-    async def _post(self, path: str, fields: Sequence[tuple[str, str]]) -> HttpAnswer:
-        return await self._http.call(
-            "POST",
-            path,
-            headers={"Content-Type": wire.FORM_TYPE, "Accept": "application/json"},
-            body=wire.form([("session", self._session), *fields]),
-        )
-
-    def _response(self, answer: HttpAnswer, *, effect: bool = True, recipients: int = 1, text: str = "") -> Any:
-        hidden = (self._session, text)
-        return wire.response_of(answer, now=self._clock.now(), effect=effect, recipients=recipients, hidden=hidden)
-
-
-def _refused(code: ErrorCode, detail: str) -> Refused:
-    return Refused(Problem(code, detail))
+def _send_operation(fields: Sequence[tuple[str, str]]) -> Operation:
+    """The scenario of the documentation that the fields are."""
+    names = [name for name, _ in fields]
+    if "scheduledDate" in names:
+        return operations.SEND_SCHEDULED
+    return operations.SEND_TO_MANY if names.count("contacts") > 1 else operations.SEND_TO_ONE

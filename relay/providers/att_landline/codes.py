@@ -24,6 +24,7 @@ class NotSent(NamedTuple):
     """A row of "Status Codes: Message Not Sent".
 
     `at_send` is what to do when the code answers a call, `in_hook` what it says of a copy when it comes later.
+    `rest` is how many seconds the line is to send nothing after it.
     """
 
     code: int | None
@@ -32,6 +33,7 @@ class NotSent(NamedTuple):
     at_send: Policy
     in_hook: Fact
     fault: Fault
+    rest: float = 0.0
 
 
 class Progress(NamedTuple):
@@ -44,12 +46,13 @@ class Progress(NamedTuple):
 
 
 _STOP = "Recipient sent STOP message. Recipient must send UNSTOP message"
+_SPAM_REST = 3600.0  # "Contact to have spam flag removed": asking more often would only deepen the suspicion
 
 NOT_SENT = (
     NotSent(-1234, _STOP, ErrorCode.OPTED_OUT, Policy.REFUSED, Fact.REFUSED, Fault.RECIPIENT),
     # "Retry: Yes", and only as the answer to a send: as a hook the text has been given up.
     NotSent(-855, "Internal Error", ErrorCode.PROVIDER_ERROR, Policy.LATER, Fact.REFUSED, Fault.CALL),
-    NotSent(-801, "Spam Protection", ErrorCode.SPAM_BLOCKED, Policy.REFUSED, Fact.REFUSED, Fault.CALL),
+    NotSent(-801, "Spam Protection", ErrorCode.SPAM_BLOCKED, Policy.REFUSED, Fact.REFUSED, Fault.CALL, _SPAM_REST),
     NotSent(-704, "Internal Error", ErrorCode.PROVIDER_REFUSED, Policy.REFUSED, Fact.REFUSED, Fault.CALL),
     # In the notes and a sample only.
     NotSent(-703, "Bad arguments", ErrorCode.INVALID_REQUEST, Policy.REFUSED, Fact.REFUSED, Fault.RECIPIENT),
@@ -83,6 +86,8 @@ PROGRESS = (
 UNKNOWN_PROGRESS = Progress(None, "a code that is not documented", "Transient", Fact.SUBMITTED)
 
 _NOT_SENT = {row.code: row for row in NOT_SENT}
+# `messaging/send` fails with a text and no code. "Internal Error" stands for codes that contradict one another.
+_BY_TEXT = (("sent stop", -1234), ("spam protection", -801), ("determine carrier", -124), ("unknown error", -1))
 _PROGRESS = {row.code: row for row in PROGRESS}
 
 
@@ -97,6 +102,11 @@ class HookWord(NamedTuple):
 def documented_failure(code: int | None) -> NotSent | None:
     """The row of a code that answers a call, where it is documented."""
     return _NOT_SENT.get(code)
+
+
+def described_failure(text: str) -> NotSent | None:
+    """The row of a failure that came without a code, where its text is that of one row alone."""
+    return next((_NOT_SENT[code] for words, code in _BY_TEXT if words in text.lower()), None)
 
 
 def other_failure(code: int | None) -> NotSent:

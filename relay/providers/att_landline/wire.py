@@ -1,7 +1,7 @@
 """Landline Texting's bytes <-> values: the form of every request, the envelope of every answer. Pure.
 
-Every call is a form-encoded POST and every answer `{"success": ..., "response": ...}`. `success` decides, the HTTP
-status comes second: failures were seen with 200 (wire facts, 4.1).
+Every call but one is a form-encoded POST, and every answer `{"success": ..., "response": ...}`. `success` decides, the
+HTTP status comes second: failures were seen with 200 (wire facts, 4.1).
 """
 
 import re
@@ -21,7 +21,9 @@ from relay.domain.errors import (
     ProviderDetail,
     Refused,
     RefusedAsGroup,
+    RefusedForNow,
     RelayError,
+    TryLater,
 )
 from relay.domain.messages import Handover, OutboundCall
 from relay.domain.states import Fact
@@ -29,9 +31,12 @@ from relay.providerkit.http import HttpAnswer
 from relay.providerkit.outcome import fail, judge, provider_detail
 from relay.providerkit.parse import Unreadable, as_id, as_int, as_list, as_object, as_text, folded_json
 from relay.providerkit.spec import InstalledHook
-from relay.providers.att_landline.codes import Fault, NotSent, documented_failure, other_failure
+from relay.providers.att_landline.codes import Fault, NotSent, described_failure, documented_failure, other_failure
+from relay.providers.att_landline.schedule import scheduled_date
 
 FORM_TYPE = "application/x-www-form-urlencoded"
+
+_LONGEST_ENVELOPE = 1 << 16
 
 _BAD_SESSION = re.compile(
     r"unauthori[sz]ed|not (?:logged in|authenticated)|(?:invalid|expired|bad) session", re.IGNORECASE
@@ -44,14 +49,29 @@ def form(fields: Iterable[tuple[str, str]]) -> bytes:
     return urlencode(list(fields), quote_via=quote).encode()
 
 
-def send_fields(call: OutboundCall, contacts_as: str) -> list[tuple[str, str]]:
-    """The fields of `message/send` beside the session.
+def send_fields(call: OutboundCall, contacts_as: str, *, now: datetime, shift: str = "none") -> list[tuple[str, str]]:
+    """The fields of `message/send` beside the session; a time that has passed is left out.
 
     Raises:
         Refused, RefusedAsGroup: a recipient is no phone number.
     """
     contacts = [("contacts", _contact(to.address, contacts_as, len(call.recipients))) for to in call.recipients]
-    return [*contacts, ("body", call.text or "")]
+    later = call.send_at if call.send_at and call.send_at > now else None
+    date = [("scheduledDate", scheduled_date(later, shift))] if later else []
+    return [*contacts, ("body", call.text or ""), *date]
+
+
+def mms_fields(call: OutboundCall, body: str) -> dict[str, str]:
+    """The query of `messaging/send` beside the session.
+
+    Raises:
+        RefusedAsGroup: the call has several recipients.
+        Refused: its recipient is no phone number.
+    """
+    if len(call.recipients) > 1:
+        raise RefusedAsGroup(Problem(ErrorCode.UNSUPPORTED, "Landline Texting sends an MMS to one recipient a call"))
+    fields = {"to": _contact(call.recipients[0].address, "e164", 1)}
+    return {**fields, "body": body} if body else fields
 
 
 def response_of(
@@ -68,6 +88,7 @@ def response_of(
 
     Raises:
         OutcomeUnknown: a success that cannot be read, of a call with an effect; or the provider's own "unknown".
+        RefusedForNow: the line is taken for a spammer.
         Malformed: a success that cannot be read, of any other call.
         TryLater, Throttled, Refused, RefusedAsGroup, NotAuthorized: as the code, or else the HTTP status, means.
     """
@@ -81,11 +102,35 @@ def response_of(
     return _failed(answer, envelope.complaint(hidden), now=now, effect=effect, recipients=recipients)
 
 
+def bare_body(answer: HttpAnswer, *, now: datetime, hidden: Sequence[str] = ()) -> bytes:
+    """The body of a read that is answered without an envelope.
+
+    Raises:
+        TryLater: a gateway's page came instead.
+        TryLater, Throttled, Refused, Gone, NotAuthorized: it failed; as in `response_of`.
+    """
+    if len(answer.body) <= _LONGEST_ENVELOPE and says_failure(answer.body):
+        response_of(answer, now=now, effect=False, hidden=hidden)
+    judge(answer, effect=False, now=now)
+    if answer.is_page:
+        raise TryLater(Problem(ErrorCode.PROVIDER_ERROR, "the provider's gateway shows a page instead"))
+    return answer.body
+
+
+def says_failure(body: bytes) -> bool:
+    """Whether `body` is an envelope that says so; anything else is none."""
+    try:
+        return not _envelope(body).success
+    except Unreadable:
+        return False
+
+
 def handovers(response: Any, recipients: int, *, reported: bool) -> tuple[Handover, ...]:
     """One handover for each recipient, in their order: the provider took the call, whatever its answer looks like.
 
-    A token has no number in it; the tokens stand in the order of the contacts (wire facts, 4.2). Where they do not
-    match them one to one, no copy gets a ref: a wrong one would tell one recipient's fate of another.
+    `message/send` answers tokens, without numbers and in the order of the contacts (wire facts, 4.2); `messaging/send`
+    a single id. Where they do not match the recipients one to one, no copy gets a ref: a wrong one would tell one
+    recipient's fate of another.
 
     Args:
         response: what the provider answered.
@@ -156,7 +201,7 @@ def _unreadable(answer: HttpAnswer, error: Unreadable, *, effect: bool) -> Relay
 
 def _failed(answer: HttpAnswer, said: _Complaint, *, now: datetime, effect: bool, recipients: int) -> NoReturn:
     detail = said.detail(answer.status)
-    row = documented_failure(said.code)
+    row = documented_failure(said.code) or (described_failure(said.text) if said.code is None else None)
     if row is None:
         _judge_text(said.text, detail, recipients)
         judge(answer, effect=effect, now=now, said=detail)
@@ -174,6 +219,8 @@ def _judge_text(text: str, detail: ProviderDetail, recipients: int) -> None:
 
 def _fail_by(row: NotSent, detail: ProviderDetail, recipients: int) -> NoReturn:
     problem = Problem(row.problem, f"the provider answered: {row.description}", detail)
+    if row.rest:
+        raise RefusedForNow(problem, row.rest)
     if row.fault is Fault.RECIPIENT:
         raise _refusal(recipients)(problem)
     fail(row.at_send, problem)
@@ -192,7 +239,11 @@ def _contact(address: Address, contacts_as: str, recipients: int) -> str:
 
 
 def _message_ids(response: Any) -> list[str | None]:
-    tokens = as_list(response.get("tokens")) if isinstance(response, dict) else []
+    if not isinstance(response, dict):
+        return []
+    tokens = as_list(response.get("tokens"))
+    if not tokens and (only := as_id(response.get("id"))):
+        return [only]
     return [as_id(token.get("message")) if isinstance(token, dict) else None for token in tokens]
 
 

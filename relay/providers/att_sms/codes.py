@@ -27,6 +27,7 @@ class Meaning(Enum):
 
     LATER = auto()  # the service failed; nothing was done
     REQUEST = auto()  # the request as it stands; never the same again
+    RECEIPTS = auto()  # that delivery status is to be called back
     RECIPIENT = auto()  # one of the recipients, unnamed
     CREDENTIALS = auto()  # the app, its token or its scope
     RATE = auto()  # too many calls, or the quota is used up
@@ -46,7 +47,7 @@ ERRORS: Mapping[str, Error] = {
     "SVC0002": Error(Meaning.REQUEST, ErrorCode.PROVIDER_REFUSED, "AT&T finds a field of the request invalid"),
     "SVC0003": Error(Meaning.REQUEST, ErrorCode.PROVIDER_REFUSED, "AT&T finds a value outside what it allows"),
     "SVC0004": Error(Meaning.RECIPIENT, ErrorCode.INVALID_RECIPIENT, "AT&T finds no valid address"),
-    "SVC0283": Error(Meaning.REQUEST, ErrorCode.PROVIDER_REFUSED, "AT&T gives no delivery receipts for this"),
+    "SVC0283": Error(Meaning.RECEIPTS, ErrorCode.PROVIDER_REFUSED, "AT&T gives no delivery receipts for this"),
     "POL0001": Error(Meaning.CREDENTIALS, ErrorCode.UNAUTHORIZED, "AT&T does not permit this to the app or its scope"),
     "POL0002": Error(Meaning.RECIPIENT, ErrorCode.PROVIDER_REFUSED, "the recipient has not agreed to receive texts"),
     "POL0003": Error(Meaning.RECIPIENT, ErrorCode.INVALID_RECIPIENT, "AT&T finds too many addresses in the request"),
@@ -61,10 +62,14 @@ RATE_WORDS = re.compile(r"\brates?\b|quota|throttl|exceed|too many|limit (?:is |
 QUOTA_WORDS = re.compile(r"daily|monthly|per (?:day|month)|quota (?:is )?(?:used up|exhausted)", re.IGNORECASE)
 INVALID_NUMBER_WORDS = re.compile(r"msisdn|landline|invalid (?:address|number|recipient)", re.IGNORECASE)
 ADDRESS_FIELD_WORDS = re.compile(r"\baddress", re.IGNORECASE)
+SENDER_FIELD_WORDS = re.compile(r"\bsender_?address", re.IGNORECASE)
+RECEIPT_FIELD_WORDS = re.compile(r"notify_?delivery_?status|receipt_?request", re.IGNORECASE)
 NO_CREDENTIALS_WORDS = re.compile(r"invalid request", re.IGNORECASE)
 RATE = Error(Meaning.RATE, ErrorCode.THROTTLED, "AT&T asks for fewer calls")
 QUOTA = Error(Meaning.RATE, ErrorCode.QUOTA_EXCEEDED, "the quota of AT&T's API is used up")
 RECIPIENT = Error(Meaning.RECIPIENT, ErrorCode.INVALID_RECIPIENT, "AT&T finds an address invalid")
+SENDER = Error(Meaning.CREDENTIALS, ErrorCode.UNAUTHORIZED, "AT&T does not take the short code as the app's")
+RECEIPTS = ERRORS["SVC0283"]
 NO_SUCH_ID = Error(Meaning.ID, ErrorCode.UNKNOWN_ID, "AT&T does not know this id, or no longer")
 NO_CREDENTIALS = Error(Meaning.CREDENTIALS, ErrorCode.UNAUTHORIZED, "AT&T saw no credentials in the request")
 

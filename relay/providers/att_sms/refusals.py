@@ -55,6 +55,16 @@ def refuse(answer: HttpAnswer, asked: Asked, *, now: datetime, recipients: int =
     _raise(error.meaning, problem, asked, recipients, retry_after(answer, now))
 
 
+def refuses_receipts(answer: HttpAnswer) -> bool:
+    """Whether a send was refused for nothing but its wish to have delivery status called back.
+
+    Nothing was sent then, and without the wish it may be (wire facts, 2.8: SVC0283; a wish without a registered
+    listener is a bad request).
+    """
+    error = _error(answer, Asked.SEND, complaint(answer))
+    return error is not None and error.meaning is Meaning.RECEIPTS
+
+
 def _raise(meaning: Meaning, problem: Problem, asked: Asked, recipients: int, after: float | None) -> NoReturn:
     match meaning:
         case Meaning.LATER:
@@ -97,6 +107,10 @@ def _of_words(asked: Asked, about: Complaint) -> Error | None:
             return codes.RECIPIENT
         case "SVC0002" | "SVC0003" if asked is not Asked.SEND:
             return codes.NO_SUCH_ID
+        case "SVC0002" | "SVC0003" | "SVC0004" if about.says(codes.SENDER_FIELD_WORDS):
+            return codes.SENDER
+        case "SVC0002" | "SVC0003" if about.says(codes.RECEIPT_FIELD_WORDS):
+            return codes.RECEIPTS
         case "SVC0002" | "SVC0003" if about.says(codes.ADDRESS_FIELD_WORDS):
             return codes.RECIPIENT
         case _:

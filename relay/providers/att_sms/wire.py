@@ -1,41 +1,61 @@
-"""Domain values -> bytes -> domain values: the bodies of AT&T's SMS API, version 3. Pure.
+"""AT&T's answers -> domain values, whatever the dialect. Pure.
 
-Bodies are written as the OpenAPI file of SMS v3 has them (camelCase, integers) and read as documented or as served
-(PascalCase, numbers in quotes, one object where a list is due).
+They are read as documented or as served: camelCase or PascalCase, numbers or texts, one object where a list is due,
+JSON or XML. The requests' bodies are in `bodies.py`, what AT&T calls back with in `callbacks.py`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import unquote
 
-from pydantic_core import to_json
-
-from relay.domain.addresses import inbound, tel_uri
-from relay.domain.messages import DeliveryReport, InboundMessage, InboxPage, OutboundCall, RawAnswer
+from relay.domain.addresses import inbound
+from relay.domain.messages import DeliveryReport, InboundMessage, InboxPage, RawAnswer
+from relay.providerkit.folding import folded
 from relay.providerkit.parse import Unreadable, as_count, as_id, as_list, as_object, as_text, as_time, understood
 from relay.providers.att_sms.codes import delivery_fact
 
+T = TypeVar("T")
+Fields = Mapping[str, Any]
+
 _PLACE = re.compile(r"msg(\d{1,4})")
 _LONGEST_ID = 256
+_LONGEST_URL = 2048
+_LAST_SEGMENT = re.compile(r"\S*?/([^/?#\s]+)(?:/deliveryInfos)?/?(?:[?#]\S*)?", re.IGNORECASE)
+_NO_IDS = frozenset({"requests", "deliveryinfos"})
+_BARE = ("Id", "ResourceReference")  # fields by which an answer without a wrapper is known
 
 
-def send_body(call: OutboundCall) -> bytes:
-    """The body of a send (OpenAPI, SendSmsRequest). Delivery status is asked for, never called back."""
-    request = {
-        "address": [tel_uri(recipient.address) for recipient in call.recipients],
-        "message": call.text,
-        "notifyDeliveryStatus": False,
-    }
-    return to_json({"outboundSMSRequest": request})
+def sent_v3(raw: RawAnswer) -> str | None:
+    """The message id of a send that was taken (OpenAPI, SendSmsResponse).
 
-
-def read_sent(body: bytes) -> str | None:
-    """The message id of a send that was taken; None where the answer has none, and no status can ever be asked for.
+    None where the answer has none, and no status can ever be asked for. The id in its resource URL is not taken: in
+    the documentation's own example it is another message's.
 
     Raises:
         Malformed: the answer is none to a send.
     """
-    return understood(body, "a send answer", _sent)
+    return answer(raw, "a send answer", lambda value: _own_id(_one_of(value, "outboundSMSResponse")))
+
+
+def sent_rest2(raw: RawAnswer) -> str | None:
+    """As `sent_v3`, of REST v2, whose answer has no wrapper (SMS documentation, SMS Response Object) but in XML."""
+    roots = ("outboundSMSResponse", "smsResponse", *_BARE)
+    return answer(raw, "a send answer", lambda value: _own_id(_one_of(value, *roots)))
+
+
+def sent_oneapi(raw: RawAnswer) -> str | None:
+    """As `sent_v3`, of OneAPI, where the id may stand at the end of the resource URL alone.
+
+    Any of GSMA's two answers (the request again, or a resource reference) and AT&T's own is read. The URL itself is
+    never called: it names hosts that are not AT&T's public ones.
+    """
+
+    def read(value: Any) -> str | None:
+        found = _one_of(value, "outboundSMSMessageRequest", "outboundSMSResponse", *_BARE)
+        return _own_id(found) or _id_in_url(found)
+
+    return answer(raw, "a send answer", read)
 
 
 def read_status(ref: str, raw: RawAnswer) -> Sequence[DeliveryReport]:
@@ -46,7 +66,7 @@ def read_status(ref: str, raw: RawAnswer) -> Sequence[DeliveryReport]:
     """
     if not raw.body:
         return ()
-    return understood(raw.body, "a delivery status", lambda value: _reports(ref, value))
+    return answer(raw, "a delivery status", lambda value: _reports(ref, value))
 
 
 def read_inbox(short_code: str, raw: RawAnswer) -> InboxPage:
@@ -61,27 +81,23 @@ def read_inbox(short_code: str, raw: RawAnswer) -> InboxPage:
     """
     if not raw.body:
         return InboxPage(())
-    return understood(raw.body, "an inbox page", lambda value: _page(short_code, value))
+    return answer(raw, "an inbox page", lambda value: _page(short_code, value))
 
 
-def _sent(value: Any) -> str | None:
-    answer = as_object(_root(value, "outboundsmsresponse"), "outboundSMSResponse")
-    found = as_id(answer.get("messageid")) or as_id(answer.get("id"))
-    return found if found and len(found) <= _LONGEST_ID else None
+def answer(raw: RawAnswer, what: str, read: Callable[[Any], T]) -> T:
+    """What `read` makes of a body in JSON or XML; raises Malformed, which names it as `what`."""
+    return understood(raw.body, what, read, lambda body: folded(body, raw.content_type))
 
 
-def _reports(ref: str, value: Any) -> tuple[DeliveryReport, ...]:
-    infos = as_list(as_object(_root(value, "deliveryinfolist"), "deliveryInfoList").get("deliveryinfo"))
-    return tuple(_report(ref, place, as_object(info, "deliveryInfo")) for place, info in enumerate(infos))
-
-
-def _report(ref: str, place: int, info: Mapping[str, Any]) -> DeliveryReport:
-    status = as_id(info.get("deliverystatus"))
+def report_of(ref: str, info: Any, place: int | None) -> DeliveryReport:
+    """One delivery info of the call `ref`; `place` is its place in the call as far as that is known."""
+    fields = as_object(info, "deliveryInfo")
+    status = as_id(fields.get("deliverystatus"))
     if status is None:
         raise Unreadable("deliveryStatus must be a text")
     # Ids are msg0, msg1, … in the order of the addresses that were sent (SMS documentation, Delivery Info Object).
-    own_place = _PLACE.fullmatch(as_id(info.get("id")) or "")
-    address = as_id(info.get("address"))
+    own_place = _PLACE.fullmatch(as_id(fields.get("id")) or "")
+    address = as_id(fields.get("address"))
     return DeliveryReport(
         ref=ref,
         fact=delivery_fact(status),
@@ -91,34 +107,68 @@ def _report(ref: str, place: int, info: Mapping[str, Any]) -> DeliveryReport:
     )
 
 
-def _page(short_code: str, value: Any) -> InboxPage:
-    page = _root(value, "inboundsmsmessagelist")
-    if page is None or page == "":
-        return InboxPage(())
-    page = as_object(page, "inboundSMSMessageList")
-    messages = (as_object(found, "inboundSMSMessage") for found in as_list(page.get("inboundsmsmessage")))
-    pending = as_count(page.get("totalnumberofpendingmessages"))
-    return InboxPage(tuple(_message(short_code, found) for found in messages), pending)
-
-
-def _message(short_code: str, found: Mapping[str, Any]) -> InboundMessage:
-    if "message" not in found and "senderaddress" not in found:
+def message_of(short_code: str, found: Any) -> InboundMessage:
+    """One text that came in; to `short_code` where it does not say to whom."""
+    fields = as_object(found, "inboundSMSMessage")
+    if "message" not in fields and "senderaddress" not in fields:
         raise Unreadable("inboundSMSMessage must have a message or a senderAddress")
-    sender = as_text(found.get("senderaddress"), "senderAddress")
-    recipient = as_id(found.get("destinationaddress"))
-    kept = {"message_id": as_id(found.get("messageid")), "raw_sender": sender, "raw_time": as_id(found.get("datetime"))}
+    sender = as_text(fields.get("senderaddress"), "senderAddress")
+    recipient = as_id(fields.get("destinationaddress"))
+    time = as_id(fields.get("datetime"))
+    kept = {"message_id": as_id(fields.get("messageid")), "raw_sender": sender, "raw_time": time}
     # No dedupe_key: a message id is "unique for every message returned in the list", and in no other list.
     return InboundMessage(
         sender=inbound(sender),
         recipient=inbound(recipient).value if recipient else short_code,
-        text=as_text(found.get("message"), "message"),
-        provider_time=as_time(found.get("datetime")),
+        text=as_text(fields.get("message"), "message"),
+        provider_time=as_time(time),
         provider={name: value for name, value in kept.items() if value},
     )
 
 
-def _root(value: Any, name: str) -> Any:
+def listed(value: Any) -> list[Any]:
+    """`value` as a list, also where nothing but blanks stands between two tags of XML."""
+    return [] if _is_blank(value) else as_list(value)
+
+
+def _one_of(value: Any, *roots: str) -> Fields:
+    """The object under the first of these keys that is there; the body itself where that is a field of a bare one."""
     body = as_object(value, "the body")
-    if name not in body:
-        raise Unreadable(f"the body must have {name} (in any case)")
-    return body[name]
+    found = next((root for root in roots if root.lower() in body), None)
+    if found is None:
+        raise Unreadable(f"the body must have {' or '.join(roots)} (in any case)")
+    if found in _BARE:
+        return body
+    inner = body[found.lower()]
+    # XML writes an object without fields as it does a text.
+    return {} if _is_blank(inner) else as_object(inner, found)
+
+
+def _own_id(found: Fields) -> str | None:
+    return _checked(as_id(found.get("messageid")) or as_id(found.get("id")))
+
+
+def _id_in_url(found: Fields) -> str | None:
+    reference = found.get("resourcereference")
+    url = as_id((reference if isinstance(reference, dict) else found).get("resourceurl")) or ""
+    last = _LAST_SEGMENT.fullmatch(url) if len(url) <= _LONGEST_URL else None
+    return _checked(unquote(last[1])) if last and last[1].lower() not in _NO_IDS else None
+
+
+def _checked(ref: str | None) -> str | None:
+    return ref if ref and len(ref) <= _LONGEST_ID else None
+
+
+def _reports(ref: str, value: Any) -> tuple[DeliveryReport, ...]:
+    infos = listed(_one_of(value, "deliveryInfoList").get("deliveryinfo"))
+    return tuple(report_of(ref, info, place) for place, info in enumerate(infos))
+
+
+def _page(short_code: str, value: Any) -> InboxPage:
+    page = _one_of(value, "inboundSMSMessageList")
+    messages = tuple(message_of(short_code, found) for found in listed(page.get("inboundsmsmessage")))
+    return InboxPage(messages, as_count(page.get("totalnumberofpendingmessages")))
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())

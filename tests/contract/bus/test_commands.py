@@ -7,6 +7,7 @@ from paho.mqtt.packettypes import PacketTypes
 
 from relay.bus.commands import read_command
 from relay.bus.requests import BadCommand
+from relay.bus.topics import VERBS
 from tests.brokers import Mosquitto
 from tests.contract.bus.conftest import NOW, PATIENCE, Ear, Logs, make_bus, next_command, properties_of
 

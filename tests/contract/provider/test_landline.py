@@ -190,7 +190,7 @@ async def test_what_a_person_does_in_the_web_app_does_no_harm(world: World) -> N
     ref = world.ledger("received")[0]["id"]
     world.simulator.act("att-landline", "read", {"id": ref})
     world.simulator.act("att-landline", "delete", {"id": ref})
-    world.simulator.act("att-landline", "web-app-send", {"line": NUMBER, "to": OTHER, "text": "by hand"})
+    world.simulator.act("att-landline", "text-from-app", {"line": NUMBER, "to": OTHER, "text": "by hand"})
     await world.pass_time()
     assert {report.address.value for report in world.reports if report.address} == {OTHER}
     assert len(world.messages) == 1

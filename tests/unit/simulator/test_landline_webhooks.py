@@ -227,7 +227,7 @@ async def test_a_text_from_the_web_app_is_told_like_any_other(
     """Relay has never heard of it."""
     for event in ("send", "progress"):
         await landline.hook(event, f"{listener.url}/{event}")
-    simulator.act("att-landline", "web-app-send", {"line": LINE, "to": ONE, "text": "typed"})
+    simulator.act("att-landline", "text-from-app", {"line": LINE, "to": ONE, "text": "typed"})
     await clock.advance(30)
     assert {path for _, path, _ in listener.heard} == {"/send", "/progress"}
     assert {fields["messageType"] for _, _, fields in listener.heard} == {"MT"}
@@ -237,11 +237,11 @@ async def test_a_text_from_the_web_app_is_told_like_any_other(
 @pytest.mark.parametrize(
     ("action", "facts"),
     [
-        ("web-app-send", {"line": "+12065559999", "to": ONE, "text": "x"}),
-        ("web-app-send", {"line": LINE, "to": ONE}),
+        ("text-from-app", {"line": "+12065559999", "to": ONE, "text": "x"}),
+        ("text-from-app", {"line": LINE, "to": ONE}),
         ("read", {"id": "17"}),
         ("delete", {}),
-        ("revoke-sessions", {}),
+        ("revoke-sessions", {"line": "+12065559999"}),
     ],
 )
 async def test_an_action_with_wrong_facts_is_refused(simulator: Simulator, action: str, facts: dict[str, str]) -> None:

@@ -149,8 +149,8 @@ async def test_a_message_of_another_line_is_unknown(simulator: Simulator) -> Non
     """And asking for it removes nothing."""
     outbox = Outbox(simulator.world, SmsModes(delivery_seconds=0))
     sent = outbox.accept("12345", [GOOD], tracked=True)
-    assert outbox.tell(sent.message_id, "54321") is None
-    assert outbox.tell(sent.message_id, "12345") is not None
+    assert outbox.tell(sent.message_id, {"54321"}) is None
+    assert outbox.tell(sent.message_id, {"12345"}) is not None
 
 
 def test_the_outbox_does_not_grow_without_end(world: World) -> None:
@@ -158,8 +158,8 @@ def test_the_outbox_does_not_grow_without_end(world: World) -> None:
     outbox = Outbox(world, SmsModes(delivery_seconds=0, outbox_limit=50))
     for _ in range(5_000):
         told = outbox.accept("12345", [GOOD], tracked=True)
-        outbox.tell(told.message_id, "12345")
+        outbox.tell(told.message_id, {"12345"})
         kept = outbox.accept("12345", [GOOD], tracked=True)
     assert len(outbox._sent) == 50
     assert len(outbox._purges) < 2_000
-    assert outbox.tell(kept.message_id, "12345") is not None
+    assert outbox.tell(kept.message_id, {"12345"}) is not None

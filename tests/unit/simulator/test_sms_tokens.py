@@ -6,8 +6,7 @@ import aiohttp
 import pytest
 
 from relay.providerkit.simulated import World
-from relay.providers.att_sms.simulator.modes import SmsModes
-from relay.providers.att_sms.simulator.tokens import SmsAccount, Tokens, _Grant
+from relay.providerkit.simulated.oauth.books import Shelf
 from relay.simulator.app import Simulator
 from relay.simulator.virtual import ManualClock
 from tests.unit.simulator.people import SmsUser, read
@@ -29,7 +28,7 @@ async def test_a_token_is_opaque_lives_two_days_and_is_not_to_be_stored(sms: Sms
     [
         ({"client_secret": "wrong"}, 401, "invalid_client"),
         ({"client_id": "nobody"}, 401, "invalid_client"),
-        ({"grant_type": "password"}, 400, "invalid_request"),
+        ({"grant_type": "password"}, 400, "unsupported_grant_type"),
         ({"grant_type": ""}, 400, "invalid_request"),
         ({"scope": ""}, 400, "invalid_scope"),
         ({"grant_type": "refresh_token", "refresh_token": "unknown"}, 400, "invalid_grant"),
@@ -167,9 +166,7 @@ async def test_every_token_stands_in_the_ledger(simulator: Simulator, sms: SmsUs
 
 def test_the_store_of_tokens_does_not_grow_without_end(world: World) -> None:
     """The oldest go first."""
-    account = SmsAccount("a", "b", "12345", "12345")
-    tokens = Tokens(world, {"a": account}, SmsModes())
-    kept = [tokens._keep(tokens._access, _Grant(account, frozenset(("SMS",)), 0)) for _ in range(10_005)]
-    assert len(tokens._access) == 10_000
-    assert kept[4] not in tokens._access
-    assert kept[-1] in tokens._access
+    shelf = Shelf[str](world.clock, world.ids, "ACSI")
+    secrets = [shelf.issue(f"{number}", 60) for number in range(10_005)]
+    assert [shelf.find(secret) for secret in secrets[3:7]] == [None, None, "5", "6"]
+    assert shelf.find(secrets[-1]) == "10004"

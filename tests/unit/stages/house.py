@@ -6,13 +6,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from relay.domain.addresses import outbound
 from relay.domain.announcements import Announcement
-from relay.domain.messages import Reply, SendRequest
+from relay.domain.messages import Content, Reply, SendRequest
 from relay.ids import Ids
 from relay.journal import Answer, Journal, JournalLimits
 from relay.providerkit.spec import LineContext
@@ -22,7 +22,7 @@ from relay.providers.att_sms import PROVIDER as SMS
 from relay.providers.att_sms.client import AttSmsLine
 from relay.simulator.app import Simulator, SimulatorOptions
 from relay.simulator.virtual import ManualClock
-from relay.stagekit import Rest, Stage
+from relay.stagekit import Rest, Stage, Standing
 from relay.stages.poller import Poller
 from relay.stages.sender import Sender
 from relay.stages.tracker import Tracker
@@ -30,7 +30,7 @@ from relay.telemetry.health import LineBoard
 
 ME = "relay-1"
 GRACE = 5.0
-ALERTS, OFFICE = "alerts", "office"
+ALERTS, OFFICE, DESK = "alerts", "office", "desk"
 ALICE, BOB, CAROL = "+12065550001", "+12065550002", "+12065550003"  # delivered, whatever happens
 INVALID = "+12065550115"  # a call to it is refused as a whole
 TEXT = "Your order is on its way."
@@ -58,7 +58,7 @@ class House:
         options = SimulatorOptions(clock=clock, seed=7, keep=None, modes=modes)
         simulator = await stack.enter_async_context(Simulator(options))
         ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
-        house = cls(folder, clock, simulator, ids, None, LineBoard(clock, [ALERTS, OFFICE]), stack)  # type: ignore[arg-type] # in a moment
+        house = cls(folder, clock, simulator, ids, None, LineBoard(clock, [ALERTS, OFFICE, DESK]), stack)  # type: ignore[arg-type] # in a moment
         await house.open(**limits)
         stack.push_async_callback(house.close)
         return house
@@ -101,21 +101,21 @@ class House:
         return line
 
     @property
-    def shared(self) -> dict[str, Any]:
-        """What the stages of a line share."""
-        return {"journal": self.journal, "board": self.board, "clock": self.clock, "ids": self.ids}
+    def ground(self) -> Standing:
+        """What stages stand on."""
+        return Standing(self.journal, self.board, self.clock, self.ids)
 
     def sender(self, line: Any = None, window: int = 8) -> Sender:
         """A sender, of the short code if nothing else is said."""
-        return Sender(line or self.sms(), **self.shared, owner=ME, window=window)
+        return Sender(line or self.sms(), self.ground, owner=ME, window=window)
 
     def tracker(self, line: Any = None, window: int = 8) -> Tracker:
         """A tracker of the short code."""
-        return Tracker(line or self.sms(), **self.shared, window=window)
+        return Tracker(line or self.sms(), self.ground, window=window)
 
     def poller(self, line: Any = None) -> Poller:
         """A poller of the short code."""
-        return Poller(line or self.sms(), **self.shared)
+        return Poller(line or self.sms(), self.ground)
 
     # what happens
 
@@ -125,8 +125,10 @@ class House:
         key = f"key-{next(self.keys)}"
         wishes = {"text": TEXT, "ttl": 72 * 3600.0, **wishes}
         request = SendRequest(line=line, client=None, key=key, digest=key, to=addresses, **wishes)
-        plan = self.sms().plan(TEXT, (), None) if line == ALERTS else self.landline().plan(TEXT, (), None)
-        return await self.journal.commands.accept(request, _sized(plan, size), [None] * len(to or (ALICE,)))
+        content = Content(TEXT, len(addresses))
+        plan = self.landline().plan(content) if line == OFFICE else self.sms().plan(content)
+        sized = replace(plan, recipients_per_call=size)
+        return await self.journal.commands.accept(request, sized, [None] * len(addresses))
 
     async def sent(self, *to: str, **wishes: Any) -> Answer:
         """Have a request accepted and made by a sender."""
@@ -210,10 +212,6 @@ class House:
         """How many calls the journal has in flight."""
         status = await self.journal.queries.status()
         return int(status["lines"].get(line, {"calls": {"in_flight": 0}})["calls"]["in_flight"])
-
-
-def _sized(plan: Any, size: int) -> Any:
-    return type(plan)(plan.encoding, plan.segments, size, plan.sent_as)
 
 
 async def happens(so: Callable[[], bool]) -> None:

@@ -15,8 +15,10 @@ from relay.bus.config import BusSettings
 from relay.bus.delivery import Delivery
 from relay.bus.mqtt import Bus
 from relay.bus.requests import CommandRules
+from relay.intake import UNASKED_TTL, Intake
 from relay.journal import JournalError
-from relay.stages.consumer import UNASKED_TTL, Consumer, Intake
+from relay.mediastore import MediaStore
+from relay.stages.consumer import Consumer
 from tests.brokers import Mosquitto
 from tests.unit.stages.house import ALERTS, ALICE, BOB, GRACE, TEXT, House, happens
 from tests.unit.stages.test_publisher import Hurried
@@ -44,7 +46,10 @@ async def consuming(house: House, broker: Mosquitto, **more: Any) -> AsyncIterat
 
 def intake(house: House) -> Intake:
     """What understands commands."""
-    return Intake({ALERTS: house.sms()}, house.journal, house.clock, CommandRules())
+    store = MediaStore(
+        house.folder / "media", house.journal, house.clock, inline_max=1, max_part=1, lifetime=1.0, address="http://x"
+    )
+    return Intake({ALERTS: house.sms()}, house.journal, house.clock, CommandRules(), store)
 
 
 async def say(broker: Mosquitto, body: Any, verb: str = "send", line: str = ALERTS) -> None:

@@ -19,7 +19,7 @@ async def keep(house: House, line: str, source: str, body: bytes = PAGE, about: 
 async def test_a_page_of_a_line_that_polls_no_more_is_read(house: House) -> None:
     """The line still understands it."""
     await keep(house, ALERTS, "inbox")
-    leftovers = Leftovers({ALERTS: house.sms(receive="off")}, journal=house.journal)
+    leftovers = Leftovers({ALERTS: house.sms(receive="off")}, house.ground)
     assert seconds(await until_rest(leftovers)) == LOOK_AGAIN
     assert [body["text"] for body in await house.bodies("message")] == ["hi"]
     assert await house.unread() == 0
@@ -31,7 +31,7 @@ async def test_a_status_of_a_line_that_asks_no_more_is_read(house: House) -> Non
     await house.clock.advance(60)
     [look] = await house.journal.looks.due(ALERTS, 10)
     await house.journal.raw.keep(ALERTS, "status", look.ref, look.call_id, RawAnswer(DELIVERED, "application/json"))
-    await until_rest(Leftovers({ALERTS: house.sms(receipts="off")}, journal=house.journal))
+    await until_rest(Leftovers({ALERTS: house.sms(receipts="off")}, house.ground))
     assert await house.standing() == {ALICE: "delivered"}
 
 
@@ -39,7 +39,7 @@ async def test_what_a_removed_line_left_is_set_aside_with_a_notice(house: House)
     """Whatever it is, a person is told once."""
     for source in ("inbox", "status", "hook"):
         await keep(house, OFFICE, source)
-    await until_rest(leftovers := Leftovers({ALERTS: house.sms()}, journal=house.journal))
+    await until_rest(leftovers := Leftovers({ALERTS: house.sms()}, house.ground))
     await until_rest(leftovers)
     assert sorted(body["what"] for body in await house.bodies("dead")) == ["hook", "inbox", "status"]
     assert await house.unread() == 0
@@ -49,7 +49,7 @@ async def test_what_a_removed_line_left_is_set_aside_with_a_notice(house: House)
 async def test_garbage_that_is_left_over_is_set_aside(house: House) -> None:
     """As the poller would."""
     await keep(house, ALERTS, "inbox", b"garbage")
-    await until_rest(Leftovers({ALERTS: house.sms(receive="off")}, journal=house.journal))
+    await until_rest(Leftovers({ALERTS: house.sms(receive="off")}, house.ground))
     assert [body["what"] for body in await house.bodies("dead")] == ["inbox"]
 
 
@@ -57,5 +57,5 @@ async def test_what_a_stage_reads_is_left_to_it(house: House) -> None:
     """The poller knows which poll a page is of, the tracker when to look again."""
     for line, source in ((ALERTS, "inbox"), (ALERTS, "status"), (OFFICE, "hook")):
         await keep(house, line, source)
-    await until_rest(Leftovers({ALERTS: house.sms(), OFFICE: house.landline()}, journal=house.journal))
+    await until_rest(Leftovers({ALERTS: house.sms(), OFFICE: house.landline()}, house.ground))
     assert await house.unread() == 3

@@ -71,7 +71,7 @@ async def publishing(house: House, broker: Mosquitto, **more: Any) -> AsyncItera
     """A publisher with its bus."""
     settings = BusSettings(**{"url": broker.url, "node": "n1", "timeout": 5.0, **more})
     async with Bus(settings, (ALERTS,), Hurried(house.clock), house.ids) as bus:
-        yield Publisher(journal=house.journal, bus=bus, board=house.board, clock=house.clock, ids=house.ids)
+        yield Publisher(house.ground, bus=bus)
 
 
 class Hurried:

@@ -1,6 +1,7 @@
 """The receiver behind the real listener, called by AT&T, simulated: what is answered 200 is on disk, and read once."""
 
 import asyncio
+from dataclasses import replace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,7 +27,7 @@ async def hooked(house: House, lost_answers: int = 0) -> AsyncIterator[Receiver]
     The first `lost_answers` hooks are kept, and AT&T does not learn of it.
     """
     line = house.landline()
-    receiver = Receiver({OFFICE: line}, journal=house.journal, board=house.board)
+    receiver = Receiver({OFFICE: line}, house.ground)
     routes = HookRoutes({OFFICE: (SECRET,)}.get, receiver.knows)
     losses = iter(range(lost_answers))
 
@@ -38,7 +39,7 @@ async def hooked(house: House, lost_answers: int = 0) -> AsyncIterator[Receiver]
     async with Listener("127.0.0.1", 0, routes=routes, take=take, max_body=100_000) as listener:
         ours = f"http://127.0.0.1:{listener.port}/hooks/{OFFICE}/"
         wanted = {event: f"{ours}{SECRET}/{event}" for event in line.hook_events}
-        await Installer(line, wanted=wanted, ours=ours, journal=house.journal, board=house.board, ids=house.ids).step()
+        await Installer(line, wanted=wanted, ours=ours, house.ground, ids=house.ids).step()
         yield receiver
 
 
@@ -74,7 +75,7 @@ async def test_a_hook_is_on_disk_when_it_is_answered(house: House) -> None:
     assert await house.bodies("message") == []
     await house.restart()
     for _ in range(2):
-        await read(Receiver({OFFICE: house.landline()}, journal=house.journal, board=house.board))
+        await read(Receiver({OFFICE: house.landline()}, house.ground))
     assert [body["text"] for body in await house.bodies("message")] == ["Hello"]
 
 
@@ -140,7 +141,7 @@ async def test_garbage_is_answered_kept_and_set_aside(house: House) -> None:
 async def test_hooks_of_lines_and_events_that_there_are_not_are_unknown(house: House) -> None:
     """The listener answers them as any other unknown path."""
     line = house.landline(events=["receive"])
-    receiver = Receiver({OFFICE: line}, journal=house.journal, board=house.board)
+    receiver = Receiver({OFFICE: line}, house.ground)
     known = [(name, event) for name in (OFFICE, "desk") for event in ("receive", "send") if receiver.knows(name, event)]
     assert known == [(OFFICE, "receive")]
 
@@ -182,10 +183,10 @@ async def test_what_was_kept_and_not_read_is_read_when_the_journal_works_again(h
 
 async def test_whatever_was_left_unread_is_read_after_a_crash(house: House) -> None:
     """All of it, however many steps that takes."""
-    receiver = Receiver({OFFICE: house.landline()}, journal=house.journal, board=house.board)
+    receiver = Receiver({OFFICE: house.landline()}, house.ground)
     unread = 3 * BATCH + 1
     await asyncio.gather(*(receiver.take(OFFICE, "receive", RawAnswer(b"%d" % n)) for n in range(unread)))
-    again = Receiver({OFFICE: house.landline()}, journal=house.journal, board=house.board)
+    again = Receiver({OFFICE: house.landline()}, house.ground)
     await read(again)
     assert await house.unread() == 0
     assert len(await house.journal.queries.asides(10_000)) == unread
@@ -213,7 +214,7 @@ class Poisoned:
 
 async def test_a_hook_that_relay_fails_at_holds_up_no_other(house: House) -> None:
     """It stays, for the version that can read it; the supervisor sees the failure each time."""
-    receiver = Receiver({OFFICE: Poisoned()}, journal=house.journal, board=house.board)
+    receiver = Receiver({OFFICE: Poisoned()}, house.ground)
     for body in (b"one", b"poison", b"two"):
         await receiver.take(OFFICE, "receive", RawAnswer(body))
     with pytest.raises(ZeroDivisionError):
@@ -227,7 +228,7 @@ async def test_a_hook_that_relay_fails_at_holds_up_no_other(house: House) -> Non
 
 async def test_an_idle_receiver_rests_until_a_hook_comes(house: House) -> None:
     """It looks at nothing in between."""
-    receiver = Receiver({OFFICE: Poisoned()}, journal=house.journal, board=house.board)
+    receiver = Receiver({OFFICE: Poisoned()}, house.ground)
     rest = await until_rest(receiver)
     assert rest.seconds is None
     resting = asyncio.create_task(rest.over(house.clock))
@@ -241,7 +242,7 @@ async def test_taking_tells_why_it_could_not(house: House) -> None:
     """The listener answers for it."""
     await house.close()
     journal = await Journal.open(f"sqlite:///{house.folder}/relay.db", clock=house.clock, ids=house.ids, node="n1")
-    receiver = Receiver({OFFICE: Poisoned()}, journal=journal, board=house.board)
+    receiver = Receiver({OFFICE: Poisoned()}, replace(house.ground, journal=journal))
     await journal.aclose()
     with pytest.raises(JournalError) as refused:
         await receiver.take(OFFICE, "receive", RawAnswer(b"{}"))
@@ -250,7 +251,7 @@ async def test_taking_tells_why_it_could_not(house: House) -> None:
 
 async def test_hooks_that_cannot_be_read_do_not_fill_the_memory(house: House) -> None:
     """While the journal keeps and does not understand, only so many are in memory; then all are read, once."""
-    receiver = Receiver({OFFICE: house.landline()}, journal=house.journal, board=house.board)
+    receiver = Receiver({OFFICE: house.landline()}, house.ground)
     await until_rest(receiver)
     hooks = [INBOUND % number for number in range(MOST + 2 * BATCH)]
     with house.broken("message"):
@@ -266,7 +267,7 @@ async def test_hooks_that_cannot_be_read_do_not_fill_the_memory(house: House) ->
 
 async def test_a_hook_that_comes_while_others_are_taken_up_is_read(house: House) -> None:
     """Whichever is first, the look into the journal or the hook."""
-    receiver = Receiver({OFFICE: house.landline()}, journal=house.journal, board=house.board)
+    receiver = Receiver({OFFICE: house.landline()}, house.ground)
     hooks = [INBOUND % number for number in range(20)]
     stepping = asyncio.create_task(until_rest(receiver))
     await asyncio.gather(*(receiver.take(OFFICE, "receive", RawAnswer(body)) for body in hooks))

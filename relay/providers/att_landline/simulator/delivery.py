@@ -23,6 +23,7 @@ class Delivery:
     payload: dict[str, Any]
     since: float
     attempts: int = 0
+    rerouted: bool = False
 
     def facts(self) -> dict[str, Any]:
         """For the ledger."""

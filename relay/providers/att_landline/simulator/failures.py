@@ -1,4 +1,4 @@
-"""How Landline Texting says no (Landline document, Status Codes: Message Not Sent)."""
+"""How Landline Texting says no (Landline document, Status Codes: Message Not Sent; MMS Send)."""
 
 from aiohttp import web
 
@@ -9,7 +9,7 @@ BAD_ARGUMENTS = -703
 NO_CARRIER = -124
 UNKNOWN = -1
 
-_DESCRIPTIONS = {
+DESCRIPTIONS = {
     STOPPED: "Recipient sent STOP message",
     INTERNAL: "Internal Error",
     SPAM: "Spam Protection",
@@ -17,6 +17,15 @@ _DESCRIPTIONS = {
     NO_CARRIER: "Unable to determine carrier",
     UNKNOWN: "Unknown Error",
 }
+
+_TOO_LARGE = """<html>
+  <head><title>413 Request Entity Too Large</title></head>
+  <body bgcolor="white">
+      <center><h1>413 Request Entity Too Large</h1></center>
+      <hr><center>nginx</center>
+   </body>
+</html>
+"""
 
 
 class LandlineError(Exception):
@@ -28,8 +37,28 @@ class LandlineError(Exception):
 
     def answer(self, http: int) -> web.Response:
         """The answer itself."""
-        body = {"response": {"code": self.code, "desc": _DESCRIPTIONS[self.code]}, "success": False}
+        body = {"response": {"code": self.code, "desc": DESCRIPTIONS[self.code]}, "success": False}
         return web.json_response(body, status=http)
+
+
+class MmsError(Exception):
+    """messaging/send is to be answered with a description: it has no codes."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description)
+        self.description = description
+
+    def answer(self, http: int) -> web.Response:
+        """The answer itself."""
+        return web.json_response({"success": False, "errorDesc": self.description}, status=http)
+
+
+class TooLarge(Exception):  # noqa: N818 - it says what the request is
+    """A request is to be answered by the web server in front of the service."""
+
+    def answer(self, _http: int) -> web.Response:
+        """The page."""
+        return web.Response(status=413, text=_TOO_LARGE, content_type="text/html")
 
 
 def no_session() -> web.Response:

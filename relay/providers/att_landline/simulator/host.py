@@ -7,6 +7,7 @@ is tried every 10 min, and the first that succeeds brings the backlog at once.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from relay.providerkit.simulated import World
 from relay.providers.att_landline.simulator.delivery import Courier, Delivery
@@ -22,15 +23,28 @@ _PROBE_EVERY = 600.0
 class Host:
     """One host that web hooks point at."""
 
-    def __init__(self, name: str, world: World, modes: LandlineModes, courier: Courier) -> None:
+    def __init__(
+        self,
+        name: str,
+        world: World,
+        modes: LandlineModes,
+        courier: Courier,
+        failed: Callable[[Delivery], None],
+    ) -> None:
         self._name = name
         self._world = world
         self._modes = modes
         self._courier = courier
+        self._tell_of = failed
         self._slots = asyncio.Semaphore(modes.hook_connections)
         self._backlog: deque[Delivery] = deque()
         self._failing_since: float | None = None
         self._down = False
+
+    @property
+    def fails(self) -> bool:
+        """Whether its last delivery failed."""
+        return self._down or self._failing_since is not None
 
     def take(self, delivery: Delivery) -> asyncio.Task[None] | None:
         """Deliver it, now or later; gives the attempt, if one is made now."""
@@ -66,6 +80,7 @@ class Host:
             self._keep(delivery)
         else:
             self._world.agenda.at(now + wait, lambda: self.take(delivery))
+        self._tell_of(delivery)
 
     def _go_down(self) -> None:
         self._down = True

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from relay.providerkit.simulated import World
 
 _STOP = frozenset(("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"))
 _GO_ON = frozenset(("UNSTOP", "START"))
+_ALWAYS, _LOGIN = frozenset(("session", "number")), frozenset(("username", "password"))
 
 
 @dataclass(slots=True)
@@ -21,6 +23,8 @@ class LandlineLine:
 class Lines:
     """All lines of the simulator. A line may have several sessions; a session never expires, but can be revoked.
 
+    An account may have a user name and a password, with which a login gives a new session.
+
     Raises ValueError where an account is not one.
     """
 
@@ -28,14 +32,18 @@ class Lines:
         self._world = world
         self._by_number: dict[str, LandlineLine] = {}
         self._by_session: dict[str, LandlineLine] = {}
+        self._by_login: dict[tuple[str, str], LandlineLine] = {}
         for account in accounts:
             self._add(account)
 
     def _add(self, account: Mapping[str, str]) -> None:
-        if account.keys() != {"session", "number"}:
-            raise ValueError("an account has number, session")
+        if not _ALWAYS <= account.keys() <= _ALWAYS | _LOGIN or account.keys() & _LOGIN not in (set(), _LOGIN):
+            raise ValueError("an account has number, session, and username with password or neither")
         number = account["number"]
-        self._by_session[account["session"]] = self._by_number.setdefault(number, LandlineLine(number))
+        line = self._by_number.setdefault(number, LandlineLine(number))
+        self._by_session[account["session"]] = line
+        if "username" in account:
+            self._by_login[account["username"], account["password"]] = line
 
     @property
     def numbers(self) -> Iterable[str]:
@@ -51,6 +59,24 @@ class Lines:
         if number not in self._by_number:
             raise ValueError("`line` is to be the number of a line, +1 and ten digits")
         return self._by_number[number]
+
+    def log_in(self, username: str, password: str) -> tuple[LandlineLine, str] | None:
+        """A new session, and its line; None for a wrong user name or password."""
+        line = self._by_login.get((username, password))
+        if line is None:
+            return None
+        session = f"{UUID(int=self._world.ids.chance.getrandbits(128), version=4)}:{int(line.number[1:]) % 10**9}"
+        self._by_session[session] = line
+        self._world.ledger.record("login", {"service": "att-landline", "line": line.number})
+        return line, session
+
+    def log_out(self, session: str) -> None:
+        """End one session."""
+        self._by_session.pop(session, None)
+
+    def change_password(self, line: LandlineLine) -> None:
+        """Make every user name and password of a line wrong."""
+        self._by_login = {login: other for login, other in self._by_login.items() if other is not line}
 
     def revoke(self, line: LandlineLine) -> None:
         """Make all sessions of a line invalid."""

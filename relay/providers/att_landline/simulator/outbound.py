@@ -1,11 +1,15 @@
-"""message/send: a text is taken, becomes one message for each recipient, and its events are put on the agenda."""
+"""A text is taken, becomes one message for each recipient, and its events are put on the agenda."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 from relay.providerkit.simulated import Fate, World
+from relay.providers.att_landline.formdata import FilePart
+from relay.providers.att_landline.simulator.attachments import Attachments
 from relay.providers.att_landline.simulator.engine import Engine
 from relay.providers.att_landline.simulator.failures import (
     INTERNAL,
@@ -36,36 +40,51 @@ _REACHES = frozenset((0, 4, 6))
 class Outbound:
     """Sends texts from lines."""
 
-    def __init__(self, world: World, texts: Texts, engine: Engine, modes: LandlineModes) -> None:
+    def __init__(
+        self, world: World, texts: Texts, attachments: Attachments, engine: Engine, modes: LandlineModes
+    ) -> None:
         self._world = world
         self._texts = texts
+        self._attachments = attachments
         self._engine = engine
         self._modes = modes
 
     async def send(self, line: LandlineLine, asked: Asked, request: int) -> dict[str, Any]:
-        """The answer to a good send; raises LandlineError where the recipients, or the line, forbid it."""
-        self._refuse(line, asked.numbers)
+        """The answer to a good message/send; raises LandlineError where the recipients, or the line, forbid it."""
         root = self._texts.new_id()
-        texts = [self._take(line, number, asked) for number in asked.numbers]
-        for text in texts:
-            self._record(text, root, request)
-        await self._begin(line, texts)
-        if self._mumbles(line, asked.numbers):
-            raise LandlineError(UNKNOWN)
+        texts = await self._sent(line, asked, {"root": str(root), "request": request})
         tokens = [self._token(text) for text in texts]
         conversation = fingerprint(line.number, *asked.numbers)
         return {"fingerprint": conversation, "root": str(root), "tokens": tokens}
 
+    async def send_mms(self, line: LandlineLine, asked: Asked, request: int) -> dict[str, Any]:
+        """The answer to a good messaging/send; raises as `send` does."""
+        (text,) = await self._sent(line, asked, {"request": request, "mms": True, "files": shown(asked.files)})
+        return {"id": text.id, "status": "queued"}
+
+    async def _sent(self, line: LandlineLine, asked: Asked, facts: Mapping[str, Any]) -> Sequence[Text]:
+        self._refuse(line, asked.numbers)
+        texts = [self._take(line, number, asked) for number in asked.numbers]
+        for text in texts:
+            self._record(text, facts)
+        await self._begin(line, texts)
+        if self._mumbles(line, asked.numbers):
+            raise LandlineError(UNKNOWN)
+        return texts
+
     def _refuse(self, line: LandlineLine, numbers: Sequence[str]) -> None:
-        fates = {self._world.handset.fate(number) for number in numbers}
-        if self._modes.spam:
-            raise LandlineError(SPAM)
         if self._modes.stop == "sync" and line.stopped.intersection(numbers):
             raise LandlineError(STOPPED)
-        if Fate.NO_CARRIER in fates:
-            raise LandlineError(NO_CARRIER)
-        if self._first_time(line, numbers, Fate.REFUSED_ONCE):
-            raise LandlineError(INTERNAL)
+        code = self._trouble(line, numbers) if self._modes.failures == "sync" else None
+        if code:
+            raise LandlineError(code)
+
+    def _trouble(self, line: LandlineLine, numbers: Sequence[str]) -> int | None:
+        if self._modes.spam:
+            return SPAM
+        if Fate.NO_CARRIER in {self._world.handset.fate(number) for number in numbers}:
+            return NO_CARRIER
+        return INTERNAL if self._first_time(line, numbers, Fate.REFUSED_ONCE) else None
 
     def _mumbles(self, line: LandlineLine, numbers: Sequence[str]) -> bool:
         return self._first_time(line, numbers, Fate.MUMBLED_ONCE)
@@ -78,12 +97,16 @@ class Outbound:
     def _take(self, line: LandlineLine, number: str, asked: Asked) -> Text:
         text = self._texts.new(line.number, number, asked.body, FROM_API, _QUEUED)
         text.scheduled = asked.scheduled
+        text.has_attachment = bool(asked.files)
+        self._attachments.store(text.id, line.number, asked.files, 0)
         return text
 
-    def _record(self, text: Text, root: int, request: int) -> None:
+    def _record(self, text: Text, more: Mapping[str, Any]) -> None:
         facts = {"service": "att-landline", "line": text.line, "to": text.other, "message_id": str(text.id)}
-        facts |= {"ref": str(text.id), "root": str(root), "text": text.body}
-        self._world.ledger.record("accepted", {**facts, "request": request})
+        facts |= {"ref": str(text.id), "text": text.body, **more}
+        if text.scheduled:
+            facts["scheduled"] = text.scheduled.astimezone(UTC).isoformat()
+        self._world.ledger.record("accepted", facts)
 
     def _token(self, text: Text) -> Mapping[str, Any]:
         return {
@@ -114,8 +137,11 @@ class Outbound:
         return first
 
     def _plan(self, line: LandlineLine, text: Text) -> Sequence[Step]:
-        if text.other in line.stopped:
-            return [Step(0, "send", 1), Step(self._modes.progress_seconds, "progress", STOPPED)]
+        code = STOPPED if text.other in line.stopped else None
+        if not code and self._modes.failures == "async":
+            code = self._trouble(line, [text.other])
+        if code:
+            return [Step(0, "send", 1), Step(self._modes.progress_seconds, "progress", code)]
         return steps(self._world.handset.fate(text.other), self._modes, self._world.ids.chance)
 
     def _happen(self, text: Text, step: Step) -> Sequence[asyncio.Task[None]]:
@@ -124,9 +150,25 @@ class Outbound:
         text.status_code = step.status_code
         return self._engine.emit(step.event, text)
 
-    def send_elsewhere(self, line: LandlineLine, number: str, body: str) -> None:
+    def send_elsewhere(self, line: LandlineLine, number: str, body: str, files: Sequence[FilePart] = ()) -> None:
         """A text that a person sent with AT&T's web app: its events come, and relay never heard of it."""
         text = self._texts.new(line.number, number, body, FROM_WEB_APP, _QUEUED)
+        text.has_attachment = bool(files)
+        self._attachments.store(text.id, line.number, files, 0)
         facts = {"service": "att-landline", "line": line.number, "to": number, "message_id": str(text.id), "text": body}
-        self._world.ledger.record("sent-elsewhere", facts)
+        self._world.ledger.record("sent-elsewhere", {**facts, "files": shown(files)})
         self._put_on_agenda(line, text)
+
+
+def shown(files: Sequence[FilePart]) -> Sequence[Mapping[str, Any]]:
+    """Files as the ledger has them."""
+    return [
+        {
+            "name": file.name,
+            "filename": file.filename,
+            "content_type": file.content_type,
+            "bytes": len(file.data),
+            "sha256": sha256(file.data).hexdigest(),
+        }
+        for file in files
+    ]

@@ -3,12 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from multidict import MultiMapping
 
 from relay.providerkit.simulated import Fate, World
 from relay.providerkit.simulated.numbers import e164
+from relay.providers.att_landline.formdata import FilePart
+from relay.providers.att_landline.schedule import PACIFIC
 from relay.providers.att_landline.simulator.failures import BAD_ARGUMENTS, LandlineError
+from relay.providers.att_landline.simulator.modes import LandlineModes
 
 _MOST_CONTACTS = 15
 _MOST_BYTES = 250
@@ -21,10 +25,11 @@ class Asked:
 
     numbers: Sequence[str]
     body: str
-    scheduled: datetime | None
+    scheduled: datetime | None = None
+    files: Sequence[FilePart] = ()
 
 
-def read_send(fields: MultiMapping[str], world: World, *, lenient: bool) -> Asked:
+def read_send(fields: MultiMapping[str], world: World, modes: LandlineModes) -> Asked:
     """What the fields ask for; raises LandlineError (-703), and records what the document forbids."""
     body = fields.get("body", "")
     size = len(body.encode(errors="surrogatepass"))
@@ -33,7 +38,7 @@ def read_send(fields: MultiMapping[str], world: World, *, lenient: bool) -> Aske
     if not 0 < size <= _MOST_BYTES:
         raise LandlineError(BAD_ARGUMENTS)
     numbers = _numbers(fields.getall("contacts", []), world)
-    return Asked(numbers, body, _date(fields.get("scheduledDate"), lenient=lenient))
+    return Asked(numbers, body, _date(fields.get("scheduledDate"), world, modes))
 
 
 def _numbers(contacts: Sequence[str], world: World) -> Sequence[str]:
@@ -52,13 +57,16 @@ def _numbers(contacts: Sequence[str], world: World) -> Sequence[str]:
     return once
 
 
-def _date(asked: str | None, *, lenient: bool) -> datetime | None:
+def _date(asked: str | None, world: World, modes: LandlineModes) -> datetime | None:
     """Milliseconds since 1970; lenient: also seconds, and the document's own sample, which has a digit too many."""
     if not asked:
         return None
+    if len(asked) != _MILLISECONDS:
+        world.violations.record("att-landline", "send", f"a date of {len(asked)} digits; right is milliseconds, 13")
     factor = {_MILLISECONDS: 1.0}
-    if lenient:
+    if modes.dates == "lenient":
         factor |= {_SECONDS: 1000.0, _DOCUMENTED_TYPO: 0.1}
     if not asked.isdecimal() or not asked.isascii() or len(asked) not in factor:
         raise LandlineError(BAD_ARGUMENTS)
-    return datetime.fromtimestamp(int(asked) * factor[len(asked)] / 1000, UTC)
+    date = datetime.fromtimestamp(int(asked) * factor[len(asked)] / 1000, UTC)
+    return date.replace(tzinfo=ZoneInfo(PACIFIC)) if modes.dates_in == "pacific" else date

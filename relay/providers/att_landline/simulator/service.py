@@ -1,32 +1,46 @@
 """Simulated Landline Texting: its routes, and from a request to an answer."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from aiohttp import web
-from multidict import MultiDict
 
 from relay.providerkit.simulated import REQUEST_NUMBER, Operations, World
 from relay.providers.att_landline.simulator.actions import Actions
+from relay.providers.att_landline.simulator.attachments import Attachments
+from relay.providers.att_landline.simulator.described import described
 from relay.providers.att_landline.simulator.engine import Engine
-from relay.providers.att_landline.simulator.failures import LandlineError, no_session
+from relay.providers.att_landline.simulator.failures import (
+    DESCRIPTIONS,
+    LandlineError,
+    MmsError,
+    TooLarge,
+    no_session,
+)
+from relay.providers.att_landline.simulator.forms import Form, check_form, read_form
+from relay.providers.att_landline.simulator.inbound import Inbound
 from relay.providers.att_landline.simulator.lines import LandlineLine, Lines
+from relay.providers.att_landline.simulator.mms import read_mms
 from relay.providers.att_landline.simulator.modes import LandlineModes
 from relay.providers.att_landline.simulator.outbound import Outbound
 from relay.providers.att_landline.simulator.sending import read_send
-from relay.providers.att_landline.simulator.texts import INBOUND, Texts
+from relay.providers.att_landline.simulator.texts import Texts
 from relay.providers.att_landline.simulator.webhooks import WebHooks
 
-_DEMO = {"session": "00000000-0000-0000-0000-000000000000:1", "number": "+12065550100"}
-_INBOUND_STATUS = 4
+_DEMO = {
+    "session": "00000000-0000-0000-0000-000000000000:1",
+    "number": "+12065550100",
+    "username": "2065550100",
+    "password": "demo-password",
+}
 
-Fields = MultiDict[str]
-LineHandler = Callable[[web.Request, LandlineLine, Fields], Awaitable[Any]]
-HookCall = Callable[[str, Mapping[str, str]], Sequence[Mapping[str, Any]]]
+LineHandler = Callable[[web.Request, LandlineLine, Form], Awaitable[Any]]
+FormCall = Callable[[str, Mapping[str, str]], Any]
 
 
 class LandlineService:
-    """Landline Texting: `message/send`, web hooks, and the events that they carry."""
+    """Landline Texting: texts and MMS out, web hooks and the events that they carry, attachments, sessions."""
 
     name = "att-landline"
 
@@ -34,28 +48,39 @@ class LandlineService:
         self.modes = LandlineModes()
         self._world = world
         self._lines = Lines(world, world.accounts.get(self.name, [_DEMO]))
-        self._texts = Texts(world)
+        texts = Texts(world)
+        self._attachments = Attachments(world, texts)
         self._hooks = WebHooks()
         self._engine = Engine(world, self._hooks, self.modes)
-        self._outbound = Outbound(world, self._texts, self._engine, self.modes)
-        self._actions = Actions(world, self._lines, self._texts, self._engine, self._outbound)
+        self._outbound = Outbound(world, texts, self._attachments, self._engine, self.modes)
+        inbound = Inbound(world, self._lines, texts, self._attachments, self._engine, self.modes)
+        self._actions = Actions(world, self._lines, texts, self._engine, inbound, self._outbound)
         for number in self._lines.numbers:
-            world.handset.register(number, self.name, self._receiver(self._lines.of_number(number)))
+            line = self._lines.of_number(number)
+            world.handset.register(number, self.name, partial(inbound.receive, line))
 
     def routes(self) -> list[web.RouteDef]:
-        """Each operation, as POST with a form, and as GET with a query."""
+        """Each operation, as POST with a form, and as GET with a query; files only as POST."""
         operations = Operations(self._world, self.name, self._line_of)
-        calls: dict[str, tuple[str, LineHandler]] = {
+        handlers: dict[str, tuple[str, LineHandler]] = {
             "/message/send": ("send", self._send),
-            "/webhook/add": ("webhook-add", _hook_call(self._hooks.add)),
-            "/webhook/list": ("webhook-list", _hook_call(self._hooks.list)),
-            "/webhook/update": ("webhook-update", _hook_call(self._hooks.update)),
-            "/webhook/delete": ("webhook-delete", _hook_call(self._hooks.delete)),
+            "/messaging/send": ("mms", self._send_mms),
+            "/messageAttachment/list": ("attachments", _with_fields(self._attachments.list)),
+            "/hostedContent/get": ("content", _with_fields(self._attachments.get)),
+            "/webhook/add": ("webhook-add", _with_fields(self._hooks.add)),
+            "/webhook/list": ("webhook-list", _with_fields(self._hooks.list)),
+            "/webhook/update": ("webhook-update", _with_fields(self._hooks.update)),
+            "/webhook/delete": ("webhook-delete", _with_fields(self._hooks.delete)),
+            "/user/logout": ("logout", self._log_out),
         }
+        answers = {path: (name, self._checked(name, handler)) for path, (name, handler) in handlers.items()}
+        answers["/user/login"] = ("login", self._log_in)
         routes = []
-        for path, (operation, handler) in calls.items():
-            answer = operations(operation, self._checked(operation, handler))
-            routes += [web.post(path, answer), web.get(path, answer, allow_head=False)]
+        for path, (operation, handler) in answers.items():
+            answer = operations(operation, _answering_too_large(handler))
+            routes.append(web.post(path, answer))
+            if operation != "mms":
+                routes.append(web.get(path, answer, allow_head=False))
         return routes
 
     async def run(self) -> None:
@@ -66,61 +91,92 @@ class LandlineService:
         """See Actions."""
         self._actions.do(action, facts)
 
+    def describe(self) -> Mapping[str, Any]:
+        """This service's part of an OpenAPI description: its `paths`."""
+        return described()
+
     def _checked(self, operation: str, handler: LineHandler) -> Callable[[web.Request], Awaitable[web.Response]]:
         """`handler`, for requests with a good session; gives what it gives as the `response` of a success."""
 
         async def answer(request: web.Request) -> web.Response:
-            fields = await _fields(request)
-            line = self._lines.of_session(fields.get("session", ""))
+            form = await read_form(request)
+            check_form(self._world, operation, request, form)
+            line = self._lines.of_session(form.fields.get("session", ""))
             if line is None:
                 self._refused(request, operation, None, "session")
                 return no_session()
             try:
-                return web.json_response({"response": await handler(request, line, fields), "success": True})
-            except LandlineError as error:
-                self._refused(request, operation, line, error.code)
-                return error.answer(int(self.modes.failure_http))
+                response = await handler(request, line, form)
+            except (LandlineError, MmsError, TooLarge) as error:
+                self._refused(request, operation, line, getattr(error, "code", type(error).__name__))
+                return _spoken(operation, error).answer(int(self.modes.failure_http))
+            return response if isinstance(response, web.Response) else self._success(operation, response)
 
         return answer
+
+    def _success(self, operation: str, response: Any) -> web.Response:
+        is_hook = operation.startswith("webhook") and isinstance(response, list) and len(response) == 1
+        if is_hook and self.modes.hook_answers == "object":
+            response = response[0]
+        return web.json_response({"response": response, "success": True})
 
     def _refused(self, request: web.Request, operation: str, line: LandlineLine | None, code: int | str) -> None:
         facts = {"service": self.name, "line": line.number if line else None, "operation": operation, "code": code}
         self._world.ledger.record("refused", {**facts, "request": request[REQUEST_NUMBER]})
 
     async def _line_of(self, request: web.Request) -> str | None:
-        line = self._lines.of_session((await _fields(request)).get("session", ""))
+        try:
+            session = (await read_form(request)).fields.get("session", "")
+        except web.HTTPRequestEntityTooLarge:
+            session = request.query.get("session", "")
+        line = self._lines.of_session(session)
         return line.number if line else None
 
-    async def _send(self, request: web.Request, line: LandlineLine, fields: Fields) -> Any:
-        asked = read_send(fields, self._world, lenient=self.modes.dates == "lenient")
+    async def _send(self, request: web.Request, line: LandlineLine, form: Form) -> Any:
+        asked = read_send(form.fields, self._world, self.modes)
         return await self._outbound.send(line, asked, request[REQUEST_NUMBER])
 
-    def _receiver(self, line: LandlineLine) -> Callable[[str, str], None]:
-        """What takes a handset's text to `line`."""
+    async def _send_mms(self, request: web.Request, line: LandlineLine, form: Form) -> Any:
+        asked = read_mms(form, self._world, enabled=self.modes.mms)
+        return await self._outbound.send_mms(line, asked, request[REQUEST_NUMBER])
 
-        def receive(sender: str, body: str) -> None:
-            text = self._texts.new(line.number, sender, body, INBOUND, _INBOUND_STATUS)
-            facts = {"service": self.name, "line": line.number, "from": sender, "text": body, "id": str(text.id)}
-            self._world.ledger.record("received", facts)
-            self._lines.heed(line, sender, body)
-            self._engine.emit("receive", text)
+    async def _log_in(self, request: web.Request) -> web.Response:
+        if self.modes.login == "off":
+            raise web.HTTPNotFound
+        form = await read_form(request)
+        check_form(self._world, "login", request, form)
+        found = self._lines.log_in(form.fields.get("username", ""), form.fields.get("password", ""))
+        if found is None:
+            self._refused(request, "login", None, "login")
+            return web.json_response({"response": None, "success": False}, status=int(self.modes.bad_login_http))
+        return web.json_response({"response": found[1], "success": True})
 
-        return receive
+    async def _log_out(self, _request: web.Request, _line: LandlineLine, form: Form) -> Any:
+        self._lines.log_out(form.fields["session"])
+        return True
 
 
-def _hook_call(call: HookCall) -> LineHandler:
-    async def answer(_request: web.Request, line: LandlineLine, fields: Fields) -> Any:
-        return call(line.number, fields)
+def _with_fields(call: FormCall) -> LineHandler:
+    async def answer(_request: web.Request, line: LandlineLine, form: Form) -> Any:
+        return call(line.number, form.fields)
 
     return answer
 
 
-async def _fields(request: web.Request) -> Fields:
-    """The fields of a query and of a form together."""
-    fields = MultiDict(request.query)
-    try:
-        form = await request.post()
-    except UnicodeDecodeError as error:
-        raise web.HTTPBadRequest from error
-    fields.extend((name, value) for name, value in form.items() if isinstance(value, str))
-    return fields
+def _answering_too_large(
+    handler: Callable[[web.Request], Awaitable[web.Response]],
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            return await handler(request)
+        except web.HTTPRequestEntityTooLarge:
+            return TooLarge().answer(413)
+
+    return answer
+
+
+def _spoken(operation: str, error: LandlineError | MmsError | TooLarge) -> LandlineError | MmsError | TooLarge:
+    """messaging/send has descriptions where message/send has codes."""
+    if operation == "mms" and isinstance(error, LandlineError):
+        return MmsError(DESCRIPTIONS[error.code])
+    return error

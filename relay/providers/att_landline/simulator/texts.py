@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from relay.providerkit.simulated import World
@@ -32,6 +32,7 @@ class Text:
     scheduled: datetime | None = None
     read: datetime | None = None
     deleted: datetime | None = None
+    has_attachment: bool = False
 
     def payload(self) -> dict[str, Any]:
         """What a web hook carries, whatever its event."""
@@ -41,7 +42,7 @@ class Text:
             "body": self.body,
             "bodySize": len(self.body),
             "visible": self.deleted is None,
-            "hasAttachment": False,
+            "hasAttachment": self.has_attachment,
             "dateRead": _stamp(self.read),
             "bcc": None,
             "finalDestination": destination,
@@ -63,9 +64,26 @@ class Text:
             "deviceId": device_id(self.line),
         }
 
+    def later_payload(self) -> dict[str, Any]:
+        """The same as it was captured since: times in UTC, numbers in E.164, one more key (wire facts, 4.6)."""
+        documented = self.payload()
+        dates = {name: _zulu(value) for name, value in documented.items() if name.startswith("date") and value}
+        source, destination = (self.other, self.line) if self.kind == INBOUND else (self.line, self.other)
+        known = {"finalSource": source, "finalDestination": destination, "messageStatus": None}
+        return {**documented, **dates, **known, "statusCode": 1 if self.kind == INBOUND else self.status_code}
+
+
+def pacific(moment: datetime) -> str:
+    """A time as the document's samples have it."""
+    return moment.astimezone(_PACIFIC).isoformat(timespec="seconds")
+
 
 def _stamp(moment: datetime | None) -> str | None:
-    return moment.astimezone(_PACIFIC).isoformat(timespec="seconds") if moment else None
+    return pacific(moment) if moment else None
+
+
+def _zulu(stamp: str) -> str:
+    return datetime.fromisoformat(stamp).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def contact_id(number: str) -> int:

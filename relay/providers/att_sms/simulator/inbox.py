@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from relay.providerkit.simulated import World
 
@@ -22,6 +23,10 @@ class Incoming:
     text: str
     arrived: datetime
 
+    def facts(self, line: str) -> dict[str, Any]:
+        """For the ledger."""
+        return {"service": "att-sms", "line": line, "from": self.sender, "text": self.text, "id": self.id}
+
 
 class Inbox:
     """The inbox of one registration: what is handed out is gone."""
@@ -36,10 +41,8 @@ class Inbox:
         self._pollers = 0
         self._timer = False
 
-    def receive(self, sender: str, text: str) -> None:
+    def receive(self, incoming: Incoming) -> None:
         """A handset's text comes in; it is lost if nobody polls within thirty minutes, or too many wait."""
-        incoming = Incoming(self._world.ids.new(), sender, text, self._world.clock.now())
-        self._record("received", incoming)
         self._waiting.append(incoming)
         if len(self._waiting) > self._limit:
             self._record("purged", self._waiting.popleft())
@@ -62,8 +65,7 @@ class Inbox:
             self._set_timer()
 
     def _record(self, what: str, text: Incoming) -> None:
-        facts = {"service": "att-sms", "line": self._line, "from": text.sender, "text": text.text, "id": text.id}
-        self._world.ledger.record(what, facts)
+        self._world.ledger.record(what, text.facts(self._line))
 
     @contextmanager
     def polled(self) -> Iterator[None]:

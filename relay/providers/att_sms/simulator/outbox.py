@@ -2,11 +2,14 @@
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from relay.providerkit.simulated import Fate, World
 from relay.providers.att_sms.simulator.modes import SmsModes
+
+T = TypeVar("T")
 
 WAITING = "MessageWaiting"
 NETWORK = "DeliveredToNetwork"
@@ -19,7 +22,7 @@ _NETWORK_GIVES_UP = 72 * 3600.0
 _KEPT_AFTER_FINAL = 30 * 60.0
 _LATE = 3600.0
 _SLOW_START = 600.0
-_REMEMBERED_AS_TOLD = 10_000
+_REMEMBERED = 10_000  # ids of what is told, and of what is notified
 _SLACK = 1_000  # entries for messages that are gone, before they are weeded out
 
 
@@ -71,9 +74,10 @@ class Outbox:
         self._sent: OrderedDict[str, Sent] = OrderedDict()
         self._purges: list[tuple[float, str]] = []
         self._told: OrderedDict[str, None] = OrderedDict()
+        self._notified: OrderedDict[str, str] = OrderedDict()
 
     def accept(self, line: str, numbers: Sequence[str], *, tracked: bool) -> Sent:
-        """Take a text to each of `numbers`; its status can be asked for later if it is `tracked`."""
+        """Take a text to each of `numbers`; its status can be asked for later if it is `tracked`, else notified."""
         now = self._world.now()
         copies = [Copy(f"msg{place}", number, self._journey(number, now)) for place, number in enumerate(numbers)]
         sent = Sent(f"SMS{self._world.ids.chance.getrandbits(64):016x}", line, copies)
@@ -82,6 +86,8 @@ class Outbox:
                 self._world.handset.delivered(copy.number, line, copy.journey.end)
         if tracked:
             self._remember(sent)
+        else:
+            _keep(self._notified, sent.message_id, line)
         return sent
 
     def _journey(self, number: str, now: float) -> Journey:
@@ -120,15 +126,15 @@ class Outbox:
                 facts = {"service": "att-sms", "line": sent.line, "message_id": message_id}
                 self._world.ledger.record("status-purged", facts)
 
-    def tell(self, message_id: str, line: str) -> tuple[Sent, Sequence[tuple[Copy, str]]] | None:
-        """The status of each copy that has one; None where `line` has no such message, or no more.
+    def tell(self, message_id: str, lines: Container[str]) -> tuple[Sent, Sequence[tuple[Copy, str]]] | None:
+        """The status of each copy that has one; None where none of `lines` has such a message, or no more.
 
         A final status is told once: the first answer in which it stands removes it, for the whole message once all
         are final, or address by address (the mode `removal`; the documents do not say).
         """
         self._purge()
         sent = self._sent.get(message_id)
-        if sent is None or sent.line != line:
+        if sent is None or sent.line not in lines:
             return None
         now = self._world.now()
         rows = [(copy, copy.journey.status(now)) for copy in sent.copies if not copy.told]
@@ -142,10 +148,18 @@ class Outbox:
 
     def _forget(self, message_id: str) -> None:
         del self._sent[message_id]
-        self._told[message_id] = None
-        while len(self._told) > _REMEMBERED_AS_TOLD:
-            self._told.popitem(last=False)
+        _keep(self._told, message_id, None)
 
     def was_told(self, message_id: str) -> bool:
         """Whether the last of this message's final statuses has been told, so that asking again is a mistake."""
         return message_id in self._told
+
+    def notified(self, message_id: str) -> str | None:
+        """The line whose message this is, if its status is notified and not to be asked for."""
+        return self._notified.get(message_id)
+
+
+def _keep(memory: OrderedDict[str, T], message_id: str, value: T) -> None:
+    memory[message_id] = value
+    while len(memory) > _REMEMBERED:
+        memory.popitem(last=False)

@@ -169,10 +169,69 @@ def test_each_code_of_a_text_has_its_own_key() -> None:
     assert len(keys) == 6
 
 
+def test_a_text_with_attachments_says_so() -> None:
+    """They are to be asked for by the text's id."""
+    for spelled in (True, "true"):
+        (message,) = read("receive", hasAttachment=spelled).messages
+        assert (message.ref, message.has_parts, message.is_whole) == ("634151298329219072", True, False)
+    (plain,) = read("receive").messages
+    assert (plain.ref, plain.has_parts, plain.is_whole) == ("634151298329219072", False, True)
+
+
+def test_attachments_that_cannot_be_asked_for_are_not_hidden() -> None:
+    """Without an id the text is announced, with a part that says why it is empty."""
+    (message,) = read("receive", hasAttachment=True, id=None).messages
+    (part,) = message.parts
+    assert message.is_whole
+    assert part.problem is not None
+
+
+@pytest.mark.parametrize("event", ["send", "receive"])
+@pytest.mark.parametrize("kind", ["ZO", "MT"])
+def test_a_text_that_went_out_is_seen(event: str, kind: str) -> None:
+    """It may be relay's own, or a person's who uses AT&T's app; either way it was taken."""
+    (seen,) = read(event, messageType=kind, finalDestination="4257772222", hasAttachment=True).sightings
+    assert (seen.ref, [to.value for to in seen.to]) == ("634151298329219072", [THEIRS])
+    assert (seen.text, seen.fact, seen.has_parts) == (DOCUMENTED["body"], Fact.SUBMITTED, True)
+    assert seen.provider_time == datetime(2015, 8, 19, 23, 53, 45, tzinfo=UTC)
+
+
+def test_progress_is_no_sighting() -> None:
+    """One event a text is enough."""
+    assert read("progress").sightings == ()
+
+
+def test_a_text_to_nobody_is_no_sighting() -> None:
+    """It is still reported on."""
+    reading = read("send", finalDestination=None, address="")
+    assert (len(reading.sightings), len(reading.reports)) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["MO", "ZO"])
+def test_that_somebody_read_a_text_is_a_change(kind: str) -> None:
+    """In or out; and that it was marked as unread is another."""
+    (change,) = read("read", messageType=kind, read=True, dateRead="2015-08-19T17:00:00-07:00").changes
+    assert (change.name, change.ref, change.facts) == ("read", "634151298329219072", {"is_unread": False})
+    (again,) = read("read", read=True, dateRead="2015-08-19T17:00:00-07:00").changes
+    (later,) = read("read", read=True, dateRead="2015-08-19T18:00:00-07:00").changes
+    (unread,) = read("read", read=False, dateRead=None).changes
+    assert unread.facts == {"is_unread": True}
+    assert change.dedupe_key == again.dedupe_key
+    assert len({change.dedupe_key, later.dedupe_key, unread.dedupe_key}) == 3
+
+
+def test_that_somebody_deleted_a_text_is_a_change() -> None:
+    """Once, however often it is told."""
+    (change,) = read("delete", deleted=True).changes
+    assert (change.name, change.ref, change.facts) == ("deleted", "634151298329219072", {})
+    assert change.dedupe_key == "delete:634151298329219072"
+
+
 @pytest.mark.parametrize("event", ["read", "delete"])
-def test_read_and_delete_have_nothing_to_say_yet(event: str) -> None:
-    """They are taken, so that AT&T does not repeat them for 72 hours."""
-    assert read(event) == HookReading()
+def test_a_change_of_nothing_is_malformed(event: str) -> None:
+    """Nobody could say of what it speaks."""
+    with pytest.raises(Malformed):
+        read(event, id=None)
 
 
 @pytest.mark.parametrize("missing", [None, "", [], {}, 1.5])
@@ -251,3 +310,7 @@ def test_a_hook_is_a_value_or_malformed_whatever_the_bytes(event: str, body: byt
     for report in reading.reports:
         assert report.ref
         assert report.code == str(int(report.code or ""))
+    for sighting in reading.sightings:
+        f"{sighting.ref}{sighting.to[0].value}{sighting.text}{sighting.provider}".encode()
+    for change in reading.changes:
+        f"{change.ref}{change.dedupe_key}".encode()

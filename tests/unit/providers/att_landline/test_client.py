@@ -1,7 +1,7 @@
 """A Landline line over real sockets: what it writes, and what it makes of each answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -23,7 +23,7 @@ from relay.domain.errors import (
     RelayError,
     TryLater,
 )
-from relay.domain.messages import Media, OutboundCall, RawAnswer, Recipient
+from relay.domain.messages import Content, Media, OutboundCall, RawAnswer, Recipient
 from relay.domain.states import Fact
 from relay.ids import Ids
 from relay.providerkit.spec import AsksStatus, FetchesInbox, InstallsHooks, LineContext, Sends, TakesHooks
@@ -232,7 +232,7 @@ async def test_no_secret_gets_into_errors_and_logs(landline: Landline, line: Att
 )
 async def test_a_plan_says_how_a_text_travels(line: AttLandlineLine, text: str, encoding: str, segments: int) -> None:
     """Up to 250 bytes, to 15 recipients a call."""
-    plan = line.plan(text, (), None)
+    plan = line.plan(Content(text))
     assert (plan.encoding, plan.segments, plan.recipients_per_call, plan.sent_as) == (encoding, segments, 15, "sms")
 
 
@@ -242,7 +242,7 @@ async def test_a_text_of_more_than_250_bytes_is_refused_with_both_numbers(
 ) -> None:
     """Bytes of UTF-8, not characters; no text is cut."""
     with pytest.raises(Refused) as caught:
-        line.plan(text, (), None)
+        line.plan(Content(text))
     assert caught.value.problem.code is ErrorCode.TOO_LONG
     assert "250" in caught.value.problem.detail
     assert str(length) in caught.value.problem.detail
@@ -259,11 +259,11 @@ async def test_a_text_of_more_than_250_bytes_is_refused_with_both_numbers(
     ],
 )
 async def test_what_would_be_lost_is_refused(
-    line: AttLandlineLine, text: str, media: Sequence[Media], subject: str | None, code: ErrorCode
+    line: AttLandlineLine, text: str, media: tuple[Media, ...], subject: str | None, code: ErrorCode
 ) -> None:
     """Nothing of a request is left out silently."""
     with pytest.raises(Refused) as caught:
-        line.plan(text, media, subject)
+        line.plan(Content(text, media=media, subject=subject))
     assert caught.value.problem.code is code
 
 

@@ -13,7 +13,9 @@ from relay.providers.att_landline.codes import (
     PROGRESS,
     UNKNOWN_FAILURE,
     Fault,
+    NotSent,
     Progress,
+    described_failure,
     documented_failure,
     hook_word,
     other_failure,
@@ -111,6 +113,27 @@ def test_an_unknown_error_in_a_hook_leaves_the_copy_in_doubt() -> None:
     """The state of -1 is "Unknown": the text may still be delivered, and a later hook may say so."""
     assert hook_word(-1).fact is Fact.DOUBTED
     assert advance(advance(State.SUBMITTED, Fact.DOUBTED), Fact.DELIVERED) is State.DELIVERED
+
+
+@pytest.mark.parametrize("row", NOT_SENT, ids=lambda row: row.code)
+def test_only_spam_protection_rests_the_line(row: NotSent) -> None:
+    """For an hour: AT&T has to lift the flag."""
+    assert row.rest == (3600 if row.code == -801 else 0)
+
+
+@given(st.text())
+def test_words_stand_for_a_documented_row_or_for_none(text: str) -> None:
+    """A description that stands in several rows stands for none."""
+    assert described_failure(text) in (None, *NOT_SENT)
+    assert described_failure("Internal Error") is None
+
+
+@pytest.mark.parametrize("code", [-1234, -801, -124, -1])
+def test_a_description_of_one_row_alone_is_as_good_as_its_code(code: int) -> None:
+    """Whatever stands around it."""
+    row = documented_failure(code)
+    assert row is not None
+    assert described_failure(f"Failed: {row.description.upper()}!") is row
 
 
 def test_only_what_one_recipient_may_cause_divides_a_call() -> None:

@@ -1,5 +1,8 @@
 """A Landline line's settings: what is taken, and what is refused without repeating it."""
 
+import sys
+import zoneinfo
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,6 +55,9 @@ def test_fewer_events_may_be_wanted() -> None:
         {"recipients_per_call": 16},
         {"recipients_per_call": 0},
         {"contacts_as": "national"},
+        {"mms": "perhaps"},
+        {"scheduling": "later"},
+        {"scheduled_date_shift": "eastern"},
         {"base_url": "http://api-landlinetexting.att.com"},
         {"webhook_secret": "short"},
         {"webhook_secret": "with/slashes/in/the/middle"},
@@ -68,3 +74,56 @@ def test_a_wrong_value_is_named_and_not_repeated(wrong: dict[str, Any]) -> None:
     assert name in str(caught.value)
     if name in {"number", "session", "webhook_secret"} and value:
         assert str(value).strip() not in str(caught.value)
+
+
+def test_what_is_left_out_is_the_milder_way() -> None:
+    """Nothing that AT&T may not have enabled, and no time that cannot be taken back."""
+    settings = AttLandlineSettings.model_validate(LEAST)
+    assert (settings.mms, settings.scheduling, settings.scheduled_date_shift) == (False, "relay", "none")
+    assert AttLandlineSettings.model_validate({**LEAST, "scheduled_date_shift": "pacific"}).scheduled_date_shift
+
+
+LOGIN = {"username": "2065550100", "password": "a secret of ours"}
+
+
+def test_a_user_name_and_a_password_stand_in_for_a_session() -> None:
+    """And are not shown either."""
+    settings = AttLandlineSettings.model_validate({"number": "+12065550100", **LOGIN})
+    assert (settings.session, settings.username) == (None, "2065550100")
+    assert LOGIN["password"] not in f"{settings!r}{settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(
+    ("given", "key"),
+    [
+        ({}, "session"),
+        ({"session": SESSION, **LOGIN}, "session"),
+        ({"session": SESSION, "username": "2065550100"}, "session"),
+        ({"session": SESSION, "password": "a secret of ours"}, "session"),
+        ({"username": "2065550100"}, "password"),
+        ({"password": "a secret of ours"}, "username"),
+        ({"username": "2065550100", "password": ""}, "password"),
+        ({"username": "", "password": "a secret of ours"}, "username"),
+    ],
+)
+def test_there_is_exactly_one_way_in(given: dict[str, str], key: str) -> None:
+    """What is wrong is named; neither secret is repeated."""
+    with pytest.raises(ValidationError) as caught:
+        AttLandlineSettings.model_validate({"number": "+12065550100", **given})
+    (error,) = caught.value.errors()
+    assert key in (error["ctx"]["key"] if error["type"] == "unfit" else str(error["loc"]))
+    assert SESSION not in str(caught.value)
+    assert LOGIN["password"] not in str(caught.value)
+
+
+def test_a_shift_needs_a_table_of_zones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On a machine without one the setting is refused, and not the first scheduled text."""
+    zoneinfo.reset_tzpath([tmp_path])
+    zoneinfo.ZoneInfo.clear_cache()
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    try:
+        with pytest.raises(ValidationError, match="install tzdata"):
+            AttLandlineSettings.model_validate({**LEAST, "scheduled_date_shift": "pacific"})
+        assert AttLandlineSettings.model_validate(LEAST).scheduled_date_shift == "none"
+    finally:
+        zoneinfo.reset_tzpath()

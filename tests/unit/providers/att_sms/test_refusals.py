@@ -22,7 +22,8 @@ from relay.domain.errors import (
     TryLater,
 )
 from relay.providerkit.http import HttpAnswer
-from relay.providers.att_sms.refusals import Asked, refuse
+from relay.providers.att_sms.codes import ERRORS
+from relay.providers.att_sms.refusals import Asked, refuse, refuses_receipts
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
@@ -31,6 +32,28 @@ def envelope(code: str, text: str = "An error occurred in %1", variables: Any = 
     """AT&T's error envelope."""
     kind = "PolicyException" if code.startswith("POL") else "ServiceException"
     return json.dumps({"RequestError": {kind: {"MessageId": code, "Text": text, "Variables": variables}}}).encode()
+
+
+def spellings(code: str, text: str, variables: str) -> list[tuple[bytes, str]]:
+    """One complaint in every envelope that was seen, each with its content type."""
+    fields = {"MessageId": code, "Text": text, "Variables": variables}
+    lower = {"messageId": code, "text": text, "variables": [variables]}
+    values = [
+        {"RequestError": {"ServiceException": fields}},
+        {"RequestError": {"PolicyException": fields}},
+        {"requestError": {"serviceException": lower}},
+        {"requestError": {"policyException": lower}},
+        {"RequestError": fields},
+        {"requestError": lower},
+    ]
+    inner = f"<messageId>{code}</messageId><text>{text}</text><variables>{variables}</variables>"
+    xml = [
+        f"<?xml version='1.0'?>\n<x:requestError xmlns:x='urn:x'><{kind}>{inner}</{kind}></x:requestError>"
+        for kind in ("serviceException", "policyException")
+    ]
+    return [(json.dumps(value).encode(), "application/json") for value in values] + [
+        (text.encode(), "application/xml") for text in xml
+    ]
 
 
 def raised(status: int, body: bytes, asked: Asked = Asked.SEND, recipients: int = 1, **parts: Any) -> RelayError:
@@ -119,6 +142,69 @@ def test_a_refused_send_is_of_the_class_that_says_what_to_do(
         assert error.problem.code is code
         assert error.problem.provider is not None
         assert error.problem.provider.http == status
+
+
+# The table of codes (wire facts, 2.8): what each leads to, with one recipient and with several.
+CODES: list[tuple[int, str, str, str, type[RelayError], type[RelayError]]] = [
+    (400, "SVC0001", "A service error has occurred. Error code is %1", "8", TryLater, TryLater),
+    (400, "SVC0001", "The MSISDN is a landline", "", Refused, RefusedAsGroup),
+    (400, "SVC0002", "Invalid input value for message part %1", "Message", Refused, Refused),
+    (400, "SVC0002", "Invalid input value for message part %1", "Address", Refused, RefusedAsGroup),
+    (400, "SVC0002", "Invalid input value for message part %1", "senderAddress", NotAuthorized, NotAuthorized),
+    (400, "SVC0003", "Invalid input value for %1, valid values are %2", "Format", Refused, Refused),
+    (400, "SVC0004", "No valid addresses provided in message part %1", "Address", Refused, RefusedAsGroup),
+    (400, "SVC0283", "Delivery Receipt Notification not supported", "", Refused, Refused),
+    (400, "POL0001", "Invalid Request", "", NotAuthorized, NotAuthorized),
+    (401, "POL0001", "UnAuthorized Request", "", NotAuthorized, NotAuthorized),
+    (403, "POL0001", "A policy error occurred. Scope is missing", "", NotAuthorized, NotAuthorized),
+    (403, "POL0001", "A policy error occurred: rate limit exceeded", "", Throttled, Throttled),
+    (403, "POL0001", "A policy error occurred: invalid MSISDN", "", Refused, RefusedAsGroup),
+    (403, "POL0002", "Privacy verification failed for address %1", "", Refused, RefusedAsGroup),
+    (403, "POL0003", "Too many addresses specified in message part %1", "Address", Refused, RefusedAsGroup),
+    (403, "POL0013", "Duplicate addresses", "", Refused, RefusedAsGroup),
+    (400, "SVC8888", "Something new", "", Refused, Refused),
+    (403, "POL8888", "Something new", "", Refused, Refused),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "text", "variables", "alone", "several"), CODES)
+def test_every_code_leads_to_its_class_in_every_envelope(
+    status: int, code: str, text: str, variables: str, alone: type[RelayError], several: type[RelayError]
+) -> None:
+    """Upper or lower case, in JSON or XML, a policy's code in a service exception and the other way round."""
+    for body, content_type in spellings(code, text, variables):
+        assert type(raised(status, body, content_type=content_type)) is alone, body
+        error = raised(status, body, recipients=2, content_type=content_type)
+        assert type(error) is several, body
+        assert error.problem.provider is not None
+        assert (error.problem.provider.http, error.problem.provider.code) == (status, code)
+
+
+def test_every_code_of_the_table_is_among_them() -> None:
+    """A code that is added has to say what it leads to."""
+    assert {row[1] for row in CODES} >= set(ERRORS)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "text", "variables", "refused"),
+    [
+        (400, "SVC0283", "Delivery Receipt Notification not supported", "", True),
+        (400, "SVC0002", "Invalid input value for message part %1", "notifyDeliveryStatus", True),
+        (400, "SVC0003", "Invalid input value for message part %1", "receiptRequest", True),
+        (400, "SVC0002", "Invalid input value for message part %1", "Address", False),
+        (400, "SVC0004", "No valid addresses", "Address", False),
+        (429, "SVC0283", "Delivery Receipt Notification not supported", "", False),
+        (500, "SVC0283", "Delivery Receipt Notification not supported", "", False),
+        (201, "SVC0283", "", "", False),
+    ],
+)
+def test_only_a_refusal_of_receipts_alone_is_one(
+    status: int, code: str, text: str, variables: str, refused: bool
+) -> None:
+    """After any other answer a second send might be a second text."""
+    for body, content_type in spellings(code, text, variables):
+        answer = HttpAnswer(status, CIMultiDict(), body, content_type)
+        assert refuses_receipts(answer) is refused, body
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,32 @@ def test_a_short_code_and_the_app_are_enough() -> None:
     assert (made.receive, made.poll_interval, made.receipts, made.recipients_per_call) == ("poll", 300, "poll", 50)
 
 
+def test_a_dialect_has_its_details() -> None:
+    """With defaults that are the documents', and as texts too, for that is what the environment has."""
+    made = settings(dialect="oneapi")
+    assert (made.oneapi_version, made.oneapi_body, made.oneapi_status_path) == (2, "gsma", "resource")
+    other = settings(dialect="oneapi", oneapi_version="3", oneapi_body="att", oneapi_status_path="example")
+    assert (other.oneapi_version, other.oneapi_body, other.oneapi_status_path) == (3, "att", "example")
+
+
+def test_gsma_s_request_has_to_say_where_receipts_are_called_back() -> None:
+    """AT&T's own root leaves that to what is registered; the address holds a secret."""
+    wish = {"dialect": "oneapi", "receipts": "callback"}
+    with pytest.raises(ValidationError, match=r"oneapi_notify_url\n.*must be set.*relay webhooks list"):
+        settings(**wish)
+    assert settings(**wish, oneapi_body="att").oneapi_notify_url is None
+    made = settings(**wish, oneapi_notify_url="https://relay.example/hooks/alerts/s-4711/delivery")
+    assert made.oneapi_notify_url is not None
+    assert made.oneapi_notify_url.get_secret_value() == "https://relay.example/hooks/alerts/s-4711/delivery"
+    assert "s-4711" not in repr(made) + made.model_dump_json()
+
+
+def test_texts_and_receipts_are_asked_for_or_called_back_or_neither() -> None:
+    """One way each, as AT&T allows only one."""
+    assert (settings(receive="callback").receive, settings(receipts="callback").receipts) == ("callback", "callback")
+    assert (settings(receive="off").receive, settings(receipts="off").receipts) == ("off", "off")
+
+
 def test_the_registration_is_the_short_code_unless_it_is_set() -> None:
     """As the account's page has it."""
     assert settings().registration_id == "12345"
@@ -66,9 +92,15 @@ def test_a_poll_interval_out_of_bounds_is_refused_with_at_t_s_reason(value: Any,
         {"app_key": ""},
         {"app_secret": ""},
         {"scope": ""},
-        {"dialect": "rest2"},
+        {"dialect": "v4"},
+        {"oneapi_version": 1},
+        {"oneapi_body": "xml"},
+        {"oneapi_status_path": "/2/smsmessaging"},
+        {"oneapi_notify_url": "http://relay.example/hooks/alerts/s-4711/delivery"},
+        {"oneapi_notify_url": "relay.example"},
         {"receive": "push"},
         {"receipts": "no"},
+        {"receipts": ["poll", "callback"]},
         {"recipients_per_call": 51},
         {"recipients_per_call": 0},
         {"timeout": "0s"},

@@ -1,19 +1,21 @@
-"""The bodies of AT&T's SMS API: written as documented, read as documented or as served."""
+"""AT&T's answers: read as documented or as served, in every dialect, in JSON or XML."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.domain.addresses import AddressKind, outbound
+from relay.domain.addresses import AddressKind
 from relay.domain.errors import Malformed
-from relay.domain.messages import OutboundCall, RawAnswer, Recipient
+from relay.domain.messages import InboxPage, RawAnswer
 from relay.domain.states import Fact
-from relay.providers.att_sms.wire import read_inbox, read_sent, read_status, send_body
+from relay.providers.att_sms.wire import read_inbox, read_status, sent_oneapi, sent_rest2, sent_v3
 
 # From the OpenAPI file of SMS v3, and from the SMS documentation (as served by version 3 too).
 DOCUMENTED_SENT = {
@@ -32,6 +34,13 @@ SERVED_STATUS = {
     "DeliveryInfoList": {
         "DeliveryInfo": [{"Id": "msg0", "Address": "3500000992", "DeliveryStatus": "DeliveredToTerminal"}],
         "ResourceUrl": "https://api.att.com/rest/sms/2/messaging/outbox/SMSa9b192780378404c",
+    }
+}
+# SMS documentation, Get SMS Delivery Status, GSMA OneAPI.
+ONEAPI_STATUS = {
+    "deliveryInfoList": {
+        "deliveryInfo": [{"address": "tel:+13500000992", "deliveryStatus": "DeliveredToTerminal"}],
+        "resourceURL": "https://api.att.com/2/smsmessaging/outbound/requests/22888026/SMSa9b1927803784049/deliveryInfos",
     }
 }
 DOCUMENTED_INBOX = {
@@ -58,34 +67,38 @@ SERVED_INBOX = {
         "TotalNumberOfPendingMessages": "0",
     }
 }
+# SMS documentation, Get SMS, GSMA OneAPI: the whole body, with its line breaks.
+ONEAPI_INBOX = b"""<inboundSMSMessageList>
+<inboundSMSMessage>
+<messageId>msg0</messageId>
+<message>Hello</message>
+<senderAddress>tel:4257850159</senderAddress>
+</inboundSMSMessage>
+<numberOfMessagesInThisBatch>1</numberOfMessagesInThisBatch>
+<resourceURL>
+http://api.att.com/2/smsmessaging/inbound/registrations/22627012/messages
+</resourceURL>
+<totalNumberOfPendingMessages>0</totalNumberOfPendingMessages>
+</inboundSMSMessageList> """
+# GSMA OneAPI, Send SMS: the request again, with what became of it.
+GSMA_SENT = {
+    "outboundSMSMessageRequest": {
+        "address": ["tel:+13500000991"],
+        "deliveryInfoList": {
+            "deliveryInfo": [{"address": "tel:+13500000991", "deliveryStatus": "MessageWaiting"}],
+            "resourceURL": "http://example.com/2/smsmessaging/outbound/12345/requests/abc123/deliveryInfos",
+        },
+        "senderAddress": "12345",
+        "outboundSMSTextMessage": {"message": "Hello World"},
+        "clientCorrelator": "123456",
+        "resourceURL": "http://example.com/2/smsmessaging/outbound/12345/requests/abc123",
+    }
+}
 
 
 def raw(value: Any) -> RawAnswer:
     """A JSON body."""
     return RawAnswer(json.dumps(value).encode(), "application/json")
-
-
-def call(*numbers: str, text: str = "Your verification code is 482910.") -> OutboundCall:
-    """A call to these numbers."""
-    recipients = tuple(Recipient(str(place), outbound(number)) for place, number in enumerate(numbers))
-    return OutboundCall("c", "m", "alerts", 1, recipients, text)
-
-
-def test_a_send_is_written_as_documented() -> None:
-    """An array of tel: URIs, and the status is asked for and not called back."""
-    assert json.loads(send_body(call("2125551234", "+12065550123"))) == {
-        "outboundSMSRequest": {
-            "address": ["tel:+12125551234", "tel:+12065550123"],
-            "message": "Your verification code is 482910.",
-            "notifyDeliveryStatus": False,
-        }
-    }
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_a_text_arrives_as_it_was_written(text: str) -> None:
-    """Every character, in UTF-8."""
-    assert json.loads(send_body(call("2125551234", text=text)).decode())["outboundSMSRequest"]["message"] == text
 
 
 @pytest.mark.parametrize(
@@ -103,14 +116,82 @@ def test_a_text_arrives_as_it_was_written(text: str) -> None:
 )
 def test_a_send_answer_gives_its_message_id_or_none(answer: Any, ref: str | None) -> None:
     """In every spelling; the resource URL names hosts that are not to be called."""
-    assert read_sent(json.dumps(answer).encode()) == ref
+    assert sent_v3(raw(answer)) == ref
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"<html></html>", b'{"outboundSMSResponse": "ok"}', b'{"a": 1'])
-def test_any_other_send_answer_is_malformed(body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("answer", "ref"),
+    [
+        ({"Id": "SMS1", "ResourceReference": {"ResourceUrl": "http://x/outbox/SMS2"}}, "SMS1"),
+        ({"id": "SMS1", "resourceReference": {"resourceURL": "http://x/outbox/SMS2"}}, "SMS1"),
+        ({"ResourceReference": {"ResourceURL": "http://x/outbox/SMS2"}}, None),
+        ({"Id": None}, None),
+        (DOCUMENTED_SENT, "msg-500123"),
+    ],
+)
+def test_rest_v2_answers_without_a_wrapper(answer: Any, ref: str | None) -> None:
+    """With its id in every spelling, or without one."""
+    assert sent_rest2(raw(answer)) == ref
+
+
+def in_url(url: str) -> Any:
+    """GSMA's short answer."""
+    return {"resourceReference": {"resourceURL": url}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "ref"),
+    [
+        (GSMA_SENT, "abc123"),
+        (in_url("http://ewr2-api.att.invalid:8080/2/smsmessaging/outbound/12345/requests/SMSa9b1"), "SMSa9b1"),
+        (in_url("https://x/2/smsmessaging/outbound/requests/22888026/SMS1/deliveryInfos"), "SMS1"),
+        (in_url("\n https://x/2/smsmessaging/outbound/requests/22888026/SMS1/DeliveryInfos/ \n"), "SMS1"),
+        (in_url("/outbound/12345/requests/a%2Fb~1?x=y#z"), "a/b~1"),
+        (in_url("http://x/2/smsmessaging/outbound/12345/requests"), None),
+        (in_url("http://x/2/smsmessaging/outbound/12345/requests/"), None),
+        (in_url("http://x/" + "y" * 257), None),
+        (in_url("http://x/" + "y/" * 2000), None),
+        (in_url("SMS1"), None),
+        ({"resourceReference": "SMS1"}, None),
+        ({"outboundSMSMessageRequest": {}}, None),
+        ({"outboundSMSMessageRequest": {"messageId": "SMS1", "resourceURL": "http://x/requests/SMS2"}}, "SMS1"),
+        ({"Id": "SMS1", "ResourceReference": {"ResourceUrl": "http://x/requests/SMS2"}}, "SMS1"),
+        (DOCUMENTED_SENT, "msg-500123"),
+    ],
+)
+def test_a_oneapi_answer_may_have_its_id_in_its_url_alone(answer: Any, ref: str | None) -> None:
+    """At the end of it, before `deliveryInfos`; an id of its own comes first."""
+    assert sent_oneapi(raw(answer)) == ref
+
+
+def test_a_send_may_be_answered_in_xml() -> None:
+    """In any dialect."""
+    url = b"<resourceReference><resourceURL>\nhttp://x/outbound/12345/requests/SMS1\n</resourceURL></resourceReference>"
+    assert sent_oneapi(RawAnswer(url, "application/xml")) == "SMS1"
+    sent = b"<outboundSMSResponse><messageId> SMS1 </messageId></outboundSMSResponse>"
+    assert [read(RawAnswer(sent)) for read in (sent_v3, sent_rest2, sent_oneapi)] == ["SMS1"] * 3
+    assert sent_rest2(RawAnswer(b"<SMSResponse><Id>SMS1</Id></SMSResponse>")) == "SMS1"
+    assert sent_v3(RawAnswer(b"<outboundSMSResponse>\n</outboundSMSResponse>")) is None
+
+
+@pytest.mark.parametrize("read", [sent_v3, sent_rest2, sent_oneapi])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"<html></html>",
+        b"<a/>",
+        b'{"outboundSMSResponse": "ok"}',
+        b'{"a": 1',
+        b'{"requestError": {}}',
+    ],
+)
+def test_any_other_send_answer_is_malformed(read: Callable[[RawAnswer], Any], body: bytes) -> None:
     """Nobody knows then whether it was sent."""
     with pytest.raises(Malformed, match="a send answer"):
-        read_sent(body)
+        read(RawAnswer(body))
 
 
 def test_the_documented_status_is_read() -> None:
@@ -132,6 +213,23 @@ def test_the_served_status_is_read() -> None:
     assert (report.fact, report.position) == (Fact.DELIVERED, 0)
     assert report.address is not None
     assert report.address.digits10 == "3500000992"
+
+
+def test_the_documented_status_of_oneapi_is_read() -> None:
+    """It has no ids, only addresses."""
+    (report,) = read_status("SMSa9b1927803784049", raw(ONEAPI_STATUS))
+    assert (report.fact, report.position) == (Fact.DELIVERED, 0)
+    assert report.address is not None
+    assert report.address.value == "+13500000992"
+
+
+def test_a_status_in_xml_is_read_alike() -> None:
+    """One recipient or several."""
+    info = "<deliveryInfo><address>tel:+1206555000{}</address><deliveryStatus>{}</deliveryStatus></deliveryInfo>"
+    infos = [info.format(1, "DeliveredToTerminal"), info.format(2, "DeliveryImpossible")]
+    for count, facts in ((1, [Fact.DELIVERED]), (2, [Fact.DELIVERED, Fact.UNDELIVERED])):
+        body = f"<deliveryInfoList>{''.join(infos[:count])}</deliveryInfoList>".encode()
+        assert [report.fact for report in read_status("SMS1", RawAnswer(body, "application/xml"))] == facts
 
 
 def test_each_recipient_has_a_report_of_its_own() -> None:
@@ -192,6 +290,44 @@ def test_the_served_inbox_is_read() -> None:
     assert (message.sender.value, message.recipient, message.text) == ("+14257850159", "12345", "Hello")
     assert message.provider_time is None
     assert message.provider == {"message_id": "msg0", "raw_sender": "tel:4257850159"}
+
+
+def test_the_documented_inbox_of_oneapi_is_read() -> None:
+    """XML, although JSON was asked for, with one message in place of a list and a URL between line breaks."""
+    for content_type in ("application/xml", "text/xml", "application/json", ""):
+        page = read_inbox("22627000", RawAnswer(ONEAPI_INBOX, content_type))
+        (message,) = page.messages
+        assert (message.sender.value, message.recipient, message.text) == ("+14257850159", "22627000", "Hello")
+        assert (message.provider["message_id"], page.pending) == ("msg0", 0)
+
+
+def test_several_messages_in_xml_keep_their_order_and_their_blanks() -> None:
+    """A text is not trimmed."""
+    texts = [" one ", "two\nlines", "3 < 4 & 5", ""]
+    messages = "".join(
+        f"<inboundSMSMessage><message>{escape(text)}</message><senderAddress>tel:4257850159</senderAddress>"
+        "</inboundSMSMessage>"
+        for text in texts
+    )
+    count = "<totalNumberOfPendingMessages> 7 </totalNumberOfPendingMessages>"
+    body = f"<inboundSMSMessageList>{messages}{count}</inboundSMSMessageList>".encode()
+    page = read_inbox("12345", RawAnswer(body, "application/xml"))
+    assert ([message.text for message in page.messages], page.pending) == (texts, 7)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<inboundSMSMessageList/>",
+        b"<inboundSMSMessageList>\n</inboundSMSMessageList>",
+        b"<inboundSMSMessageList><inboundSMSMessage/></inboundSMSMessageList>",
+        b"<inboundSMSMessageList><inboundSMSMessage>\n</inboundSMSMessage></inboundSMSMessageList>",
+        b"<inboundSMSMessageList><numberOfMessagesInThisBatch>0</numberOfMessagesInThisBatch></inboundSMSMessageList>",
+    ],
+)
+def test_an_empty_inbox_in_xml_has_many_forms_too(body: bytes) -> None:
+    """With line breaks or without."""
+    assert read_inbox("12345", RawAnswer(body, "application/xml")) == InboxPage(())
 
 
 @pytest.mark.parametrize(
@@ -263,27 +399,28 @@ def test_any_other_inbox_is_malformed(value: Any) -> None:
         read_inbox("12345", raw(value))
 
 
-@given(st.binary())
-def test_whatever_the_bytes_a_reader_gives_a_value_or_malformed(body: bytes) -> None:
+READERS: tuple[Callable[[RawAnswer], Any], ...] = (
+    sent_v3,
+    sent_rest2,
+    sent_oneapi,
+    lambda found: read_status("r", found),
+    lambda found: read_inbox("1", found),
+)
+
+
+@given(st.binary(), st.sampled_from(["", "application/json", "application/xml"]))
+def test_whatever_the_bytes_a_reader_gives_a_value_or_malformed(body: bytes, content_type: str) -> None:
     """Nothing else is raised."""
-    for read in (
-        read_sent,
-        lambda found: read_status("r", RawAnswer(found)),
-        lambda found: read_inbox("1", RawAnswer(found)),
-    ):
-        with suppress(Malformed):
-            read(body)
+    for read in READERS:
+        for shown in (body, b"<inboundSMSMessageList>" + body + b"</inboundSMSMessageList>"):
+            with suppress(Malformed):
+                read(RawAnswer(shown, content_type))
 
 
+FIELDS = ["message", "MessageId", "senderAddress", "dateTime", "deliveryStatus", "Address", "Id", "resourceURL"]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["message", "MessageId", "senderAddress", "dateTime", "deliveryStatus", "Address", "Id"]),
-            inner,
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner),
 )
 
 
@@ -291,10 +428,29 @@ VALUES = st.recursive(
 def test_whatever_the_values_a_reader_gives_a_value_or_malformed(inner: Any, count: Any) -> None:
     """Right names with wrong things behind them."""
     for wrong in (inner, [inner]):
-        with suppress(Malformed):
-            read_sent(json.dumps({"outboundSMSResponse": wrong}).encode())
+        for root in ("outboundSMSResponse", "outboundSMSMessageRequest", "resourceReference", "Id"):
+            for sent in (sent_v3, sent_rest2, sent_oneapi):
+                with suppress(Malformed):
+                    sent(raw({root: wrong}))
         with suppress(Malformed):
             read_status("r", raw({"deliveryInfoList": {"deliveryInfo": wrong}}))
         page = {"inboundSMSMessage": wrong, "totalNumberOfPendingMessages": count}
         with suppress(Malformed):
             assert read_inbox("1", raw({"inboundSMSMessageList": page})).pending >= 0
+
+
+XML_FIELDS = st.sampled_from([*FIELDS, "inboundSMSMessage", "deliveryInfo", "resourceReference"])
+XML_TEXTS = st.text(st.characters(min_codepoint=0x20, exclude_categories=["Cs", "Cn"]), max_size=8).map(escape)
+XML_VALUES = st.recursive(
+    XML_TEXTS,
+    lambda inner: st.lists(st.builds(lambda name, value: f"<{name}>{value}</{name}>", XML_FIELDS, inner)).map("".join),
+)
+ROOTS = ["outboundSMSResponse", "outboundSMSMessageRequest", "deliveryInfoList", "inboundSMSMessageList"]
+
+
+@given(st.sampled_from(ROOTS), XML_VALUES)
+def test_whatever_the_xml_a_reader_gives_a_value_or_malformed(root: str, inner: str) -> None:
+    """Right names with wrong things between them."""
+    for read in READERS:
+        with suppress(Malformed):
+            read(RawAnswer(f"<{root}>{inner}</{root}>".encode(), "application/xml"))

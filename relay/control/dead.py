@@ -1,0 +1,45 @@
+"""What was set aside for a person: listed, shown, tried again, or given up."""
+
+from dataclasses import asdict
+
+from aiohttp import web
+
+from relay.control.asking import BATCH, Controls, answered
+from relay.journal import UnknownAside
+
+_LONGEST_LIMIT = 4  # digits
+
+
+class DeadRoutes:
+    """/dead."""
+
+    def __init__(self, controls: Controls) -> None:
+        self._dead = controls.journal.dead
+        self._replaying = controls.replay
+
+    def routes(self) -> list[web.RouteDef]:
+        """What is served."""
+        return [
+            web.get("/dead", self._list),
+            web.get("/dead/{id}", self._show),
+            web.post("/dead/{id}/replay", self._replay),
+            web.post("/dead/{id}/discard", self._discard),
+        ]
+
+    async def _list(self, request: web.Request) -> web.Response:
+        asked = request.query.get("limit", "")
+        limit = int(asked) if asked.isdecimal() and len(asked) <= _LONGEST_LIMIT else BATCH
+        return answered(await self._dead.list(min(limit, BATCH), request.query.get("after", "")))
+
+    async def _show(self, request: web.Request) -> web.Response:
+        found = await self._dead.show(request.match_info["id"])
+        if found is None:
+            raise UnknownAside(request.match_info["id"])
+        return answered(found)
+
+    async def _replay(self, request: web.Request) -> web.Response:
+        return answered(asdict(await self._replaying(request.match_info["id"])))
+
+    async def _discard(self, request: web.Request) -> web.Response:
+        discarded = await self._dead.discard(request.match_info["id"])
+        return answered({"id": request.match_info["id"], "discarded": discarded})

@@ -1,0 +1,154 @@
+"""Arrivals: messages that the provider has, and of which something is still to be fetched."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from relay.clock import Clock
+from relay.domain.mailbox import Mail
+from relay.domain.messages import InboundMessage, RawAnswer
+from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.arrivalrows import drop_arrival
+from relay.journal.columns import printable
+from relay.journal.inbound import take_whole
+from relay.journal.mailcodec import mail_of
+from relay.journal.mailschema import arrival
+from relay.journal.reader import Reader
+from relay.journal.schema import raw
+from relay.journal.seen import first_seen, forget_seen
+from relay.journal.sightings import take_whole_sighting
+from relay.journal.sums import raw_sum
+from relay.journal.transaction import Transaction
+from relay.journal.writer import Writer
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message to be fetched. `mail` is what is known of it; None: only its id, from a mailbox."""
+
+    id: str
+    line: str
+    ref: str
+    mail: Mail | None
+    since: datetime
+    attempts: int
+
+
+class ArrivalVerbs:
+    """What may be done with arrivals. Each of them happens once: a second time changes nothing."""
+
+    def __init__(self, writer: Writer, reader: Reader, clock: Clock) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._clock = clock
+
+    async def due(self, line: str, limit: int) -> list[Arrival]:
+        """The arrivals that are due, those first that wait longest. A damaged one is set aside and left out."""
+        asked = {"here": line, "now": self._clock.now(), "most": limit}
+        rows = await self._reader.run(lambda connection: _read(connection, asked))
+        whole = []
+        for row in rows:
+            mail = mail_of(row)
+            if mail is None and row.mail is not None:
+                await self._writer.run(lambda tx, row=row: _damaged(tx, row))  # type: ignore[misc]
+            else:
+                whole.append(Arrival(row.id, row.line, row.ref, mail, row.since, row.attempts))
+        return whole
+
+    async def next_due(self, line: str) -> datetime | None:
+        """When the next arrival is due; None where there is none."""
+        first = select(func.min(arrival.c.due_at)).where(arrival.c.line == line)
+        return await self._reader.run(lambda connection: connection.execute(first).scalar())
+
+    async def whole(self, arrived: Arrival, mail: Mail) -> None:
+        """Everything that can be had of it is here: announce it, or judge whose it is if it went out."""
+        await self._once(arrived, lambda tx: _take(tx, arrived, mail))
+
+    async def later(self, arrived: Arrival, seconds: float) -> None:
+        """Try again in so many seconds."""
+
+        def operation(tx: Transaction) -> None:
+            due_at = tx.now + timedelta(seconds=seconds)
+            tx.execute(_LATER, {"this": arrived.id, "due_at": due_at})
+            tx.bells.add(f"arrivals:{arrived.line}")
+
+        await self._writer.run(operation)
+
+    async def dropped(self, arrived: Arrival) -> None:
+        """The provider has it no more: nothing is announced. Should it be there again, it is new."""
+
+        def operation(tx: Transaction) -> None:
+            forget_seen(tx, arrived.line, "arrival", arrived.ref)
+            log.info("arrival.dropped", line=arrived.line, arrival_id=arrived.id)
+
+        await self._once(arrived, operation)
+
+    async def aside(self, arrived: Arrival, answer: RawAnswer, why: str) -> None:
+        """Keep the provider's bytes of it, which cannot be understood, for a person. `why` holds no content."""
+        await self._once(arrived, lambda tx: _aside(tx, arrived, answer, why))
+
+    async def _once(self, arrived: Arrival, then: Callable[[Transaction], None]) -> None:
+        def operation(tx: Transaction) -> None:
+            if drop_arrival(tx, arrived.id):
+                then(tx)
+
+        await self._writer.run(operation)
+
+
+def _read(connection: Connection, asked: dict[str, Any]) -> list[Any]:
+    return list(connection.execute(_DUE, asked))
+
+
+def _take(tx: Transaction, arrived: Arrival, mail: Mail) -> None:
+    line, known = arrived.line, arrived.mail is not None
+    if isinstance(mail, InboundMessage):
+        if known or mail.dedupe_key is None or first_seen(tx, line, "message", mail.dedupe_key):
+            # Everything that arrives has an id at the provider, by which its changes are told.
+            one = mail if mail.ref is not None else replace(mail, ref=arrived.ref)
+            take_whole(tx, line, arrived.id, arrived.since, [one])
+    elif known or first_seen(tx, line, "sighting", mail.ref):
+        take_whole_sighting(tx, line, mail)
+
+
+def _aside(tx: Transaction, arrived: Arrival, answer: RawAnswer, why: str) -> None:
+    row = {
+        "line": arrived.line,
+        "source": "mail",
+        "event": printable(arrived.ref),
+        "about": "",
+        "content_type": printable(answer.content_type),
+        "body": answer.body,
+    }
+    raw_id = tx.ids.new()
+    tx.execute(insert(raw), [{**row, "id": raw_id, "received_at": tx.now, "state": "aside", "sum": raw_sum(row)}])
+    thing = SetAside("raw", arrived.line, "mail", why, raw_id=raw_id)
+    set_aside(tx, thing)
+    notice(tx, thing, raw_id)
+    # What is read out of these bytes after all must not be taken for a repetition.
+    forget_seen(tx, arrived.line, "arrival", arrived.ref)
+    log.warning("raw.aside", line=arrived.line, source="mail", raw_id=raw_id)
+
+
+def _damaged(tx: Transaction, row: Any) -> None:
+    if drop_arrival(tx, row.id):
+        thing = SetAside("damaged", row.line, "message", "the journal's row is damaged: a message is lost")
+        notice(tx, thing, set_aside(tx, thing))
+
+
+_DUE = (
+    select(arrival)
+    .where(arrival.c.line == bindparam("here"), arrival.c.due_at <= bindparam("now"))
+    .order_by(arrival.c.due_at, arrival.c.id)
+    .limit(bindparam("most"))
+)
+_LATER = (
+    update(arrival)
+    .where(arrival.c.id == bindparam("this"))
+    .values(due_at=bindparam("due_at"), attempts=arrival.c.attempts + 1)
+)

@@ -1,0 +1,162 @@
+"""What was set aside for a person: listed, shown, taken up again or given up."""
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from relay.domain.errors import ErrorCode, Problem
+from relay.domain.states import Fact
+from relay.journal.announce import announcement
+from relay.journal.answers import standing
+from relay.journal.callrows import move_copies, settle
+from relay.journal.copies import Copy, Happening, copies_where, copy_from, happen
+from relay.journal.failures import UnknownAside
+from relay.journal.raw import KeptRaw, kept_raw
+from relay.journal.reader import Reader
+from relay.journal.schema import aside, aside_is_open, call, copy, event, raw
+from relay.journal.sums import raw_sum
+from relay.journal.transaction import UNPUBLISHED, Transaction
+from relay.journal.writer import Writer
+
+
+class DeadVerbs:
+    """What may be done with what was set aside. Ids that are not open (any more) raise UnknownAside."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def list(self, limit: int, after: str = "") -> list[dict[str, Any]]:
+        """What waits for a person, oldest first, beginning after the id `after`; no content."""
+        waiting = select(aside).where(aside_is_open, aside.c.id > after).order_by(aside.c.id).limit(limit)
+
+        def read(connection: Connection) -> list[dict[str, Any]]:
+            return [dict(row._mapping) for row in connection.execute(waiting)]  # noqa: SLF001 - SQLAlchemy's public name
+
+        return await self._reader.run(read)
+
+    async def show(self, aside_id: str) -> dict[str, Any] | None:
+        """One of them with what it is about, content included; None where there is none of this id.
+
+        Returns:
+            the fields of `list`, and `raw` (its body in base64), `event` (its body) or `copy` (how it stands).
+        """
+        return await self._reader.run(lambda connection: _show(connection, aside_id))
+
+    async def again(self, aside_id: str) -> KeptRaw | None:
+        """Take it up again.
+
+        Bytes are to be read again: they stay listed until they are understood. An event is published again. A copy
+        of which nobody knows whether it was sent is sent again.
+
+        Returns:
+            the bytes to be read; None for everything else.
+
+        Raises:
+            UnknownAside: it is not open, or damaged.
+        """
+        verbs: dict[str, Callable[[Transaction, Any], KeptRaw | None]] = {
+            "raw": _read_again,
+            "event": _publish_again,
+            "uncertain": _send_again,
+        }
+
+        def operation(tx: Transaction) -> KeptRaw | None:
+            thing = _open(tx, aside_id)
+            if thing.kind not in verbs:
+                raise UnknownAside("what is damaged cannot be mended: it can only be discarded")
+            return verbs[thing.kind](tx, thing)
+
+        return await self._writer.run(operation)
+
+    async def discard(self, aside_id: str) -> bool:
+        """Give it up: bytes and events are forgotten in time, and a copy has failed.
+
+        Raises:
+            UnknownAside: it is not open.
+        """
+
+        def operation(tx: Transaction) -> bool:
+            thing = _open(tx, aside_id)
+            if thing.raw_id is not None:
+                tx.execute(update(raw).where(raw.c.id == thing.raw_id).values(state="read"))
+            if thing.copy_id is not None:
+                _decide(tx, thing, Fact.ABANDONED, _GIVEN_UP)
+            _settle_aside(tx, aside_id)
+            return True
+
+        return await self._writer.run(operation)
+
+
+def _show(connection: Connection, aside_id: str) -> dict[str, Any] | None:
+    thing = connection.execute(select(aside).where(aside.c.id == aside_id)).first()
+    if thing is None:
+        return None
+    shown = dict(thing._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    row = connection.execute(select(raw).where(raw.c.id == thing.raw_id)).first()
+    if row is not None:
+        fields = ("source", "event", "content_type", "received_at")
+        body = b64encode(row.body).decode("ascii")
+        shown["raw"] = {**{name: row._mapping[name] for name in fields}, "body": body}  # noqa: SLF001 - as above
+    row = connection.execute(select(event).where(event.c.id == thing.event_id)).first()
+    if row is not None:
+        whole = announcement(row)
+        shown["event"] = whole and dict(whole.body)
+    row = connection.execute(select(copy).where(copy.c.id == thing.copy_id)).first()
+    if row is not None:
+        shown["copy"] = standing(copy_from(row))
+    return shown
+
+
+def _open(tx: Transaction, aside_id: str) -> Any:
+    thing = tx.execute(select(aside).where(aside_is_open, aside.c.id == aside_id)).first()
+    if thing is None:
+        raise UnknownAside("nothing of this id waits for a person: it was settled, or never set aside")
+    return thing
+
+
+def _settle_aside(tx: Transaction, aside_id: str) -> None:
+    tx.execute(update(aside).where(aside.c.id == aside_id).values(state="settled"))
+
+
+def _read_again(tx: Transaction, thing: Any) -> KeptRaw:
+    row = tx.execute(select(raw).where(raw.c.id == thing.raw_id)).first()
+    if row is None or raw_sum(dict(row._mapping)) != row.sum:  # noqa: SLF001 - SQLAlchemy's public name
+        raise UnknownAside("the journal's row is damaged: it can only be discarded")
+    tx.execute(update(raw).where(raw.c.id == thing.raw_id).values(state="kept"))
+    return kept_raw(row)
+
+
+def _publish_again(tx: Transaction, thing: Any) -> None:
+    """Under the same id, in a new place at the end: whoever publishes does not look back."""
+    row = tx.execute(select(event).where(event.c.id == thing.event_id)).first()
+    if row is None or announcement(row) is None:
+        raise UnknownAside("the journal's row is damaged: it can only be discarded")
+    tx.execute(delete(event).where(event.c.id == thing.event_id))
+    values = {name: value for name, value in row._mapping.items() if name != "position"}  # noqa: SLF001 - as above
+    tx.execute(insert(event), [{**values, "published_at": None}])
+    tx.counts[UNPUBLISHED] += 1
+    tx.bells.add("events")
+    _settle_aside(tx, thing.id)
+
+
+def _send_again(tx: Transaction, thing: Any) -> None:
+    """As a call of its own, due now: what travelled with it has ended, or waits for a decision of its own."""
+    for one in _decide(tx, thing, Fact.RESENT, None):
+        carried = tx.execute(select(call).where(call.c.id == one.call_id)).first()
+        if one.waits and carried is not None:
+            move_copies(tx, carried, [one], tx.now)
+            settle(tx, [one.call_id])
+
+
+def _decide(tx: Transaction, thing: Any, fact: Fact, problem: Problem | None) -> list[Copy]:
+    copies = copies_where(tx, copy.c.id == thing.copy_id)
+    after = happen(tx, [Happening(one, fact, problem=problem) for one in copies])
+    if fact is Fact.ABANDONED:
+        settle(tx, [one.call_id for one in copies])
+    return after
+
+
+_GIVEN_UP = Problem(ErrorCode.UNCERTAIN, "given up by a person: nobody knows whether it was sent")

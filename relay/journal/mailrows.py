@@ -1,0 +1,57 @@
+"""The rows of `mail`: which message is meant by a provider's id, and what happened to it there."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from relay.domain.messages import MailChange
+from relay.journal.announce import News, announce, next_sequence
+from relay.journal.copies import copy_of
+from relay.journal.mailschema import mail, mail_has_message
+from relay.journal.schema import message
+from relay.journal.seen import first_seen
+from relay.journal.sqlite import one_of
+from relay.journal.transaction import Transaction
+
+
+def remember(tx: Transaction, line: str, ref: str, message_id: str) -> None:
+    """Know the provider's message `ref` by relay's own id from now on."""
+    named = {"here": line, "by": ref, "own": message_id}
+    if not tx.execute(_NAME, named).rowcount:
+        tx.execute(insert(mail), [{"line": line, "ref": ref, "listed": 0, "message_id": message_id}])
+
+
+def message_of(tx: Transaction, line: str, ref: str) -> str | None:
+    """Relay's own id of the provider's message `ref`; None where it has none."""
+    known: str | None = tx.execute(_NAMED, {"here": line, "by": ref}).scalar()
+    if known is not None:
+        return known
+    own = copy_of(tx, line, ref)
+    return None if own is None else own.message_id
+
+
+def tell_changes(tx: Transaction, line: str, changes: Sequence[MailChange]) -> int:
+    """Announce what happened to messages at the provider, each once; gives how many were announced."""
+    fresh = [
+        one for one in changes if one.dedupe_key is None or first_seen(tx, line, f"change {one.name}", one.dedupe_key)
+    ]
+    for one in fresh:
+        known = message_of(tx, line, one.ref)
+        body = {"message_id": known, "provider": {"message_id": one.ref}, **one.facts}
+        sequence = next_sequence(tx, known) if known else 1
+        announce(tx, News(f"event.{one.name}", line, known or line, body, sequence=sequence))
+    return len(fresh)
+
+
+def unlist(tx: Transaction, line: str, refs: Iterable[str]) -> None:
+    """The mailbox shows these no more. What relay has published is known until it is forgotten as a whole."""
+    here = (mail.c.line == line, one_of(mail.c.ref, refs))
+    known = mail_has_message & select(message.c.id).where(message.c.id == mail.c.message_id).exists()
+    tx.execute(delete(mail).where(*here, ~known))
+    tx.execute(update(mail).where(*here).values(listed=0))
+
+
+_HERE: Any = (mail.c.line == bindparam("here"), mail.c.ref == bindparam("by"))
+_NAMED = select(mail.c.message_id).where(*_HERE)
+_NAME = update(mail).where(*_HERE).values(message_id=bindparam("own"))

@@ -1,0 +1,224 @@
+"""Attachments of messages that came in: fetched, and kept in files below a folder where they are too large for the bus.
+
+A file's name is the secret part of its address, and the journal knows until when it may be had. What the journal does
+not know, after a crash in between, is deleted.
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from relay.clock import Clock
+from relay.domain.errors import ErrorCode, NotAuthorized, OutcomeUnknown, Problem, Refused, RelayError, TryLater
+from relay.domain.mailbox import Mail
+from relay.domain.messages import Part
+from relay.ids import unguessable
+from relay.journal import Journal, KeptMedia
+from relay.providerkit.spec import FetchesParts, Line
+
+log = structlog.get_logger()
+
+PATH = "/media/"
+PURGED_AT_ONCE = 200
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
+_UNFINISHED = ".part"  # how the name of a file ends that is still being written
+_UNKNOWN_TYPE = "application/octet-stream"
+
+
+class PartsLine(Line, FetchesParts, Protocol):
+    """A line whose attachments are fetched."""
+
+
+@dataclass(slots=True)
+class MediaStore:
+    """Fetches attachments and keeps the large ones.
+
+    Args:
+        directory: where their files are; only relay's user may enter it.
+        journal: knows what is kept, and until when.
+        clock: relay's time.
+        inline_max: bytes of an attachment that is still carried in its message.
+        max_part: bytes of an attachment that is taken at all.
+        lifetime: seconds for which a file is kept.
+        address: the beginning of the addresses that files are handed out under, without a slash at its end.
+    """
+
+    directory: Path
+    journal: Journal
+    clock: Clock
+    inline_max: int = field(kw_only=True)
+    max_part: int = field(kw_only=True)
+    lifetime: float = field(kw_only=True)
+    address: str = field(kw_only=True)
+    _being_kept: set[str] = field(default_factory=set, init=False, repr=False)
+    _is_swept: bool = field(default=False, init=False)
+
+    async def gather(self, line: PartsLine, mail: Mail, *, patient: bool = True) -> Mail:
+        """The message with every attachment fetched, kept, or said to be lost.
+
+        Args:
+            line: whose message it is.
+            mail: the message.
+            patient: whether what cannot be had now may come later; otherwise it is given up, with its problem.
+
+        Raises:
+            TryLater: some of it may come later; nothing is kept until then.
+            NotAuthorized: nothing is to be asked of the provider now.
+        """
+        gathering = _Gathering(self, line, mail, is_patient=patient)
+        try:
+            return replace(mail, parts=tuple(await gathering.parts()), has_parts=False)
+        except (RelayError, asyncio.CancelledError):
+            await self._drop(gathering.kept)
+            raise
+
+    async def keep(self, line: str, part: Part, data: bytes) -> Part:
+        """Keep the bytes of a line's attachment in a file; gives it with its address.
+
+        Raises:
+            TryLater: they cannot be kept now, as when the disk is full.
+        """
+        token = unguessable()
+        whole = replace(part, token=token, href=f"{self.address}{PATH}{token}")
+        self._being_kept.add(token)
+        try:
+            await asyncio.to_thread(_write, self.directory, token, data)
+            await self.journal.media.keep(line, whole, self.clock.now() + timedelta(seconds=self.lifetime))
+        except OSError as error:
+            log.error("media.unkept", line=line, reason=os.strerror(error.errno or 0))
+            raise TryLater(Problem(ErrorCode.INTERNAL, "relay cannot keep the attachment: see its log")) from None
+        finally:
+            self._being_kept.discard(token)
+        return whole
+
+    async def find(self, token: str) -> tuple[KeptMedia, Path] | None:
+        """What is kept under `token`, and its file; None where there is nothing, or nothing any more."""
+        kept = await self.journal.media.find(token) if _TOKEN.fullmatch(token) else None
+        if kept is None or kept.expires_at <= self.clock.now():
+            return None
+        file = self.directory / token
+        return (kept, file) if await asyncio.to_thread(file.is_file) else None
+
+    async def purge(self) -> int:
+        """Delete what has expired, and at the first call what nobody knows; as long as it gives not 0, more may be."""
+        swept = 0 if self._is_swept else await self._sweep()
+        self._is_swept = True
+        expired = await self.journal.media.expired(PURGED_AT_ONCE)
+        await self._drop(expired)
+        return swept + len(expired)
+
+    async def _drop(self, tokens: Sequence[str]) -> None:
+        if tokens:
+            # The files first: a row without its file is found again, a file without its row only at the next start.
+            await asyncio.to_thread(_delete, self.directory, tokens)
+            await self.journal.media.drop(tokens)
+
+    async def _sweep(self) -> int:
+        """Delete the files that the journal does not know: relay fell before it could write them down."""
+        names = await asyncio.to_thread(_names, self.directory)
+        orphans = [name for name in names if not await self._is_known(name)]
+        await asyncio.to_thread(_delete, self.directory, orphans)
+        if orphans:
+            log.info("media.swept", files=len(orphans))
+        return len(orphans)
+
+    async def _is_known(self, name: str) -> bool:
+        if name.removesuffix(_UNFINISHED) in self._being_kept:
+            return True
+        return bool(_TOKEN.fullmatch(name)) and await self.journal.media.find(name) is not None
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """The attachments of one message, one after the other; `kept` are the files that were made for them."""
+
+    store: MediaStore
+    line: PartsLine
+    mail: Mail
+    is_patient: bool
+    kept: list[str] = field(default_factory=list)
+
+    async def parts(self) -> list[Part]:
+        return [await self._had(part) for part in await self._listed()]
+
+    async def _listed(self) -> Sequence[Part]:
+        if not self.mail.has_parts:
+            return self.mail.parts
+        try:
+            return await self.line.list_parts(self.mail.ref or "")
+        except RelayError as error:
+            return [Part(_UNKNOWN_TYPE, problem=self._given_up(error))]
+
+    async def _had(self, part: Part) -> Part:
+        if part.ref is None:
+            return part
+        try:
+            data = await self._fetched(part)
+            return await self._placed(replace(part, ref=None, size=len(data)), data)
+        except RelayError as error:
+            return replace(part, ref=None, problem=self._given_up(error))
+
+    async def _fetched(self, part: Part) -> bytes:
+        most = self.store.max_part
+        data = b"" if (part.size or 0) > most else await self.line.fetch_part(self.mail.ref or "", part)
+        if max(part.size or 0, len(data)) > most:
+            raise Refused(Problem(ErrorCode.TOO_LARGE, f"the attachment has more than {most} bytes (media.max_part)"))
+        return data
+
+    async def _placed(self, part: Part, data: bytes) -> Part:
+        if len(data) <= self.store.inline_max:
+            return replace(part, data=data)
+        placed = await self.store.keep(self.line.alias, part, data)
+        self.kept.append(placed.token or "")
+        return placed
+
+    def _given_up(self, error: RelayError) -> Problem:
+        """Why something cannot be had; raises the error where that is not said yet."""
+        if isinstance(error, NotAuthorized) or (self.is_patient and isinstance(error, TryLater)):
+            raise error
+        if self.is_patient and isinstance(error, OutcomeUnknown):
+            raise TryLater(error.problem)
+        return error.problem
+
+
+def _write(directory: Path, name: str, data: bytes) -> None:
+    """Write a file as a whole, on disk when this returns: under another name first, so that no half of it is seen."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = directory / f"{name}{_UNFINISHED}"
+    try:
+        with open(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:  # noqa: PTH123 - pathlib cannot open a file that only its owner may read
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(directory / name)
+        _sync(directory)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def _sync(directory: Path) -> None:
+    """Have the names in a folder on disk."""
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _delete(directory: Path, names: Sequence[str]) -> None:
+    for name in names:
+        (directory / name).unlink(missing_ok=True)
+
+
+def _names(directory: Path) -> list[str]:
+    """The files of a folder that are the store's own by their names."""
+    found = [file.name for file in directory.iterdir() if file.is_file()] if directory.is_dir() else []
+    return [name for name in found if _TOKEN.fullmatch(name.removesuffix(_UNFINISHED))]

@@ -1,0 +1,7 @@
+"""AT&T's In-App Messaging: a consenting subscriber's number, with its whole message store."""
+
+from relay.providerkit.spec import Provider
+from relay.providers.att_inapp.client import AttInAppLine
+from relay.providers.att_inapp.settings import AttInAppSettings
+
+PROVIDER = Provider("att-inapp", AttInAppSettings, AttInAppLine)

@@ -1,0 +1,90 @@
+"""A call to Landline Texting: with the line's session in it, and once more with a new one where that is refused."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from relay.clock import Clock
+from relay.domain.errors import NotAuthorized
+from relay.providerkit.http import Http, HttpAnswer
+from relay.providerkit.operations import Operation
+from relay.providers.att_landline import wire
+from relay.providers.att_landline.formdata import FilePart, form_data
+from relay.providers.att_landline.session import Session
+
+T = TypeVar("T")
+
+Fields = Sequence[tuple[str, str]]
+
+
+class Calls:
+    """Makes calls. Every method raises what `wire.response_of` does, and what `Session.renewed` does.
+
+    A session that is refused was refused before anything else was looked at: the call had no effect.
+    """
+
+    def __init__(self, http: Http, session: Session, clock: Clock) -> None:
+        self._http = http
+        self._session = session
+        self._clock = clock
+
+    async def change(self, operation: Operation, fields: Fields, *, recipients: int = 1, text: str = "") -> Any:
+        """What a call with an effect answered.
+
+        Args:
+            operation: which.
+            fields: beside the session.
+            recipients: how many it has.
+            text: is taken out of what the provider says.
+        """
+        return await self._with_session(
+            lambda key: self._posted(operation, key, fields),
+            lambda answer, key: self._response(answer, (key, text), effect=True, recipients=recipients),
+        )
+
+    async def read(self, operation: Operation, fields: Fields, reader: Callable[[Any, bytes], T]) -> T:
+        """What `reader` makes of the response, and of the body that it came in."""
+        return await self._with_session(
+            lambda key: self._posted(operation, key, fields),
+            lambda answer, key: reader(self._response(answer, (key,), effect=False), answer.body),
+        )
+
+    async def fetch(self, operation: Operation, fields: Fields) -> bytes:
+        """A body that is no envelope, as it came."""
+        return await self._with_session(
+            lambda key: self._posted(operation, key, fields),
+            lambda answer, key: wire.bare_body(answer, now=self._clock.now(), hidden=(key,)),
+        )
+
+    async def upload(
+        self, operation: Operation, query: dict[str, str], files: Sequence[FilePart], *, text: str = ""
+    ) -> Any:
+        """What a call with files answered; its fields are in the query, as documented (MMS Send)."""
+        content_type, body = form_data(files) if files else (wire.FORM_TYPE, b"")
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        return await self._with_session(
+            lambda key: self._http.call(
+                operation.method, operation.path, headers=headers, params={"session": key, **query}, body=body
+            ),
+            lambda answer, key: self._response(answer, (key, text), effect=True),
+        )
+
+    async def _with_session(
+        self, make: Callable[[str], Awaitable[HttpAnswer]], read: Callable[[HttpAnswer, str], T]
+    ) -> T:
+        key = await self._session.key()
+        try:
+            return read(await make(key), key)
+        except NotAuthorized as error:
+            refused = error
+        other = await self._session.renewed(key)
+        if other is None:
+            raise refused
+        return read(await make(other), other)
+
+    async def _posted(self, operation: Operation, key: str, fields: Fields) -> HttpAnswer:
+        headers = {"Content-Type": wire.FORM_TYPE, "Accept": "application/json"}
+        body = wire.form([("session", key), *fields])
+        return await self._http.call(operation.method, operation.path, headers=headers, body=body)
+
+    def _response(self, answer: HttpAnswer, hidden: Sequence[str], *, effect: bool, recipients: int = 1) -> Any:
+        return wire.response_of(answer, now=self._clock.now(), effect=effect, recipients=recipients, hidden=hidden)

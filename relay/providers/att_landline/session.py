@@ -1,0 +1,133 @@
+"""The session key that every call needs: given by the settings, or got by logging in.
+
+A session does not expire (Landline documentation, MMS Send), and can be revoked; a login gives a new one. The key is a
+password: it is kept in the line's state and is in no log and no error.
+"""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any, Protocol
+
+import structlog
+
+from relay.domain.errors import ErrorCode, Malformed, NotAuthorized, OutcomeUnknown, Problem, Refused, TryLater
+from relay.providerkit.http import Http, HttpAnswer
+from relay.providerkit.parse import Unreadable, as_id, folded_json
+from relay.providerkit.spec import LineContext
+from relay.providers.att_landline import wire
+from relay.providers.att_landline.operations import LOGIN
+from relay.providers.att_landline.settings import AttLandlineSettings
+
+log = structlog.get_logger()
+
+_KEPT_AS = "session"
+_BAD_LOGIN = 400
+
+
+class Session(Protocol):
+    """Where the key comes from."""
+
+    async def key(self) -> str:
+        """The key to use."""
+
+    async def renewed(self, refused: str) -> str | None:
+        """Another key, after `refused` was; None where there is none to be had."""
+
+
+class GivenSession:
+    """A key from the settings: when it is refused, somebody has to get another."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    async def key(self) -> str:
+        """The key."""
+        return self._key
+
+    async def renewed(self, refused: str) -> str | None:  # noqa: ARG002 - there is no other, whatever was refused
+        """None."""
+        return None
+
+
+class LoginSession:
+    """A key that is got by logging in, once; whoever comes while that is under way waits for it.
+
+    Both methods raise TryLater where nobody can be asked, and NotAuthorized where the login is refused.
+    """
+
+    def __init__(self, context: LineContext, http: Http, username: str, password: str) -> None:
+        settings: AttLandlineSettings = context.settings
+        self._alias = context.alias
+        self._state = context.state
+        self._clock = context.clock
+        self._http = http
+        self._account = {"base_url": settings.base_url, "username": username}
+        self._password = password
+        self._lock = asyncio.Lock()
+        self._key: str | None = None
+
+    async def key(self) -> str:
+        """The key that is kept for this account, or else a new one."""
+        async with self._lock:
+            self._key = self._key or await self._kept() or await self._log_in()
+            return self._key
+
+    async def renewed(self, refused: str) -> str | None:
+        """A key that was not refused yet."""
+        async with self._lock:
+            if self._key is None or self._key == refused:
+                self._key = await self._log_in()
+            return self._key
+
+    async def _kept(self) -> str | None:
+        kept = await self._state.get(_KEPT_AS)
+        try:
+            value = folded_json(kept) if kept else None
+        except Unreadable:
+            return None
+        if not isinstance(value, dict) or any(value.get(name) != known for name, known in self._account.items()):
+            return None
+        return as_id(value.get("session"))
+
+    async def _log_in(self) -> str:
+        fields = [("username", self._account["username"]), ("password", self._password)]
+        key = _key_in(await self._asked(fields))
+        await self._state.put(_KEPT_AS, json.dumps({**self._account, "session": key}).encode())
+        log.info("session.opened", line=self._alias)
+        return key
+
+    async def _asked(self, fields: list[tuple[str, str]]) -> Any:
+        headers = {"Content-Type": wire.FORM_TYPE, "Accept": "application/json"}
+        hidden = [value for _, value in fields]
+        try:
+            answer = await self._http.call(LOGIN.method, LOGIN.path, headers=headers, body=wire.form(fields))
+            return wire.response_of(_judged(answer), now=self._clock.now(), effect=False, hidden=hidden)
+        except (OutcomeUnknown, Malformed):
+            # Not the call's fate, which waits for the session: a login that was not answered did no harm.
+            raise TryLater(Problem(ErrorCode.PROVIDER_ERROR, "the login was not answered usably")) from None
+        except Refused as error:
+            detail = "the provider refused the user name or the password"
+            raise NotAuthorized(Problem(ErrorCode.UNAUTHORIZED, detail, error.problem.provider)) from None
+
+
+def session_of(context: LineContext, http: Http) -> Session:
+    """The line's session, as its settings have it."""
+    settings: AttLandlineSettings = context.settings
+    if settings.username and settings.password:
+        return LoginSession(context, http, settings.username, settings.password.get_secret_value())
+    return GivenSession(settings.session.get_secret_value() if settings.session else "")
+
+
+def _judged(answer: HttpAnswer) -> HttpAnswer:
+    """A wrong password was seen to be answered 500, with the failure in JSON (wire facts, 4.1): no reason to repeat."""
+    return replace(answer, status=_BAD_LOGIN) if wire.says_failure(answer.body) and answer.status == 500 else answer  # noqa: PLR2004 - HTTP's own number
+
+
+def _key_in(response: Any) -> str:
+    """The key is the response itself; an object around it is tolerated."""
+    inner = response.get("session") or response.get("sessionkey") if isinstance(response, dict) else response
+    key = as_id(inner) if isinstance(inner, str) else None
+    if key is None:
+        raise TryLater(Problem(ErrorCode.PROVIDER_ERROR, "the login's answer has no session in it"))
+    return key

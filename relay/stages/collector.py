@@ -1,0 +1,188 @@
+"""provider -> journal: fetch what an arrival lacks, a message's text or its attachments, and have it announced whole.
+
+A message is announced even where an attachment cannot be had: it then says why. What cannot be read is kept for a
+person.
+"""
+
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from relay.domain.errors import (
+    ConsentRequired,
+    Gone,
+    Malformed,
+    NotAuthorized,
+    Refused,
+    RelayError,
+    Throttled,
+    TryLater,
+)
+from relay.domain.mailbox import Mail
+from relay.domain.messages import RawAnswer
+from relay.domain.schedule import Backoff
+from relay.journal import Arrival
+from relay.mediastore import MediaStore
+from relay.providerkit.spec import FetchesParts, Line, SyncsMailbox
+from relay.stagekit import ConsentGate, Rest, Stage, Standing, Window
+from relay.telemetry.health import LineState, state_after
+
+log = structlog.get_logger()
+
+IDLE = 60.0  # seconds between two looks into the journal when no bell rings
+UNAUTHORIZED_PAUSE = 60.0
+LONGEST_WAIT = 300.0  # whatever the provider asks for
+RETRY = Backoff(first=2, ceiling=60)
+TRIES_ENOUGH = 20  # after a restart nobody knows since when a part is missed: then so many tries are enough
+_SPARE = 50
+_PART = "arrivals"
+
+
+class CollectedLine(Line, FetchesParts, Protocol):
+    """A line whose messages come in pieces."""
+
+
+class Collector(Stage):
+    """Completes one line's arrivals, up to `window` at once.
+
+    Args:
+        line: the line.
+        standing: what a stage stands on.
+        media: fetches and keeps attachments.
+        patience: seconds for which an attachment that cannot be had is waited for.
+        window: calls in flight at once.
+    """
+
+    def __init__(
+        self, line: CollectedLine, standing: Standing, *, media: MediaStore, patience: float, window: int
+    ) -> None:
+        self.name = f"collector/{line.alias}"
+        self.line = line.alias
+        self._line = line
+        self._journal, self._board = standing.journal, standing.board
+        self._clock, self._ids = standing.clock, standing.ids
+        self._media = media
+        self._patience = patience
+        self._batch = window + _SPARE
+        self._window = Window(window)
+        self._gate = ConsentGate(line, _PART, standing)
+        self._under_way: set[str] = set()
+        self._missed_since: dict[str, datetime] = {}  # by arrival: since when attachments of it are waited for
+        self._pause = 0.0
+        self._log = log.bind(line=line.alias)
+
+    async def step(self) -> Rest | None:
+        """Put every arrival that is due in flight."""
+        await self._window.room()
+        rest = await self._held_back()
+        if rest is not None:
+            return rest
+        due = await self._journal.arrivals.due(self._line.alias, self._batch)
+        fresh = [arrival for arrival in due if arrival.id not in self._under_way]
+        for arrival in fresh:
+            await self._window.room()
+            self._under_way.add(arrival.id)
+            self._window.start(self._collect(arrival), self.name)
+        if fresh:
+            return None
+        return Rest(await self._until_due(), self._journal.bell(f"arrivals:{self._line.alias}"))
+
+    async def drain(self, seconds: float) -> None:
+        """Let what is being fetched be written down."""
+        await self._window.drain(seconds)
+
+    async def _held_back(self) -> Rest | None:
+        if self._pause:
+            pause, self._pause = self._pause, 0.0
+            return Rest(pause)
+        return await self._gate.rest()
+
+    async def _until_due(self) -> float:
+        due = await self._journal.arrivals.next_due(self._line.alias)
+        if due is None:
+            return IDLE
+        return min(IDLE, max((due - self._clock.now()).total_seconds(), 1.0))
+
+    async def _collect(self, arrival: Arrival) -> None:
+        try:
+            mail = arrival.mail or await self._fetched(arrival)
+            if mail is not None:
+                await self._complete(arrival, mail)
+        except RelayError as error:
+            await self._failed(arrival, error)
+        finally:
+            self._under_way.discard(arrival.id)
+
+    async def _fetched(self, arrival: Arrival) -> Mail | None:
+        """The message; None where the arrival is settled, because it can never be had."""
+        line = self._line
+        if not isinstance(line, SyncsMailbox):
+            await self._journal.arrivals.aside(arrival, RawAnswer(b""), "the line keeps no messages any more")
+            return None
+        try:
+            raw = await line.fetch_mail(arrival.ref)
+        except Gone:
+            await self._journal.arrivals.dropped(arrival)
+            return None
+        except Refused as error:
+            await self._journal.arrivals.aside(arrival, RawAnswer(b""), error.problem.detail)
+            return None
+        try:
+            return line.read_mail(arrival.ref, raw)
+        except Malformed as error:
+            await self._journal.arrivals.aside(arrival, raw, error.problem.detail)
+            return None
+
+    async def _complete(self, arrival: Arrival, mail: Mail) -> None:
+        whole = mail if mail.is_whole else await self._gathered(arrival, mail)
+        await self._journal.arrivals.whole(arrival, whole)
+        self._missed_since.pop(arrival.id, None)
+        self._board.report(self._line.alias, _PART, LineState.READY)
+        lost = [part.problem.code.value for part in whole.parts if part.problem]
+        self._log.log(
+            30 if lost else 20, "arrival.whole", arrival_id=arrival.id, parts=len(whole.parts), lost=sorted(lost)
+        )
+
+    async def _gathered(self, arrival: Arrival, mail: Mail) -> Mail:
+        try:
+            return await self._media.gather(self._line, mail, patient=self._is_patient(arrival))
+        except TryLater:
+            self._missed_since.setdefault(arrival.id, self._clock.now())
+            raise
+
+    def _is_patient(self, arrival: Arrival) -> bool:
+        now = self._clock.now()
+        since = self._missed_since.get(arrival.id)
+        if since is None:
+            since = arrival.since if arrival.attempts >= TRIES_ENOUGH else now
+        return (now - since).total_seconds() < self._patience
+
+    async def _failed(self, arrival: Arrival, error: RelayError) -> None:
+        """It is tried again: nothing was deleted, and an attachment that is lost says so itself."""
+        wait = self._wait(arrival, error)
+        if isinstance(error, ConsentRequired):
+            self._gate.shut(error)
+        elif isinstance(error, NotAuthorized | Throttled):
+            self._pause = max(self._pause, wait)
+        if arrival.id not in self._missed_since or isinstance(error, NotAuthorized | Throttled):
+            self._board.report(self._line.alias, _PART, state_after(error), error.problem.code)
+        await self._journal.arrivals.later(arrival, wait)
+        self._log.log(
+            20 if isinstance(error, TryLater) else 30,
+            "arrival.failed",
+            arrival_id=arrival.id,
+            attempts=arrival.attempts,
+            policy=type(error).__name__,
+            code=error.problem.code.value,
+        )
+
+    def _wait(self, arrival: Arrival, error: RelayError) -> float:
+        match error:
+            case ConsentRequired():
+                return 0.0
+            case NotAuthorized():
+                return UNAUTHORIZED_PAUSE
+            case TryLater() if error.after:
+                return min(error.after, LONGEST_WAIT)
+        return RETRY.delay(arrival.attempts + 1, self._ids.chance.random())

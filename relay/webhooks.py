@@ -1,0 +1,232 @@
+"""What each line is to be called at, and what the provider has -> listed, installed, repaired or removed.
+
+Where relay can install a line's web hooks, it does, and keeps them right until they are removed on purpose. Where it
+cannot, it says which addresses a person has to register. Other people's hooks are listed, and left alone.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+from pydantic_core import from_json, to_json
+
+from relay.domain.errors import RelayError
+from relay.journal import Journal, Lease
+from relay.providerkit.hooks import Change, Install, Remove, Update, Wanted, host_of, is_right, matched, reconcile
+from relay.providerkit.spec import InstalledHook, InstallsHooks, Line, TakesHooks
+
+log = structlog.get_logger()
+
+# Real seconds: longer than the ten minutes between two looks, so that one node of several goes on reconciling.
+LEASE = 900.0
+
+_KEY = "hooks.standing"
+_DONE = {Install: "installed", Update: "updated", Remove: "removed"}
+
+
+class InstallingLine(Line, TakesHooks, InstallsHooks, Protocol):
+    """A line whose web hooks relay installs."""
+
+
+class HooksRefused(Exception):  # noqa: N818 - the name says who said no
+    """What was asked cannot be done with this line's web hooks; the text says why, and what to do instead."""
+
+
+class HookKeeper:
+    """Looks after one line's web hooks at the provider.
+
+    Args:
+        line: the line.
+        wanted: each event with each address that is to be called for it.
+        prefixes: the beginnings of every address that is this line's, whatever its secret was.
+        journal: remembers what was installed where, and whether it was removed on purpose; has the lease.
+        node: this relay's name, which holds the lease.
+    """
+
+    def __init__(
+        self, line: InstallingLine, wanted: Sequence[Wanted], prefixes: Sequence[str], *, journal: Journal, node: str
+    ) -> None:
+        self.line = line
+        self._wanted = wanted
+        self._prefixes = frozenset(prefixes)
+        self._memory = journal.memory(line.alias)
+        self._leases = journal.leases
+        self._ring = partial(journal.ring, f"hooks:{line.alias}")
+        self._node = node
+        self._lease: Lease | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def mend(self) -> Sequence[Change] | None:
+        """Make right what is not, and say what; None where it is not for this node to do.
+
+        That is so once they were removed on purpose, and while another node looks after them.
+        """
+        async with self._one_at_a_time:
+            standing = await self._standing()
+            if standing["removed"] or not await self._hold():
+                return None
+            return await self._bring_about(self._wanted, standing["prefixes"])
+
+    async def install(self) -> Sequence[Change]:
+        """Install what is missing, mend what is wrong, and keep it so from now on."""
+        return await self._asked(self._wanted)
+
+    async def repair(self) -> Sequence[Change]:
+        """Mend what is wrong at once; raises HooksRefused where they were removed on purpose."""
+        if (await self._standing())["removed"]:
+            raise HooksRefused("its web hooks were removed on purpose; put them back with: relay webhooks install")
+        return await self._asked(self._wanted)
+
+    async def remove(self) -> Sequence[Change]:
+        """Remove every hook of this line's, and put none back until `install` is asked for."""
+        return await self._asked(())
+
+    async def look(self) -> list[dict[str, Any]]:
+        """Each hook that is wanted or there, as a row; raises what the provider's line raises."""
+        prefixes = self._prefixes | (await self._standing())["prefixes"]
+        installed = await self.line.list_hooks()
+        own = [hook for hook in installed if _is_below(prefixes, hook.url)]
+        kept = matched(own, self._wanted)
+        rows = [_wanted_row(each, kept.get(each)) for each in self._wanted]
+        taken = {hook.provider_id for hook in kept.values()}
+        rows += [_row(hook, "wrong") for hook in own if hook.provider_id not in taken]
+        return rows + [_row(hook, "foreign") for hook in installed if not _is_below(prefixes, hook.url)]
+
+    def unseen(self, why: str) -> list[dict[str, Any]]:
+        """The rows of a line whose provider cannot be asked."""
+        return [_of(event, url, None, "unknown", reason=why) for event, url in self._wanted]
+
+    async def release(self) -> None:
+        """Let another node look after them."""
+        if self._lease is not None:
+            await self._leases.release(self._lease)
+            self._lease = None
+
+    async def _asked(self, wanted: Sequence[Wanted]) -> Sequence[Change]:
+        async with self._one_at_a_time:
+            standing = await self._standing()
+            if not await self._hold():
+                raise HooksRefused(
+                    "another node looks after its web hooks: ask that one, or again in a quarter of an hour"
+                )
+            try:
+                return await self._bring_about(wanted, standing["prefixes"])
+            finally:
+                self._ring()
+
+    async def _bring_about(self, wanted: Sequence[Wanted], before: frozenset[str]) -> Sequence[Change]:
+        """Remember first what is about to be installed, so that it is known as ours for as long as it is there."""
+        prefixes = self._prefixes | before
+        await self._remember(prefixes, removed=not wanted)
+        installed = await self.line.list_hooks()
+        changes = reconcile(installed, wanted, lambda url: _is_below(prefixes, url))
+        for place, change in enumerate(changes):
+            if not await self._still_held():
+                return changes[:place]
+            await self._make(change)
+        await self._remember(self._prefixes, removed=not wanted)
+        return changes
+
+    async def _make(self, change: Change) -> None:
+        match change:
+            case Install():
+                await self.line.install_hook(change.event, change.url)
+            case Update():
+                await self.line.update_hook(change.provider_id, change.url)
+            case Remove():
+                await self.line.remove_hook(change.provider_id)
+
+    async def _hold(self) -> bool:
+        self._lease = await self._leases.acquire(f"hooks/{self.line.alias}", self._node, LEASE)
+        return self._lease is not None
+
+    async def _still_held(self) -> bool:
+        self._lease = await self._leases.renew(self._lease, LEASE) if self._lease else None
+        return self._lease is not None
+
+    async def _standing(self) -> dict[str, Any]:
+        kept = from_json(await self._memory.get(_KEY) or b"{}")
+        return {"removed": kept.get("removed", False), "prefixes": frozenset(kept.get("prefixes", ()))}
+
+    async def _remember(self, prefixes: frozenset[str], *, removed: bool) -> None:
+        if await self._standing() != {"removed": removed, "prefixes": prefixes}:
+            await self._memory.put(_KEY, to_json({"removed": removed, "prefixes": sorted(prefixes)}))
+
+
+class Webhooks:
+    """Every line's web hooks, and everything else that has to be registered at a provider.
+
+    Args:
+        keepers: of the lines whose hooks relay installs.
+        by_hand: what a person has to register for the other lines.
+    """
+
+    def __init__(self, keepers: Mapping[str, HookKeeper], by_hand: Mapping[str, Sequence[Wanted]]) -> None:
+        self._keepers = keepers
+        self._by_hand = by_hand
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """Every line's, as rows of `line`, `event`, `url`, `provider_id`, `state`. Addresses hold secrets.
+
+        `state`: `ok`, `missing`, `wrong`, `foreign`, `by-hand`, or `unknown` (with `reason`) where the provider
+        cannot be asked.
+        """
+        looks = await asyncio.gather(*(self._look(keeper) for keeper in self._keepers.values()))
+        found = dict(zip(self._keepers, looks, strict=True))
+        for alias, wanted in self._by_hand.items():
+            found[alias] = [*found.get(alias, ()), *(_of(event, url, None, "by-hand") for event, url in wanted)]
+        return [{"line": alias, **row} for alias in sorted(found) for row in found[alias]]
+
+    async def install(self, alias: str) -> list[dict[str, str]]:
+        """Install a line's hooks; what was done. Raises HooksRefused, and what the provider's line raises."""
+        return await self._do(alias, HookKeeper.install)
+
+    async def repair(self, alias: str) -> list[dict[str, str]]:
+        """Repair a line's hooks; as above."""
+        return await self._do(alias, HookKeeper.repair)
+
+    async def remove(self, alias: str) -> list[dict[str, str]]:
+        """Remove a line's hooks; as above."""
+        return await self._do(alias, HookKeeper.remove)
+
+    async def _do(self, alias: str, act: Callable[[HookKeeper], Awaitable[Sequence[Change]]]) -> list[dict[str, str]]:
+        keeper = self._keepers.get(alias)
+        if keeper is None and alias in self._by_hand:
+            raise HooksRefused("it is registered by hand at the provider: relay webhooks list prints the addresses")
+        if keeper is None:
+            raise HooksRefused("there is no such line, or the provider does not call it")
+        changes = await act(keeper)
+        log.info("hooks.changed", line=alias, changes=len(changes))
+        return told(changes)
+
+    async def _look(self, keeper: HookKeeper) -> list[dict[str, Any]]:
+        try:
+            return await keeper.look()
+        except RelayError as error:
+            return keeper.unseen(error.problem.detail)
+
+
+def told(changes: Sequence[Change]) -> list[dict[str, str]]:
+    """What was done, without the addresses: they hold the secret."""
+    return [{"hook": change.event, "host": host_of(change.url), "repair": _DONE[type(change)]} for change in changes]
+
+
+def _is_below(prefixes: frozenset[str], url: str) -> bool:
+    return url.startswith(tuple(prefixes))
+
+
+def _wanted_row(wanted: Wanted, hook: InstalledHook | None) -> dict[str, Any]:
+    event, url = wanted
+    if hook is None:
+        return _of(event, url, None, "missing")
+    return _row(hook, "ok" if is_right(hook, url) else "wrong")
+
+
+def _row(hook: InstalledHook, state: str) -> dict[str, Any]:
+    return _of(hook.event, hook.url, hook.provider_id, state)
+
+
+def _of(event: str, url: str, provider_id: str | None, state: str, reason: str | None = None) -> dict[str, Any]:
+    return {"event": event, "url": url, "provider_id": provider_id, "state": state, "reason": reason}

@@ -1,0 +1,6 @@
+"""The composition root: settings become running objects. The only place where concrete classes meet."""
+
+from relay.wiring.core import bus_settings
+from relay.wiring.serving import serve
+
+__all__ = ["bus_settings", "serve"]

@@ -1,0 +1,113 @@
+"""settings -> what everything stands on: the clock, the journal, opened and recovered, and the lines, connected."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from relay.bus.config import BusSettings
+from relay.clock import Clock, LabClock, SystemClock
+from relay.hookaddresses import HookSecrets, hook_secrets
+from relay.ids import Ids, unguessable
+from relay.journal import Journal, lab_anchor
+from relay.providerkit.spec import Line, LineContext, NeedsConsent, Provider, TakesHooks
+from relay.settings import Settings
+
+log = structlog.get_logger()
+
+_NOBODYS = ""  # the owner of what belongs to no line
+_PEER_KEY = "log.peer_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What everything stands on. Lines that are called, or that browsers come back to, have secrets."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    journal: Journal
+    lines: Mapping[str, Line]
+    secrets: Mapping[str, HookSecrets]
+
+
+@asynccontextmanager
+async def core(settings: Settings, providers: Mapping[str, Provider]) -> AsyncIterator[Core]:
+    """Open the journal and connect the lines; both are closed with the block."""
+    clock = await _clock(settings)
+    ids = Ids(clock)
+    name = settings.node.name
+    async with await Journal.open(settings.journal.url, clock=clock, ids=ids, node=name) as journal:
+        await _recover(journal, name)
+        lines = {
+            alias: providers[line.provider].connect(LineContext(alias, line, journal.memory(alias), clock, ids))
+            for alias, line in settings.lines.items()
+        }
+        try:
+            secrets = {
+                alias: await hook_secrets(journal.memory(alias), _configured_secret(settings, alias), clock.now())
+                for alias, line in lines.items()
+                if isinstance(line, TakesHooks | NeedsConsent)
+            }
+            yield Core(settings, clock, ids, journal, lines, secrets)
+        finally:
+            await asyncio.gather(*(line.aclose() for line in lines.values()))
+
+
+async def peer_key(journal: Journal) -> bytes:
+    """The key under which logs hash numbers; the journal keeps it, so that they stay equal."""
+    memory = journal.memory(_NOBODYS)
+    key = await memory.get(_PEER_KEY)
+    if key is None:
+        key = unguessable().encode()
+        await memory.put(_PEER_KEY, key)
+    return key
+
+
+def bus_settings(settings: Settings) -> BusSettings:
+    """The bus's part of the settings, as the bus wants it."""
+    bus = settings.bus
+    return BusSettings(
+        url=bus.url,
+        username=bus.username,
+        password=bus.password.get_secret_value() if bus.password else None,
+        ca_file=bus.ca_file,
+        cert_file=bus.cert_file,
+        key_file=bus.key_file,
+        base=bus.base,
+        commands_id=bus.commands_id,
+        node=settings.node.name,
+        response_topics=(bus.response_topics,) if bus.response_topics else (),
+        protocol=bus.protocol,
+        max_command_bytes=bus.max_command_bytes,
+    )
+
+
+async def _recover(journal: Journal, node: str) -> None:
+    """Say in one line what a former life left: calls that were cut, and what waits."""
+    cut = await journal.calls.recover()
+    left = await journal.queries.status()
+    log.log(
+        logging.WARNING if cut.calls else logging.INFO,
+        "journal.recovered",
+        node=node,
+        cut_calls=cut.calls,
+        uncertain=cut.uncertain,
+        unread=left["unread"],
+        unpublished=left["unpublished"],
+    )
+
+
+async def _clock(settings: Settings) -> Clock:
+    if settings.lab is None:
+        return SystemClock()
+    anchor_real, anchor_lab = await lab_anchor(settings.journal.url, settings.lab.epoch, real=SystemClock())
+    return LabClock(settings.lab.speed, anchor_real, anchor_lab)
+
+
+def _configured_secret(settings: Settings, alias: str) -> str | None:
+    secret = settings.lines[alias].webhook_secret
+    return secret.get_secret_value() if secret else None

@@ -1,0 +1,85 @@
+"""settings -> a running relay, until it is told to stop: what starts later stops first."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+
+import structlog
+
+from relay import __version__
+from relay.adminlistener import AdminListener
+from relay.bus.mqtt import Bus
+from relay.providerkit.spec import Provider
+from relay.settings import Settings
+from relay.stagekit import Standing
+from relay.status import NodeStatus
+from relay.supervisor import Supervisor, keep_watchdog
+from relay.telemetry.health import LineBoard, Pulse
+from relay.telemetry.notify import Notifier
+from relay.wiring.core import bus_settings, core, peer_key
+from relay.wiring.services import Services
+from relay.wiring.stages import Stages
+
+log = structlog.get_logger()
+
+
+async def serve(
+    settings: Settings,
+    providers: Mapping[str, Provider],
+    *,
+    notifier: Notifier,
+    stop: asyncio.Event,
+    use_peer_key: Callable[[bytes], None],
+) -> None:
+    """Run relay until `stop` is set.
+
+    Args:
+        settings: the whole tree.
+        providers: every provider there is, by name.
+        notifier: tells systemd.
+        stop: ends it.
+        use_peer_key: is given the key under which logs hash numbers; the journal keeps it, so that they stay equal.
+
+    Raises:
+        JournalUnusable, JournalTooNew: the journal cannot be opened.
+        OSError: an address cannot be listened on.
+    """
+    async with core(settings, providers) as base:
+        use_peer_key(await peer_key(base.journal))
+        standing = Standing(base.journal, LineBoard(base.clock, base.lines), base.clock, base.ids)
+        # A second relay finds the addresses taken before it has done anything at all.
+        admin = AdminListener(settings.admin.listen.host, settings.admin.listen.port)
+        admin.claim()
+        services = Services(base, standing.board, admin)
+        status = NodeStatus(settings, standing, base.lines)
+        bus = Bus(bus_settings(settings), tuple(base.lines), base.clock, base.ids)
+        stages = Stages(base, bus, standing, services)
+        listener, control = services.listener(stages.receiver), services.control(status, stages.leftovers)
+        listener.claim()
+        await control.claim()
+        await services.consents.look()
+        status.show_on(bus)
+        pulse = Pulse()
+        supervisor = Supervisor(base.clock, base.ids, standing.board, pulse, settings.node.grace)
+        async with (
+            bus,
+            supervisor.finishing(stages.to_bus()),
+            supervisor.finishing(stages.readers()),
+            supervisor.running(stages.to_providers()),
+            supervisor.running(stages.from_providers()),
+            supervisor.running(stages.keepers()),
+            aclosing(services.consents),
+            admin,
+            listener,
+            control,
+        ):
+            watchdog = asyncio.create_task(keep_watchdog(notifier, pulse), name="watchdog")
+            notifier.ready()
+            log.info("relay.started", version=__version__, node=settings.node.name, lines=len(base.lines))
+            await stop.wait()
+            supervisor.stop()
+            notifier.stopping()
+            status.stopping()
+            log.info("relay.stopping", node=settings.node.name)
+            watchdog.cancel()
+    log.info("relay.stopped", node=settings.node.name)

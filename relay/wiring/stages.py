@@ -1,0 +1,78 @@
+"""Every stage that the settings ask for, made of the core, the bus and what they share."""
+
+from relay.bus.mqtt import Bus
+from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, Sends, SyncsMailbox, TakesHooks
+from relay.stagekit import Stage, Standing
+from relay.stages.collector import Collector
+from relay.stages.consumer import Consumer
+from relay.stages.installer import Installer
+from relay.stages.janitor import Janitor
+from relay.stages.leftovers import Leftovers
+from relay.stages.poller import Poller
+from relay.stages.publisher import Publisher
+from relay.stages.receiver import Receiver
+from relay.stages.sender import Sender
+from relay.stages.sweeper import Sweeper
+from relay.stages.syncer import Syncer
+from relay.stages.tracker import Tracker
+from relay.wiring.core import Core
+from relay.wiring.services import Services
+
+
+class Stages:
+    """Makes the stages, in groups that start and stop together."""
+
+    def __init__(self, base: Core, bus: Bus, standing: Standing, services: Services) -> None:
+        self._base = base
+        self._bus = bus
+        self._standing = standing
+        self._services = services
+        hooked = {alias: line for alias, line in base.lines.items() if isinstance(line, TakesHooks)}
+        self.receiver = Receiver(hooked, standing)
+        self.leftovers = Leftovers(base.lines, standing)
+
+    def to_bus(self) -> list[Stage]:
+        """What announces."""
+        return [Publisher(self._standing, bus=self._bus)]
+
+    def readers(self) -> list[Stage]:
+        """What understands the bytes that were kept."""
+        return [self.receiver, self.leftovers]
+
+    def to_providers(self) -> list[Stage]:
+        """What sends, and what follows the sent."""
+        return [stage for line in self._base.lines.values() for stage in self._to_provider(line)]
+
+    def from_providers(self) -> list[Stage]:
+        """What fetches, and what has hooks delivered."""
+        return [stage for line in self._base.lines.values() for stage in self._from_provider(line)]
+
+    def keepers(self) -> list[Stage]:
+        """What takes commands, and what tidies up."""
+        janitor, sweeper = Janitor(journal=self._base.journal), Sweeper(self._services.media)
+        return [janitor, sweeper, Consumer(bus=self._bus, intake=self._services.intake)]
+
+    def _to_provider(self, line: Line) -> list[Stage]:
+        stages: list[Stage] = []
+        window = self._window(line)
+        if isinstance(line, Sends):
+            stages.append(Sender(line, self._standing, owner=self._base.settings.node.name, window=window))
+        if isinstance(line, AsksStatus) and line.asks_status:
+            stages.append(Tracker(line, self._standing, window=window))
+        return stages
+
+    def _from_provider(self, line: Line) -> list[Stage]:
+        stages: list[Stage] = []
+        if isinstance(line, FetchesInbox) and line.polls_inbox:
+            stages.append(Poller(line, self._standing))
+        if isinstance(line, SyncsMailbox) and line.syncs_mailbox:
+            stages.append(Syncer(line, self._standing))
+        if isinstance(line, FetchesParts):
+            patience, media = self._base.settings.media.patience, self._services.media
+            stages.append(Collector(line, self._standing, media=media, patience=patience, window=self._window(line)))
+        if line.alias in self._services.keepers:
+            stages.append(Installer(self._services.keepers[line.alias], self._standing))
+        return stages
+
+    def _window(self, line: Line) -> int:
+        return self._base.settings.lines[line.alias].window
