@@ -16,6 +16,7 @@ from relay.mediastore import PATH, MediaStore
 _PIECE = 64 * 1024  # bytes that are read and written at once
 _TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}")
 _LONGEST_NAME = 120  # characters
+_TYPES = mimetypes.MimeTypes()  # Python's own table: the system's would be read in the event loop
 _UNSAFE = re.compile(r"[^A-Za-z0-9 ._()+-]")
 _HEADERS = {
     # An attachment is somebody else's: no browser is to show it as a page of ours, or to guess what it is.
@@ -82,5 +83,5 @@ def _named(filename: str | None, content_type: str) -> str:
     """The name to save it under: the sender's, without whatever could lead elsewhere (RFC 6266)."""
     name = re.split(r"[/\\]", filename or "")[-1]
     name = "".join(letter for letter in name if letter.isprintable()).strip(" .")[-_LONGEST_NAME:]
-    name = name or f"attachment{mimetypes.guess_extension(content_type) or ''}"
+    name = name or f"attachment{_TYPES.guess_extension(content_type) or ''}"
     return f"; filename=\"{_UNSAFE.sub('_', name)}\"; filename*=UTF-8''{quote(name, safe='')}"

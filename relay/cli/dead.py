@@ -8,6 +8,7 @@ import typer
 from pydantic_core import to_json
 
 from relay.cli.daemon import Daemon, JsonOption, SocketOption, talk
+from relay.cli.words import moment
 
 EXAMPLE = """\b
 Example: relay dead list
@@ -91,20 +92,15 @@ def _path(wanted: str) -> str:
 
 
 def _written(each: dict[str, Any]) -> str:
-    rest = "  ".join(f"{key}={value}" for key, value in each.items() if key not in _FIRST and value is not None)
-    return f"{each['id']}  {each.get('at') or '':24}  {each.get('kind') or '':10}  {rest}"
-
-
-_FIRST = ("id", "at", "kind")
+    return f"{each['id']}  {moment(each['at'])}  {each['kind']:9}  {each['line'] or '-'}  {each['what']}: {each['why']}"
 
 
 def _told(done: dict[str, Any]) -> str:
-    counts = "  ".join(f"{name}={done[name]}" for name in _COUNTS if done.get(name))
-    detail = f": {done['detail']}" if done.get("detail") else ""
-    return f"{_OUTCOMES[done['outcome']]}{detail}" + (f"  {counts}" if counts else "")
+    counts = "".join(f"  {name} {done[name]}" for name in _COUNTS if done[name])
+    return f"{_OUTCOMES[done['outcome']]}{': ' + done['detail'] if done['detail'] else counts}"
 
 
-_COUNTS = ("messages", "duplicates", "applied", "parked")
+_COUNTS = ("messages", "arriving", "duplicates", "applied", "parked", "own", "changes")
 _OUTCOMES = {
     "read": "read",
     "unreadable": "still not readable",

@@ -71,7 +71,7 @@ def _said(error: Exception) -> tuple[int, str]:
         case Unanswerable():
             said = error.status, str(error)
         case UnknownAside():
-            said = 404, "nothing of this id waits for a person: `relay dead list` shows what does"
+            said = 404, str(error)
         case HooksRefused() | CannotAsk():
             said = 409, str(error)
         case JournalFull():

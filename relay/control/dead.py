@@ -34,11 +34,12 @@ class DeadRoutes:
     async def _show(self, request: web.Request) -> web.Response:
         found = await self._dead.show(request.match_info["id"])
         if found is None:
-            raise UnknownAside(request.match_info["id"])
+            raise UnknownAside("nothing of this id was ever set aside: `relay dead list` shows what waits")
         return answered(found)
 
     async def _replay(self, request: web.Request) -> web.Response:
-        return answered(asdict(await self._replaying(request.match_info["id"])))
+        done = await self._replaying(request.match_info["id"])
+        return answered({"outcome": done.outcome, "detail": done.detail, **asdict(done.understood)})
 
     async def _discard(self, request: web.Request) -> web.Response:
         discarded = await self._dead.discard(request.match_info["id"])

@@ -40,6 +40,7 @@ url = "sqlite:///{folder}/relay.db"
 listen = "127.0.0.1:{hooks}"
 public_url = "http://127.0.0.1:{hooks}"
 [admin]
+listen = "127.0.0.1:0"
 socket = "{folder}/relay.sock"
 [lab]
 speed = {speed}

@@ -113,9 +113,11 @@ class MailboxVerbs:
 
         def operation(tx: Transaction) -> Changed:
             before = _standing(tx.connection, line)
-            came = _take_in(tx, line, changes.added)
+            gone = set(changes.deleted)
+            came = _glimpse(tx, line, [entry.ref for entry in changes.added if entry.ref in gone])
+            came += _take_in(tx, line, [entry for entry in changes.added if entry.ref not in gone])
             # What is changed and not known was missed: it is new.
-            came += _take_in(tx, line, changes.updated, told=True)
+            came += _take_in(tx, line, [entry for entry in changes.updated if entry.ref not in gone], told=True)
             came += _delete(tx, line, changes.deleted)
             if before.cursor != changes.cursor:
                 _stand(tx, line, replace(before, cursor=changes.cursor))
@@ -164,6 +166,12 @@ def _take_in(
         tx.execute(_SHOW, [_shown(line, entry, row) for entry, row in differing])
     changes = [_change(entry) for entry, row in again if row.listed and _is_news(entry, row, told=told)]
     return Changed(added, tell_changes(tx, line, changes))
+
+
+def _glimpse(tx: Transaction, line: str, refs: Sequence[str]) -> Changed:
+    """Try to fetch what came and went at once, in whatever order: nothing is known of it unless it is there."""
+    known = {row.ref for row in _known(tx, line, refs)}
+    return Changed(add_arrivals(tx, line, [ref for ref in dict.fromkeys(refs) if ref not in known]))
 
 
 def _delete(tx: Transaction, line: str, refs: Sequence[str]) -> Changed:

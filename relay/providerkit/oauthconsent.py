@@ -54,6 +54,7 @@ class ConsentedTokens(TokenSource):
     Args:
         http: to the host of the token endpoint.
         app: who asks; a consent outlives a change of the app's secret, and not one of its key or scope.
+        alias: the line's, for the log.
         subscriber: the line's own number; a consent that was given for another is not used.
         withdrawn: whether an API's answer says that the subscriber's consent is no more.
         state: where the tokens are kept.
@@ -66,6 +67,7 @@ class ConsentedTokens(TokenSource):
         http: Http,
         app: OAuthApp,
         *,
+        alias: str,
         subscriber: str,
         withdrawn: Callable[[HttpAnswer], bool],
         state: ProviderState,
@@ -73,6 +75,7 @@ class ConsentedTokens(TokenSource):
         ids: Ids,
     ) -> None:
         super().__init__(http, app, state=state, clock=clock, ids=ids, anew={})
+        self._alias = alias
         self._subscriber = subscriber
         self._withdrawn = withdrawn
 
@@ -100,7 +103,8 @@ class ConsentedTokens(TokenSource):
         """Keep a token that was granted, in place of what there was."""
         async with self._changing:
             await self._keep(token)
-        log.info("consent.given", renewable_until=token.renewable_until and token.renewable_until.isoformat())
+        until = token.renewable_until.isoformat() if token.renewable_until else None
+        log.info("consent.kept", line=self._alias, renewable_until=until)
 
     async def give_back(self, token: Token) -> None:
         """Revoke a token that was granted and is not wanted; raises as `OAuthEndpoint.revoke` does."""
@@ -175,7 +179,7 @@ class ConsentedTokens(TokenSource):
         now = self._clock.now()
         # Due at once and for ever: whoever wants the token comes by `_renewed`, and is told.
         await self._keep(Token("", renew_at=now, expires_at=now, ended=reason))
-        log.warning("consent.ended", reason=reason)
+        log.warning("consent.ended", line=self._alias, reason=reason)
 
     def _fingerprint(self) -> str:
         return fingerprint(self._app.client_id, self._app.scope, self._subscriber)

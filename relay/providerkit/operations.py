@@ -4,6 +4,7 @@ Each provider folder has its rows in `operations.py`; its client takes the paths
 say anything but what is called. `docs/operations.md` is made from the rows of all providers.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -26,3 +27,32 @@ class Operation:
     source: str
     reached_by: str
     is_callback: bool = False
+
+
+_OPENING = """# Operations
+
+Made from `relay/providers/*/operations.py`; change those files, then this page by
+
+    python -c "from relay.providers import operations_page; print(operations_page(), end='')" > docs/operations.md
+
+Every operation that the providers' documents describe, and what of relay's reaches it: a topic, a command, or a
+setting of the line. A path is below the line's `base_url`; that of a callback, which the provider makes, is below
+`webhooks.public_url`. For every row there are tests over real sockets, as documented and as the provider was seen to
+answer.
+"""
+
+
+def as_markdown(operations: Mapping[str, Sequence[Operation]]) -> str:
+    """The page, from the rows of each provider by its name."""
+    return _OPENING + "".join(_section(provider, rows) for provider, rows in operations.items() if rows)
+
+
+def _section(provider: str, rows: Sequence[Operation]) -> str:
+    table = "".join(
+        f"| {row.name} | {_where(row)} | {row.source} | {row.reached_by.replace('|', '/')} |\n" for row in rows
+    )
+    return f"\n## {provider}\n\n| operation | method and path | source | reached by |\n|---|---|---|---|\n{table}"
+
+
+def _where(row: Operation) -> str:
+    return f"`{row.method} {row.path}`" + (" (callback)" if row.is_callback else "")

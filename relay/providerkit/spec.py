@@ -29,6 +29,7 @@ from relay.domain.messages import (
 )
 from relay.ids import Ids
 from relay.providerkit.duration import Duration
+from relay.providerkit.operations import Operation
 
 _PATH_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
 
@@ -278,8 +279,9 @@ class InstallsHooks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider folder's one export, `PROVIDER`."""
+    """A provider folder's one export, `PROVIDER`. `operations` are its rows of the operations table."""
 
     name: str
     settings: type[LineSettings]
     connect: Callable[[LineContext], Line]
+    operations: tuple[Operation, ...] = ()

@@ -38,7 +38,7 @@ class DescribesItself(Protocol):
     """A simulated service with a description."""
 
     def describe(self) -> Mapping[str, Any]:
-        """OpenAPI's `paths`: by path, then by method, with all schemas written out."""
+        """A part of an OpenAPI document: its `paths`, with all schemas written out."""
 
 
 def document(services: Iterable[SimulatedService]) -> Node:
@@ -46,7 +46,7 @@ def document(services: Iterable[SimulatedService]) -> Node:
     paths = {**oauth_paths(), **_control_paths()}
     for service in services:
         if isinstance(service, DescribesItself):
-            paths |= service.describe()
+            paths |= service.describe()["paths"]
     return {
         "openapi": "3.0.3",
         "info": {"title": "AT&T, simulated", "version": __version__},

@@ -35,6 +35,7 @@ UNAUTHORIZED_PAUSE = 60.0
 LONGEST_WAIT = 300.0  # whatever the provider asks for
 RETRY = Backoff(first=2, ceiling=60)
 TRIES_ENOUGH = 20  # after a restart nobody knows since when a part is missed: then so many tries are enough
+REMEMBERED = 200  # messages that wait for attachments and are not fetched again
 _SPARE = 50
 _PART = "arrivals"
 
@@ -68,6 +69,7 @@ class Collector(Stage):
         self._window = Window(window)
         self._gate = ConsentGate(line, _PART, standing)
         self._under_way: set[str] = set()
+        self._fetched: dict[str, Mail] = {}  # by arrival: read already, and waiting for attachments
         self._missed_since: dict[str, datetime] = {}  # by arrival: since when attachments of it are waited for
         self._pause = 0.0
         self._log = log.bind(line=line.alias)
@@ -78,8 +80,9 @@ class Collector(Stage):
         rest = await self._held_back()
         if rest is not None:
             return rest
+        busy = set(self._under_way)  # before the journal is asked: what ends meanwhile may still be among its answer
         due = await self._journal.arrivals.due(self._line.alias, self._batch)
-        fresh = [arrival for arrival in due if arrival.id not in self._under_way]
+        fresh = [arrival for arrival in due if arrival.id not in busy]
         for arrival in fresh:
             await self._window.room()
             self._under_way.add(arrival.id)
@@ -106,7 +109,7 @@ class Collector(Stage):
 
     async def _collect(self, arrival: Arrival) -> None:
         try:
-            mail = arrival.mail or await self._fetched(arrival)
+            mail = arrival.mail or self._fetched.get(arrival.id) or await self._fetch(arrival)
             if mail is not None:
                 await self._complete(arrival, mail)
         except RelayError as error:
@@ -114,7 +117,7 @@ class Collector(Stage):
         finally:
             self._under_way.discard(arrival.id)
 
-    async def _fetched(self, arrival: Arrival) -> Mail | None:
+    async def _fetch(self, arrival: Arrival) -> Mail | None:
         """The message; None where the arrival is settled, because it can never be had."""
         line = self._line
         if not isinstance(line, SyncsMailbox):
@@ -129,15 +132,19 @@ class Collector(Stage):
             await self._journal.arrivals.aside(arrival, RawAnswer(b""), error.problem.detail)
             return None
         try:
-            return line.read_mail(arrival.ref, raw)
+            mail = line.read_mail(arrival.ref, raw)
         except Malformed as error:
             await self._journal.arrivals.aside(arrival, raw, error.problem.detail)
             return None
+        if not mail.is_whole and len(self._fetched) < REMEMBERED:
+            self._fetched[arrival.id] = mail
+        return mail
 
     async def _complete(self, arrival: Arrival, mail: Mail) -> None:
         whole = mail if mail.is_whole else await self._gathered(arrival, mail)
         await self._journal.arrivals.whole(arrival, whole)
         self._missed_since.pop(arrival.id, None)
+        self._fetched.pop(arrival.id, None)
         self._board.report(self._line.alias, _PART, LineState.READY)
         lost = [part.problem.code.value for part in whole.parts if part.problem]
         self._log.log(

@@ -53,8 +53,9 @@ class Tracker(Stage):
         if self._pause:
             pause, self._pause = self._pause, 0.0
             return Rest(pause)
+        busy = set(self._under_way)  # before the journal is asked: what ends meanwhile may still be among its answer
         due = await self._journal.looks.due(self._line.alias, BATCH)
-        fresh = [look for look in due if look.call_id not in self._under_way]
+        fresh = [look for look in due if look.call_id not in busy]
         for look in fresh:
             await self._window.room()
             self._under_way[look.call_id] = look

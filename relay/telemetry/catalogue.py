@@ -100,6 +100,23 @@ CATALOGUE: Mapping[str, Entry] = {
     "inbox.loss_suspected": Entry(
         "error", "line reason", "a page may have been deleted at the provider and not received"
     ),
+    "mailbox.followed": Entry(
+        "debug info", "line added updated deleted", "what changed in a message store was taken; info where anything did"
+    ),
+    "mailbox.compared": Entry(
+        "info", "line listed added updated deleted", "a message store was compared as a whole with what is known of it"
+    ),
+    "mailbox.failed": Entry("info warning", "line policy code failures", "a message store could not be asked"),
+    "arrival.whole": Entry(
+        "info warning",
+        "line arrival_id parts lost",
+        "all that can be had of a message is here; `lost` says why attachments are not",
+    ),
+    "arrival.failed": Entry(
+        "info warning", "line arrival_id attempts policy code", "a message or its attachments are fetched later"
+    ),
+    "media.unkept": Entry("error", "line reason", "an attachment could not be kept in its folder; it is fetched again"),
+    "media.swept": Entry("info", "files", "attachments that nobody knows were deleted, after a fall"),
     "hook.read": Entry("info", "line hook raw_id messages duplicates applied parked", "a web hook was read"),
     "hook.refused": Entry(
         "error", "line hook reason", "a web hook could not be kept; the provider was asked to call again"
@@ -108,8 +125,13 @@ CATALOGUE: Mapping[str, Entry] = {
         "debug info", "line changes", "the provider's web hooks were compared with relay's, and mended"
     ),
     "hooks.failed": Entry("warning", "line policy code", "the provider's web hooks could not be compared"),
+    "hooks.changed": Entry("info", "line changes", "a person had a line's web hooks installed, mended or removed"),
+    "consent.asked": Entry("info", "line", "somebody asks for a subscriber's consent, and waits for it"),
+    "consent.given": Entry("info", "line", "a subscriber has agreed"),
+    "consent.refused": Entry("warning", "line policy", "a login brought no consent; whoever waits for it sees why"),
+    "consent.revoked": Entry("info", "line", "a subscriber's consent was given back"),
     "hooks.not_installed": Entry("warning", "line reason", "no web hooks are installed for a line that takes them"),
-    "listener.started": Entry("info", "host port", "web hooks are listened for"),
+    "listener.started": Entry("info", "host port setting", "an address is listened on, which `setting` names"),
     # the providers' services
     "provider.call": Entry("debug", "method path status", "a provider answered an HTTP request"),
     "provider.call.failed": Entry("debug", "method path written error", "an HTTP request got no answer"),
@@ -125,6 +147,19 @@ CATALOGUE: Mapping[str, Entry] = {
         "info", "code", "a refresh token was refused; a new token is asked for from scratch"
     ),
     "oauth.renewal.failed": Entry("warning", "code expires_at", "an early renewal failed; the old token is still used"),
+    "consent.kept": Entry("info", "line renewable_until", "a subscriber's consent is kept, with its tokens"),
+    "consent.ended": Entry(
+        "warning", "line reason", "a subscriber's consent is no more; the line rests until there is a new one"
+    ),
+    "call.traced": Entry(
+        "info", "line call_id provider_id", "the id under which the provider can trace a send; no message has it"
+    ),
+    "mailbox.index.unknown": Entry(
+        "warning",
+        "line status",
+        "the message index has had an unknown status for an hour; relay goes on as if it were ready",
+    ),
+    "mailbox.deleted_already": Entry("debug", "line", "a message that was to be deleted is not in the store"),
 }
 
 

@@ -42,6 +42,7 @@ url = "sqlite:///{directory}/relay.db"
 listen = "127.0.0.1:{hook_port}"
 public_url = "http://127.0.0.1:{hook_port}"
 [admin]
+listen = "127.0.0.1:0"
 socket = "{directory}/relay.sock"
 [log]
 format = "json"

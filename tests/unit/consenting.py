@@ -21,7 +21,7 @@ class Desk:
     trouble: RelayError | None = None
     gate: asyncio.Event | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
-    standing: ConsentStanding = ConsentStanding(given=False, reason="never_given")
+    standing: ConsentStanding = field(default_factory=lambda: ConsentStanding(given=False, reason="never_given"))
     alias: str = DESK
     provider: str = "small"
     number: str = "+12065550111"

@@ -148,7 +148,6 @@ async def test_a_browser_that_comes_twice_exchanges_once(place: Place) -> None:
     place.desk.gate.set()
     pages = [await first, await second]
     assert (await place.ended(login)).end is End.GIVEN
-    await place.stack.aclose()
     assert [page.text for page in pages] == [pages[0].text] * 2
     assert len(place.desk.taken) == 1
 

@@ -20,15 +20,17 @@ from relay.providers.att_landline import PROVIDER as LANDLINE
 from relay.providers.att_sms import PROVIDER as SMS
 from relay.settings import Settings, load_settings
 from relay.simulator.virtual import ManualClock
+from relay.stagekit import Standing
 from relay.status import NodeStatus
 from relay.telemetry.health import LineBoard, LineState
 from tests.brokers import Mosquitto
+from tests.unit.consenting import Desk
 
 PATIENCE = 5.0
 
 
 @dataclass
-class Standing:
+class Node:
     """A node's status, and what it is shown on."""
 
     status: NodeStatus
@@ -64,7 +66,7 @@ def the_settings(folder: Path, url: str) -> Settings:
 
 
 @pytest.fixture
-async def standing(tmp_path: Path) -> AsyncIterator[Standing]:
+async def standing(tmp_path: Path) -> AsyncIterator[Node]:
     """A node on a broker."""
     clock = ManualClock()
     ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
@@ -76,14 +78,14 @@ async def standing(tmp_path: Path) -> AsyncIterator[Standing]:
                 await Journal.open(settings.journal.url, clock=clock, ids=ids, node="n1") as journal,
                 Bus(BusSettings(url=broker.url, node="n1"), tuple(settings.lines), clock, ids) as bus,
             ):
-                status = NodeStatus(settings, clock, journal, board)
+                status = NodeStatus(settings, Standing(journal, board, clock, ids), {"desk": Desk(clock)})
                 status.show_on(bus)
                 async with asyncio.timeout(PATIENCE):
                     await bus.wait_connected()
-                yield Standing(status, board, clock, bus, broker)
+                yield Node(status, board, clock, bus, broker)
 
 
-async def test_a_node_in_order_is_online(standing: Standing) -> None:
+async def test_a_node_in_order_is_online(standing: Node) -> None:
     """And says what it is, with no secret."""
     assert await standing.retained("relay/node/n1/status", until="online") == {
         "state": "online",
@@ -95,7 +97,7 @@ async def test_a_node_in_order_is_online(standing: Standing) -> None:
     assert not {"secret", "a-session:1"} & set(str(info).split("'"))
 
 
-async def test_a_line_in_trouble_degrades_the_node_and_is_named(standing: Standing) -> None:
+async def test_a_line_in_trouble_degrades_the_node_and_is_named(standing: Node) -> None:
     """Until it is out of trouble."""
     await standing.clock.advance(60)
     standing.board.report("office", "send", LineState.UNAUTHORIZED, "unauthorized")
@@ -108,7 +110,7 @@ async def test_a_line_in_trouble_degrades_the_node_and_is_named(standing: Standi
     await standing.retained("relay/node/n1/status", until="online")
 
 
-async def test_a_node_that_does_not_hear_commands_is_degraded(standing: Standing) -> None:
+async def test_a_node_that_does_not_hear_commands_is_degraded(standing: Node) -> None:
     """Somebody takes its command connection; its own stands, and says so until commands are heard again."""
     await standing.retained("relay/node/n1/status", until="online")
     thief = aiomqtt.Client("127.0.0.1", standing.broker.port, identifier="relay-commands")
@@ -120,14 +122,14 @@ async def test_a_node_that_does_not_hear_commands_is_degraded(standing: Standing
     assert node["reason"] is None
 
 
-async def test_a_throttled_line_is_no_trouble_of_the_node(standing: Standing) -> None:
+async def test_a_throttled_line_is_no_trouble_of_the_node(standing: Node) -> None:
     """It works, and slowly."""
     standing.board.report("office", "send", LineState.THROTTLED, "throttled")
     await standing.retained("relay/line/office/status", until="throttled")
     assert (await standing.retained("relay/node/n1/status"))["state"] == "online"
 
 
-async def test_a_second_line_in_trouble_changes_the_reason_and_not_the_time(standing: Standing) -> None:
+async def test_a_second_line_in_trouble_changes_the_reason_and_not_the_time(standing: Node) -> None:
     """The node is degraded since the first."""
     standing.board.report("office", "send", LineState.UNREACHABLE, "unreachable")
     await standing.clock.advance(60)
@@ -140,7 +142,7 @@ async def test_a_second_line_in_trouble_changes_the_reason_and_not_the_time(stan
     assert node["since"] == "2026-11-21T09:00:00.000Z"
 
 
-async def test_a_node_that_stops_says_so_to_the_end(standing: Standing) -> None:
+async def test_a_node_that_stops_says_so_to_the_end(standing: Node) -> None:
     """What its lines still report while work finishes does not make it online again."""
     standing.status.stopping()
     standing.board.report("office", "send", LineState.UNREACHABLE, "unreachable")
@@ -149,10 +151,14 @@ async def test_a_node_that_stops_says_so_to_the_end(standing: Standing) -> None:
     await standing.retained("relay/node/n1/status", until="stopping")
 
 
-async def test_relay_status_shows_the_node_its_lines_its_bus_and_its_journal(standing: Standing) -> None:
+async def test_relay_status_shows_the_node_its_lines_its_bus_and_its_journal(standing: Node) -> None:
     """All of which can be written as JSON."""
     body = from_json(to_json(await standing.status.as_body()))
     assert (body["node"], body["state"]) == ("n1", "online")
     assert body["bus"] == {"connected": True, "protocol": "5"}
     assert set(body["lines"]) == {"alerts", "office"}
+    assert body["consent"] == {
+        "desk": {"given": False, "since": None, "renewable_until": None, "reason": "never_given"}
+    }
+    assert body["mailboxes"] == {}
     assert (body["journal"]["unread"], body["journal"]["unpublished"]) == (0, 0)

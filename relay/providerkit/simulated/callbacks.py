@@ -64,6 +64,7 @@ class Callbacks:
         self._modes = modes
         self._session: aiohttp.ClientSession
         self._group: asyncio.TaskGroup | None = None
+        self._waiting: list[Callback] = []
 
     async def run(self) -> None:
         """Be open for business, until cancelled; what is under way then is cancelled too."""
@@ -71,13 +72,15 @@ class Callbacks:
         jar = aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session, asyncio.TaskGroup() as group:
             self._session, self._group = session, group
+            for callback in self._waiting:
+                self._start(callback)
             try:
                 await asyncio.Event().wait()
             finally:
                 self._group = None
 
     def post(self, callback: Callback) -> asyncio.Task[None] | None:
-        """Begin to deliver; gives the first attempt, which nobody has to wait for. None while this does not run."""
+        """Begin to deliver; gives the first attempt, which nobody has to wait for. None where `run` has not begun."""
         callback.since = self._world.now()
         if self._world.ids.chance.random() < self._modes.duplicate:
             again = replace(callback, is_duplicate=True, taken=_nothing, lost=_nothing)
@@ -85,7 +88,10 @@ class Callbacks:
         return self._start(callback)
 
     def _start(self, callback: Callback) -> asyncio.Task[None] | None:
-        return self._group.create_task(self._attempt(callback)) if self._group else None
+        if self._group is None:
+            self._waiting.append(callback)
+            return None
+        return self._group.create_task(self._attempt(callback))
 
     async def _attempt(self, callback: Callback) -> None:
         with self._world.held():

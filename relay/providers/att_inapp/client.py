@@ -64,6 +64,7 @@ class AttInAppLine:
         self._tokens = ConsentedTokens(
             self._http,
             OAuthApp(settings.app_key, settings.app_secret, settings.scope),
+            alias=context.alias,
             subscriber=settings.number,
             withdrawn=is_withdrawal,
             state=context.state,

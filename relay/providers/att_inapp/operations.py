@@ -71,7 +71,7 @@ REFRESH_GRANT = Operation(
     "POST",
     TOKEN_PATH,
     "OpenAPI of SMS v3, getAccessToken",
-    "every line, before its token expires",
+    "any other operation, when its token is due; `relay check`",
 )
 REVOKE = Operation("OAuth: revoke", "POST", REVOKE_PATH, "published clients of OAuth v4", "`relay auth revoke`")
 

@@ -59,11 +59,11 @@ class Together(Generic[T]):
         """`mine` and those that wait, each message once: of two changes to one message the later waits."""
         taken, length = {mine.ref: mine}, len(mine.ref)
         if self._fits(mine.ref):
-            for other in self._waiting:
+            for other in (waiting for waiting in self._waiting if waiting.ref not in taken):
                 length += len(other.ref) + 1
                 if len(taken) >= _MOST or length > _LONGEST or not self._fits(other.ref):
                     break
-                taken.setdefault(other.ref, other)
+                taken[other.ref] = other
         return list(taken.values())
 
     async def _carry(self, changes: list[_Change[T]]) -> None:

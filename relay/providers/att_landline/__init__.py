@@ -2,6 +2,7 @@
 
 from relay.providerkit.spec import Provider
 from relay.providers.att_landline.client import AttLandlineLine
+from relay.providers.att_landline.operations import OPERATIONS
 from relay.providers.att_landline.settings import AttLandlineSettings
 
-PROVIDER = Provider(name="att-landline", settings=AttLandlineSettings, connect=AttLandlineLine)
+PROVIDER = Provider("att-landline", AttLandlineSettings, AttLandlineLine, OPERATIONS)

@@ -128,7 +128,9 @@ def _ref(fields: Fields) -> str:
 
 
 def _body(fields: Fields) -> str | None:
-    return None if fields.get("body") is None else as_text(fields["body"], "body")
+    """None where there is none: an empty body beside attachments means that what is said is in them."""
+    body = None if fields.get("body") is None else as_text(fields["body"], "body")
+    return None if body == "" and _has_attachment(fields) else body
 
 
 def _has_attachment(fields: Fields) -> bool:

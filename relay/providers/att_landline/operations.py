@@ -45,7 +45,10 @@ SEND_MMS = _call(
     f"{_SEND} with `media`, or a text of more than 250 bytes, where the line's setting `mms` is `true`",
 )
 LIST_ATTACHMENTS = _call(
-    "MMS Retrieve Process", "/messageAttachment/list", "MMS Retrieve Process", "every text that says it has attachments"
+    "MMS Retrieve Process",
+    "/messageAttachment/list",
+    "MMS Retrieve Process",
+    "every text that says it has attachments; `relay/line/<line>/message` lists them as `media`",
 )
 GET_CONTENT = _call(
     "Retrieve Hosted Content",

@@ -2,6 +2,7 @@
 
 from relay.providerkit.spec import Provider
 from relay.providers.att_sms.client import AttSmsLine
+from relay.providers.att_sms.operations import OPERATIONS
 from relay.providers.att_sms.settings import AttSmsSettings
 
-PROVIDER = Provider("att-sms", AttSmsSettings, AttSmsLine)
+PROVIDER = Provider("att-sms", AttSmsSettings, AttSmsLine, OPERATIONS)

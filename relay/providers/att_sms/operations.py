@@ -14,7 +14,9 @@ from relay.providerkit.oauthendpoint import TOKEN_PATH
 from relay.providerkit.operations import Operation
 
 _DOCUMENTS = "SMS documentation"
-_SEND = "`relay/send/<line>`, `relay send`"
+_SEND = "`relay/line/<line>/send`, `relay send`"
+_STATUS = '`relay/line/<line>/receipt`: `receipts = "poll"`'
+_INBOX = '`relay/line/<line>/message`: `receive = "poll"`'
 _ONEAPI = 'with `dialect = "oneapi"` and `oneapi_version = {}`'
 
 TOKEN = Operation(
@@ -31,14 +33,14 @@ STATUS_V3 = Operation(
     "GET",
     "/sms/v3/messaging/outbox/{message_id}",
     "OpenAPI of SMS v3, getSmsDeliveryStatus",
-    '`receipts = "poll"`',
+    _STATUS,
 )
 INBOX_V3 = Operation(
     "Get SMS (v3)",
     "GET",
     "/sms/v3/messaging/inbox/{registration_id}",
     "OpenAPI of SMS v3, getInboundSms",
-    '`receive = "poll"`',
+    _INBOX,
 )
 
 SEND_REST2 = Operation(
@@ -53,14 +55,14 @@ STATUS_REST2 = Operation(
     "GET",
     "/rest/sms/2/messaging/outbox/{message_id}",
     f"{_DOCUMENTS}, Get SMS Delivery Status, AT&T",
-    '`receipts = "poll"` with `dialect = "rest2"`',
+    f'{_STATUS} with `dialect = "rest2"`',
 )
 INBOX_REST2 = Operation(
     "Get SMS (REST v2)",
     "GET",
     "/rest/sms/2/messaging/inbox?RegistrationID={registration_id}",
     f"{_DOCUMENTS}, Get SMS, AT&T",
-    '`receive = "poll"` with `dialect = "rest2"`',
+    f'{_INBOX} with `dialect = "rest2"`',
 )
 
 ONEAPI_VERSIONS = (2, 3)
@@ -86,7 +88,7 @@ STATUS_ONEAPI = {
         "GET",
         f"/{version}{path}",
         f"{_DOCUMENTS}, Get SMS Delivery Status, GSMA OneAPI",
-        f'`receipts = "poll"`, `oneapi_status_path = "{name}"` {_ONEAPI.format(version)}',
+        f'{_STATUS}, `oneapi_status_path = "{name}"` {_ONEAPI.format(version)}',
     )
     for version in ONEAPI_VERSIONS
     for name, path in STATUS_PATHS.items()
@@ -97,7 +99,7 @@ INBOX_ONEAPI = {
         "GET",
         f"/{version}/smsmessaging/inbound/registrations/{{registration_id}}/messages",
         f"{_DOCUMENTS}, Get SMS, GSMA OneAPI",
-        f'`receive = "poll"` {_ONEAPI.format(version)}',
+        f"{_INBOX} {_ONEAPI.format(version)}",
     )
     for version in ONEAPI_VERSIONS
 }
@@ -107,7 +109,7 @@ RECEIVE = Operation(
     "POST",
     "/hooks/{line}/{secret}/message",
     f"{_DOCUMENTS}, Receive SMS",
-    '`receive = "callback"`',
+    '`relay/line/<line>/message`: `receive = "callback"`',
     is_callback=True,
 )
 RECEIVE_STATUS = Operation(
@@ -115,7 +117,7 @@ RECEIVE_STATUS = Operation(
     "POST",
     "/hooks/{line}/{secret}/delivery",
     f"{_DOCUMENTS}, Get SMS Delivery Status, Overview",
-    '`receipts = "callback"`',
+    '`relay/line/<line>/receipt`: `receipts = "callback"`',
     is_callback=True,
 )
 

@@ -19,15 +19,17 @@ from relay.domain.messages import (
     DeliveryReport,
     Handover,
     InboundMessage,
+    MailChange,
     OutboundCall,
     Plan,
     RawAnswer,
     Reply,
     SendRequest,
+    Sighting,
 )
 from relay.domain.states import Fact
 from relay.ids import Ids
-from relay.journal import Answer, Journal, JournalLimits, KeptRaw, Understood
+from relay.journal import Answer, Arrival, Journal, JournalLimits, KeptRaw, Understood
 
 T = TypeVar("T")
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -80,14 +82,20 @@ class SqlitePlace:
                 shutil.copy(f"{self.path}{end}", f"{left.path}{end}")
         return left
 
-    def flip_a_bit(self, table: str, column: str, row_id: str, at: bytes) -> None:
+    def flip_a_bit(self, table: str, column: str, row_id: str, at: bytes, *, key: str = "id") -> None:
         """Damage a row as a disk would, in the first letter of `at`: it can be read, and says something else."""
         with closing(sqlite3.connect(self.path)) as connection, connection:
-            here = f"FROM {table} WHERE id = ?"
+            here = f"FROM {table} WHERE {key} = ?"
             [value] = connection.execute(f"SELECT {column} {here}", [row_id]).fetchone()
             place = value.index(at)
             damaged = bytes([*value[:place], value[place] ^ 1, *value[place + 1 :]])
-            connection.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", [damaged, row_id])  # noqa: S608 - as above
+            connection.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", [damaged, row_id])  # noqa: S608 - as above
+
+    def column(self, table: str, column: str) -> list[Any]:
+        """A column of a table, in the order of its values."""
+        with closing(sqlite3.connect(self.path)) as connection:
+            rows = connection.execute(f"SELECT {column} FROM {table} ORDER BY 1")  # noqa: S608 - the test's own names
+            return [row[0] for row in rows]
 
     def rows(self, table: str) -> int:
         """How many rows a table has."""
@@ -131,6 +139,7 @@ class Desk:
         self._keys["key"] += 1
         to = to or (ALICE,)
         raw_digest = wishes.pop("raw_digest", None)
+        plan = wishes.pop("plan", Plan("gsm-7", 1, size))
         request = SendRequest(
             line=wishes.pop("line", LINE),
             client=wishes.pop("client", None),
@@ -140,12 +149,11 @@ class Desk:
             text=wishes.pop("text", "Your order is on its way."),
         )
         request = replace(request, **wishes)
-        plan = Plan("gsm-7", 1, size)
         return await self.journal.commands.accept(request, plan, refusals or [None] * len(to), raw_digest)
 
-    async def claim(self, line: str = LINE, owner: str = ME) -> OutboundCall:
+    async def claim(self, line: str = LINE, owner: str = ME, *, unseen: bool = False) -> OutboundCall:
         """The next call; there is one."""
-        call = await self.journal.calls.claim(line, owner)
+        call = await self.journal.calls.claim(line, owner, unseen=unseen)
         assert call is not None
         return call
 
@@ -177,6 +185,18 @@ class Desk:
     async def report(self, *reports: DeliveryReport) -> Understood:
         """Let a web hook with these reports come in and be understood."""
         return await self.journal.raw.understood(await self.keep("hook", event="progress"), reports=reports)
+
+    async def see(self, *sightings: Sighting) -> Understood:
+        """Let a web hook with these sightings come in and be understood."""
+        return await self.journal.raw.understood(await self.keep("hook", event="send"), sightings=sightings)
+
+    async def hear(self, *changes: MailChange) -> Understood:
+        """Let a web hook with these changes come in and be understood."""
+        return await self.journal.raw.understood(await self.keep("hook", event="read"), changes=changes)
+
+    async def arriving(self, line: str = LINE) -> list[Arrival]:
+        """What is to be fetched now."""
+        return await self.journal.arrivals.due(line, 1_000)
 
     async def look(self, call_id: str, *reports: DeliveryReport, next_look: float | None = 60) -> Understood:
         """Let a status with these reports come in and be understood."""
@@ -214,3 +234,8 @@ def text(body: str = "Hello", *, key: str | None = None, sender: str = "+1206555
 def delivered(ref: str = "SMS1", **more: Any) -> DeliveryReport:
     """A report that a copy has arrived."""
     return DeliveryReport(ref, more.pop("fact", Fact.DELIVERED), **more)
+
+
+def seen(body: str | None = "Your order is on its way.", *to: Address, ref: str = "m-1", **more: Any) -> Sighting:
+    """A message that went out, as the provider shows it; to ALICE."""
+    return Sighting(ref, to or (ALICE,), body, **more)

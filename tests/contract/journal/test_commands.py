@@ -34,6 +34,7 @@ async def test_an_accepted_request_is_answered_as_the_contract_says(desk: Desk) 
         ],
         "encoding": "gsm-7",
         "segments": 1,
+        "sent_as": "sms",
         "calls": 2,
         "ref": "r",
         "error": None,
@@ -287,3 +288,22 @@ async def test_a_request_for_many_recipients_becomes_calls_of_the_provider_s_siz
     calls = [await desk.claim() for _ in range(4)]
     assert [len(call.recipients) for call in calls] == [1, 50, 50, 20]
     assert [to.address for call in calls[1:] for to in call.recipients] == list(many)
+
+
+async def test_a_command_that_was_done_elsewhere_is_answered(desk: Desk) -> None:
+    """With what the provider showed; exactly one answer, at the asker's topics."""
+    page = {"messages": [], "total": 0, "offset": 0}
+    answer = await desk.journal.commands.told(LINE, "shop", "r", REPLY, "found", request_id="k", page=page)
+    [event] = await desk.events("result")
+    assert event.body == answer.body
+    assert (event.client, event.reply) == ("shop", REPLY)
+    assert (answer.outcome, answer.message_id, answer.replayed) == ("found", None, False)
+    assert (answer.body["page"], answer.body["ref"], answer.body["request_id"]) == (page, "r", "k")
+    done = await desk.journal.commands.told(LINE, None, None, REPLY, "done")
+    assert (done.outcome, done.body["error"], "page" in done.body) == ("done", None, False)
+
+
+async def test_how_it_will_be_sent_is_said(desk: Desk) -> None:
+    """SMS or MMS, in the result of a request and of a check."""
+    answer = await desk.send(plan=Plan("gsm-7", 1, 50, sent_as="mms"))
+    assert answer.body["sent_as"] == "mms"

@@ -22,6 +22,19 @@ async def test_memory_gives_what_was_put_last(desk: Desk) -> None:
     await left.journal.aclose()
 
 
+async def test_memory_forgets_what_is_dropped(desk: Desk) -> None:
+    """That and nothing else; where there is nothing, nothing happens."""
+    memory = desk.journal.memory("alerts")
+    await memory.put("token", b"t")
+    await memory.put("secret", b"s")
+    for _ in range(2):
+        await memory.drop("token")
+    left = await desk.after_kill()
+    assert await left.journal.memory("alerts").get("token") is None
+    assert await left.journal.memory("alerts").get("secret") == b"s"
+    await left.journal.aclose()
+
+
 async def test_a_lease_has_one_holder(desk: Desk) -> None:
     """Until its time is over."""
     held = await desk.journal.leases.acquire(NAME, "relay-1", 8)

@@ -42,6 +42,7 @@ async def test_status_counts_what_waits(desk: Desk) -> None:
             "calls": {"waiting": 1, "in_flight": 0, "followed": 1},
             "oldest_due": START,
             "copies": {"queued": 1, "submitted": 1, "uncertain": 1},
+            "arrivals": 0,
         }
     }
     assert (status["unread"], status["asides"], status["parked"]) == (1, 2, 1)

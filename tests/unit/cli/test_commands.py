@@ -10,7 +10,12 @@ from typer.testing import CliRunner
 from relay import __version__
 from relay.cli.main import app
 
-COMMANDS = ["run", "check", "status", "send", "tail", "trace", "demo", "simulate", "queue", "queue list"]
+COMMANDS = [
+    *("run", "check", "status", "send", "tail", "trace", "demo", "simulate", "queue", "queue list"),
+    *("webhooks", "webhooks list", "webhooks install", "webhooks repair", "webhooks remove"),
+    *("auth", "auth login", "auth status", "auth revoke"),
+    *("dead", "dead list", "dead show", "dead replay", "dead discard"),
+]
 CORPUS = Path(__file__).parents[2] / "bad_configs"
 
 
@@ -42,7 +47,21 @@ def test_the_version_is_told():
     assert (told.exit_code, told.output) == (0, f"relay {__version__}\n")
 
 
-@pytest.mark.parametrize("words", [[], ["nosuch"], ["run", "--nosuch"], ["send"], ["simulate", "--shape", "x"]])
+WRONG = [
+    *([], ["nosuch"], ["run", "--nosuch"], ["send"], ["simulate", "--shape", "x"]),
+    *(
+        ["webhooks"],
+        ["webhooks", "install"],
+        ["auth", "login"],
+        ["auth", "revoke"],
+        ["dead", "show"],
+        ["dead", "nosuch"],
+    ),
+    *(["auth", "login", "desk", "--timeout", wrong] for wrong in ("soon", "0s", "25h")),
+]
+
+
+@pytest.mark.parametrize("words", WRONG)
 def test_wrong_usage_ends_with_2(words: list[str]):
     """The shell can tell a misspelt command from one that failed."""
     assert relay(*words).exit_code == 2
@@ -74,7 +93,21 @@ def test_check_tells_bad_settings_as_json_too():
     assert all(line.startswith('{"part":"settings","ok":false,') for line in told.output.splitlines())
 
 
-@pytest.mark.parametrize("words", [["status"], ["tail"], ["trace", "some/id"], ["queue", "list"]])
+ASKING = [
+    *(
+        ["status"],
+        ["tail"],
+        ["trace", "some/id"],
+        ["queue", "list"],
+        ["webhooks", "list"],
+        ["webhooks", "install", "x"],
+    ),
+    *(["auth", "login", "desk"], ["auth", "status"], ["auth", "revoke", "desk"]),
+    *(["dead", "list"], ["dead", "show", "some/id"], ["dead", "replay", "x"], ["dead", "discard", "x"]),
+]
+
+
+@pytest.mark.parametrize("words", ASKING)
 def test_without_a_daemon_a_sentence_says_so(words: list[str], tmp_path: Path):
     """It names the socket, and what to do."""
     told = relay(*words, "--socket", str(tmp_path / "relay.sock"))

@@ -2,7 +2,8 @@
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,15 @@ import pytest
 
 from relay.cli.findings import Finding
 from relay.cli.findings.broker import look_at_broker
+from relay.cli.findings.consent import look_at_consent
 from relay.cli.findings.journal import in_use, look_at_journal
 from relay.cli.findings.lines import Prober
 from relay.providers import discover
 from relay.settings import Settings, load_settings
 from relay.simulator.app import Simulator
 from tests.brokers import Mosquitto
+from tests.unit.consenting import DESK
+from tests.unit.counter import opened
 
 PROVIDERS = discover()
 MODELS = {name: provider.settings for name, provider in PROVIDERS.items()}
@@ -187,7 +191,9 @@ async def test_web_hooks_need_a_public_address(settings: Make):
     assert "webhooks.public_url is not set" in hooks.what
 
 
-async def install(att: Simulator, made: Settings, *events: str) -> None:
+async def install(
+    att: Simulator, made: Settings, *events: str, at: Sequence[str] = ("https://sms.example.com",)
+) -> None:
     """Install hooks as relay does."""
     from relay.clock import SystemClock  # noqa: PLC0415 - here alone
     from relay.ids import Ids  # noqa: PLC0415 - as above
@@ -197,7 +203,8 @@ async def install(att: Simulator, made: Settings, *events: str) -> None:
     context = LineContext("office", made.lines["office"], None, clock, Ids(clock))
     office: Any = PROVIDERS["att-landline"].connect(context)
     for event in events:
-        await office.install_hook(event, f"https://sms.example.com/hooks/office/some-secret/{event}")
+        for host in at:
+            await office.install_hook(event, f"{host}/hooks/office/some-secret/{event}")
     await office.aclose()
     assert att.base_url
 
@@ -233,3 +240,71 @@ async def test_wrong_web_hooks_are_told_while_relay_runs(
         _, hooks = await line("office", made)
     assert not hooks.ok
     assert said in hooks.what
+
+
+async def test_each_of_several_hosts_needs_its_hooks(settings: Make, att: Simulator, tmp_path: Path):
+    """The host that has none is named."""
+    hosts = ["https://sms.example.com", "https://b.example"]
+    made = await asyncio.to_thread(settings, webhooks={"public_url": hosts})
+    await install(att, made, *ALL)
+    with (tmp_path / "relay.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _, hooks = await line("office", made)
+        assert not hooks.ok
+        assert hooks.what.startswith("web hooks are missing: receive at b.example, send at b.example")
+        await install(att, made, *ALL, at=hosts[1:])
+        _, hooks = await line("office", made)
+    assert hooks.ok
+
+
+async def test_what_a_person_has_to_register_is_listed_without_its_secret(settings: Make):
+    """`relay webhooks list` alone shows secrets."""
+    alerts = {"receive": "callback", "receipts": "callback", "webhook_secret": "marked-secret-0123"}
+    _, hooks = await line("alerts", await asyncio.to_thread(settings, alerts))
+    assert hooks.ok
+    assert "message: https://sms.example.com/hooks/alerts/SECRET/message" in hooks.what
+    assert "marked-secret" not in f"{hooks}"
+
+
+async def test_a_line_that_needs_consent_is_not_called_without(settings: Make, att: Simulator):
+    """Its consent is relay's, and is not looked at by trying."""
+    desk = {"provider": "att-inapp", "number": "+12065550111", "app_key": "key", "app_secret": "secret"}
+    lines = {"desk": {**desk, "base_url": att.base_url}}
+    [consent] = await line("desk", await asyncio.to_thread(settings, lines=lines))
+    assert consent.ok
+    assert consent.what.endswith("run: relay auth login desk")
+    assert att.world.ledger.lines() == []
+
+
+async def consent(settings: Make, **tables: Tree) -> Finding:
+    """What is found of a subscriber's consent."""
+    return await look_at_consent(DESK, await asyncio.to_thread(settings, **tables))
+
+
+async def test_without_a_running_relay_nobody_knows_whether_the_subscriber_agreed(settings: Make, tmp_path: Path):
+    """That is no fault; what to do is said."""
+    found = await consent(settings, admin={"socket": str(tmp_path / "nosuch.sock")})
+    assert found.ok
+    assert "if not, run: relay auth login desk" in found.what
+
+
+async def test_a_missing_consent_is_told_by_the_running_relay(settings: Make, tmp_path: Path):
+    """Until the subscriber has agreed."""
+    async with AsyncExitStack() as stack:
+        desk = await opened(tmp_path, stack)
+        found = await consent(settings, admin={"socket": str(desk.path)})
+        assert (found.ok, found.cure) == (False, "run: relay auth login desk")
+        assert "(never_given)" in found.what
+        found = await consent(settings, admin={"socket": str(desk.path)}, webhooks={})
+        assert str(found.cure).startswith("set webhooks.public_url")
+        async with desk.consents.login(DESK):
+            await desk.consents.returned(DESK, {"code": "a"})
+        assert (await consent(settings, admin={"socket": str(desk.path)})).ok
+
+
+async def test_a_relay_that_does_not_know_the_line_yet_is_no_consent(settings: Make, tmp_path: Path):
+    """The line was added to the settings after relay started."""
+    async with AsyncExitStack() as stack:
+        desk = await opened(tmp_path, stack)
+        made = await asyncio.to_thread(settings, admin={"socket": str(desk.path)})
+        assert not (await look_at_consent("another", made)).ok

@@ -1,14 +1,19 @@
 """The migrations and the tables as the code knows them are the same."""
 
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, create_engine
 
-from relay.journal import schema
+from relay.journal import migrating, schema
 from relay.journal.migrating import migrate
+from tests.contract.journal.desk import ALICE, ME, PROBLEM, Desk, SqlitePlace, seen, text
 
 
 def _definitions(connection: Connection) -> set[str]:
@@ -39,3 +44,51 @@ def test_every_table_is_strict(tmp_path: Path) -> None:
     engine.dispose()
     assert len(tables) == len(schema.metadata.tables)
     assert all("STRICT" in table for table in tables)
+
+
+async def test_a_journal_of_the_first_tables_is_brought_up_to_date_with_its_queue(tmp_path: Path) -> None:
+    """What waited to be sent is sent, what was in flight is uncertain, what was uncertain still is."""
+    now = await Desk.at(SqlitePlace(tmp_path / "now.db"))
+    for _ in range(3):
+        await now.send()
+    doubtful = await now.claim()
+    await now.journal.calls.unanswered(doubtful.call_id, ME, PROBLEM)
+    await now.claim()
+    await now.receive(text(key="k"))
+    await now.journal.aclose()
+    _as_it_was(tmp_path / "now.db", tmp_path / "then.db")
+    desk = await Desk.at(SqlitePlace(tmp_path / "then.db"), now.clock)
+    assert (await desk.journal.calls.recover()).calls == 1
+    assert len(await desk.journal.calls.uncertain(10)) == 2
+    assert [to.address for to in (await desk.claim()).recipients] == [ALICE]
+    assert (await desk.receive(text(key="k"))).duplicates == 1
+    assert await desk.standing("key-1") == ["uncertain"]
+    await desk.see(seen())
+    assert await desk.standing("key-2") == ["submitted"]
+    await desk.journal.aclose()
+    engine = create_engine(f"sqlite:///{tmp_path}/then.db")
+    with engine.begin() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    engine.dispose()
+
+
+def _as_it_was(new: Path, old: Path) -> None:
+    """The rows of one journal in a journal of the first tables."""
+    engine = create_engine(f"sqlite:///{old}")
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrating.__file__).parent / "migrations"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    with closing(sqlite3.connect(old)) as connection:
+        connection.execute(f"PRAGMA application_id={int.from_bytes(b'rlay', 'big')}")
+        connection.execute("ATTACH ? AS new", [str(new)])
+        tables = connection.execute("SELECT name FROM main.sqlite_schema WHERE type = 'table'").fetchall()
+        for (table,) in tables:
+            if table.startswith(("sqlite_", "alembic")):
+                continue
+            columns = ", ".join(f'"{row[1]}"' for row in connection.execute(f"PRAGMA main.table_info({table})"))
+            connection.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")  # noqa: S608 - the tables' own names
+        connection.commit()

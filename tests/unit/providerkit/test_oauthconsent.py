@@ -118,6 +118,7 @@ def consented(http: Http, memory: Memory, clock: ManualClock, app: OAuthApp = AP
     return ConsentedTokens(
         http,
         app,
+        alias="desk",
         subscriber=more.get("subscriber", "+12065550150"),
         withdrawn=lambda answer: answer.status == 403,
         state=memory,

@@ -1,5 +1,6 @@
 """Somebody who uses the simulated In-App Messaging over real HTTP, with a subscriber's consent."""
 
+import io
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,7 +54,8 @@ class InAppUser:
 
     async def post(self, body: str | bytes, content_type: str = "application/json") -> Answer:
         """Send exactly this."""
-        return await self.call("POST", "/messages", data=body, headers={"Content-Type": content_type})
+        data = io.BytesIO(body.encode() if isinstance(body, str) else body)
+        return await self.call("POST", "/messages", data=data, headers={"Content-Type": content_type})
 
     async def get(self, message_id: str) -> Answer:
         """Get a message."""

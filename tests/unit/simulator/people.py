@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 SESSION = "00000000-0000-0000-0000-000000000000:1"
 
@@ -50,6 +51,12 @@ class SmsUser:
     def headers(self) -> dict[str, str]:
         """What every request carries."""
         return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+
+    async def call(self, method: str, path: str, **more: Any) -> Answer:
+        """Make any request; its headers are added to those of every request."""
+        headers = {**self.headers, **more.pop("headers", {})}
+        url = URL(str(self.http._base_url).rstrip("/") + path, encoded=True)
+        return await read(self.http.request(method, url, headers=headers, **more))
 
     async def send(self, *addresses: Any, message: Any = "hello", **more: Any) -> Answer:
         """Send to addresses; what is not an address yet becomes `tel:` and that."""

@@ -89,9 +89,7 @@ async def test_an_answer_may_hold_a_part_of_the_changes(simulator: Simulator, in
 @pytest.mark.parametrize(
     ("style", "known_by"), [("ugly", set("|:,+/=")), ("digits", set("0123456789")), ("plain", set("state-"))]
 )
-async def test_states_look_as_they_like(
-    simulator: Simulator, inapp: InAppUser, style: str, known_by: set[str]
-) -> None:
+async def test_states_look_as_they_like(simulator: Simulator, inapp: InAppUser, style: str, known_by: set[str]) -> None:
     """Opaque; those that were seen need encoding."""
     simulator.set_modes("att-inapp", {"states": style})
     texted(simulator, "hello")

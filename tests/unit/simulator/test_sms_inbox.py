@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 
 from relay.providerkit.simulated import World
-from relay.providers.att_sms.simulator.inbox import Inbox
+from relay.providers.att_sms.simulator.inbox import Inbox, Incoming
 from relay.simulator.app import Simulator
 from relay.simulator.virtual import ManualClock
 from tests.unit.simulator.people import SmsUser
@@ -176,7 +176,7 @@ def test_an_inbox_has_an_end(world: World) -> None:
     """Then the oldest is lost, and the ledger knows."""
     inbox = Inbox(world, "12345", limit=10)
     for number in range(11):
-        inbox.receive(SENDER, f"{number}")
+        inbox.receive(Incoming(f"{number}", SENDER, f"{number}", world.clock.now()))
     assert [line["text"] for line in world.ledger.lines() if line["what"] == "purged"] == ["0"]
 
 

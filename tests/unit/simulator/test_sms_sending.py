@@ -24,11 +24,14 @@ async def test_a_text_is_taken_and_gets_an_id(simulator: Simulator, sms: SmsUser
     assert simulator.base_url not in answer.text
 
 
-async def test_with_notification_there_is_no_resource_and_no_status(sms: SmsUser) -> None:
+async def test_with_notification_there_is_no_resource_and_no_status(simulator: Simulator, sms: SmsUser) -> None:
     """A status is either polled or notified."""
+    simulator.act("att-sms", "register", {"short_code": "12345", "delivery_url": "http://127.0.0.1:9/"})
     inner = (await sms.send(ONE, notifyDeliveryStatus=True)).json["outboundSMSResponse"]
     assert list(inner) == ["messageId"]
+    assert simulator.world.violations.lines() == []
     assert (await sms.status(inner["messageId"])).status == 404
+    assert ["notified" in line["what"] for line in simulator.world.violations.lines()] == [True]
 
 
 async def test_each_recipient_stands_in_the_ledger(simulator: Simulator, sms: SmsUser) -> None:
@@ -175,11 +178,11 @@ async def test_too_many_sends_a_second_are_throttled(
     assert (await sms.send(ONE)).status == 201
 
 
-async def test_only_json_is_taken(sms: SmsUser) -> None:
-    """The rest of the gateway's formats is not simulated."""
-    headers = sms.headers | {"Content-Type": "application/xml"}
-    answer = await read(sms.http.post("/sms/v3/messaging/outbox", data="<x/>", headers=headers))
+async def test_a_format_that_the_gateway_does_not_know_is_refused(simulator: Simulator, sms: SmsUser) -> None:
+    """JSON, XML and forms are those it knows."""
+    answer = await sms.call("POST", "/sms/v3/messaging/outbox", data=b"x", headers={"Content-Type": "text/plain"})
     assert answer.json["RequestError"]["ServiceException"]["Variables"] == "Content-Type"
+    assert ["Content-Type" in line["what"] for line in simulator.world.violations.lines()] == [True]
 
 
 async def test_a_missing_content_type_is_a_violation_on_get_too(simulator: Simulator, sms: SmsUser) -> None:

@@ -1,24 +1,31 @@
 """The installer against AT&T, simulated: one hook an event, and nobody else's touched."""
 
+import asyncio
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from relay.hookaddresses import hook_addresses, hook_prefix
 from relay.stages.installer import LOOK_AGAIN, Installer
 from relay.telemetry.health import LineState
-from tests.unit.stages.house import OFFICE, House, seconds, until_rest
+from relay.webhooks import HookKeeper
+from tests.unit.stages.house import GRACE, ME, OFFICE, House, seconds, until_rest
 
 PUBLIC = "http://127.0.0.1:9"
 SECRET, FORMER = "secret-0123456789", "former-0123456789"
 EVENTS = ("receive", "send", "progress", "read", "delete")
-WANTED = hook_addresses(PUBLIC, OFFICE, SECRET, EVENTS)
+WANTED = dict(hook_addresses([PUBLIC], OFFICE, SECRET, EVENTS))
 
 
-def installer(house: House, **line: str) -> Installer:
+def keeper(house: House, wanted: Mapping[str, str] = WANTED, node: str = ME, **line: str) -> HookKeeper:
+    """A keeper of the office's hooks."""
+    prefixes = [hook_prefix(PUBLIC, OFFICE)]
+    return HookKeeper(house.landline(**line), [*wanted.items()], prefixes, journal=house.journal, node=node)
+
+
+def installer(house: House, **more: Any) -> Installer:
     """An installer of the office's hooks."""
-    ours = hook_prefix(PUBLIC, OFFICE)
-    return Installer(
-        house.landline(**line), wanted=WANTED, ours=ours, journal=house.journal, board=house.board, ids=house.ids
-    )
+    return Installer(keeper(house, **more), house.ground)
 
 
 async def installed(house: House) -> Counter[tuple[str, str]]:
@@ -47,7 +54,7 @@ async def test_a_second_hook_of_an_event_is_removed(house: House) -> None:
 
 async def test_a_hook_with_a_former_secret_is_pointed_to_the_present_one(house: House) -> None:
     """As one hook that is changed, so that no moment is without it."""
-    former = hook_addresses(PUBLIC, OFFICE, FORMER, EVENTS)
+    former = dict(hook_addresses([PUBLIC], OFFICE, FORMER, EVENTS))
     for event, url in former.items():
         await house.landline().install_hook(event, url)
     before = {hook.event: hook.provider_id for hook in await house.landline().list_hooks()}
@@ -71,10 +78,9 @@ async def test_other_peoples_hooks_are_left_alone(house: House) -> None:
 
 async def test_a_hook_of_ours_for_an_event_that_is_not_wanted_is_removed(house: House) -> None:
     """Its calls would be answered 404 for ever."""
-    ours, wanted = hook_prefix(PUBLIC, OFFICE), {"receive": WANTED["receive"]}
+    wanted = {"receive": WANTED["receive"]}
     await installer(house).step()
-    shared = {"journal": house.journal, "board": house.board, "ids": house.ids}
-    await Installer(house.landline(), wanted=wanted, ours=ours, **shared).step()
+    await installer(house, wanted=wanted).step()
     assert await installed(house) == Counter(wanted.items())
 
 
@@ -134,3 +140,41 @@ async def test_a_revoked_session_makes_the_line_unauthorized(house: House) -> No
     rest = await until_rest(stage)
     assert house.board.of(OFFICE).state is LineState.UNAUTHORIZED
     assert seconds(rest) < 5
+
+
+async def test_hooks_that_were_removed_on_purpose_are_not_put_back(house: House) -> None:
+    """And when somebody has them installed again, that is no drift."""
+    hooks = keeper(house)
+    stage = Installer(hooks, house.ground)
+    await stage.step()
+    await hooks.remove()
+    assert seconds(await until_rest(stage)) == LOOK_AGAIN
+    assert await installed(house) == Counter()
+    assert house.board.of(OFFICE).state is LineState.READY
+    await hooks.install()
+    await stage.step()
+    assert await installed(house) == Counter(WANTED.items())
+    assert await house.bodies("event.webhook-drift") == []
+
+
+async def test_whoever_changes_hooks_by_hand_wakes_the_installer(house: House) -> None:
+    """It looks at once, and not in ten minutes."""
+    hooks = keeper(house)
+    rest = await until_rest(Installer(hooks, house.ground))
+    assert rest.bell is not None
+    await hooks.remove()
+    async with asyncio.timeout(GRACE):
+        await rest.bell.wait()
+
+
+async def test_only_one_node_of_several_repairs(house: House) -> None:
+    """The other looks on, until the first has stopped."""
+    first, second = installer(house, node="relay-1"), installer(house, node="relay-2")
+    await first.step()
+    hooks = {hook.event: hook.provider_id for hook in await house.landline().list_hooks()}
+    await house.landline().remove_hook(hooks["receive"])
+    await second.step()
+    assert (await installed(house)).total() == len(EVENTS) - 1
+    await first.drain(GRACE)
+    await second.step()
+    assert await installed(house) == Counter(WANTED.items())

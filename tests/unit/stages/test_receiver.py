@@ -1,17 +1,16 @@
 """The receiver behind the real listener, called by AT&T, simulated: what is answered 200 is on disk, and read once."""
 
 import asyncio
-from dataclasses import replace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import aiohttp
 import pytest
 
 from relay.domain.messages import HookReading, RawAnswer
 from relay.journal import Journal, JournalError, JournalFull, JournalUnusable
-from relay.listener import HookRoutes, Listener
-from relay.stages.installer import Installer
+from relay.listener import Hooks, Listener
 from relay.stages.receiver import BATCH, MOST, Receiver
 from tests.unit.stages.house import ALICE, BOB, GRACE, OFFICE, House, happens, settled, until_rest
 
@@ -28,7 +27,6 @@ async def hooked(house: House, lost_answers: int = 0) -> AsyncIterator[Receiver]
     """
     line = house.landline()
     receiver = Receiver({OFFICE: line}, house.ground)
-    routes = HookRoutes({OFFICE: (SECRET,)}.get, receiver.knows)
     losses = iter(range(lost_answers))
 
     async def take(line: str, event: str, raw: RawAnswer) -> None:
@@ -36,10 +34,10 @@ async def hooked(house: House, lost_answers: int = 0) -> AsyncIterator[Receiver]
         if next(losses, None) is not None:
             raise JournalUnusable("the answer is lost")
 
-    async with Listener("127.0.0.1", 0, routes=routes, take=take, max_body=100_000) as listener:
-        ours = f"http://127.0.0.1:{listener.port}/hooks/{OFFICE}/"
-        wanted = {event: f"{ours}{SECRET}/{event}" for event in line.hook_events}
-        await Installer(line, wanted=wanted, ours=ours, house.ground, ids=house.ids).step()
+    hooks = Hooks({OFFICE: (SECRET,)}.get, receiver.knows, take, max_body=100_000)
+    async with Listener("127.0.0.1", 0, hooks) as listener:
+        for event in line.hook_events:
+            await line.install_hook(event, f"http://127.0.0.1:{listener.port}/hooks/{OFFICE}/{SECRET}/{event}")
         yield receiver
 
 

@@ -153,3 +153,21 @@ def test_a_stage_may_rest_or_go_without_having_worked() -> None:
     pulse.resting("sender/alerts")
     pulse.gone("sender/alerts")
     assert pulse.stuck(0) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (ConsentRequired(PROBLEM), LineState.CONSENT_REQUIRED),
+        (NotAuthorized(PROBLEM), LineState.UNAUTHORIZED),
+        (Throttled(PROBLEM), LineState.THROTTLED),
+        (NotReady(PROBLEM), LineState.UNREACHABLE),
+        (TryLater(PROBLEM), LineState.UNREACHABLE),
+        (OutcomeUnknown(PROBLEM), LineState.UNREACHABLE),
+        (Refused(PROBLEM), LineState.SUSPENDED),
+        (Malformed("no JSON", b""), LineState.SUSPENDED),
+    ],
+)
+def test_an_errors_class_says_how_the_line_stands(error: RelayError, state: LineState) -> None:
+    """One table for every stage."""
+    assert state_after(error) is state

@@ -6,7 +6,7 @@ from relay.providerkit.simulated.numbers import e164
 
 _SHORT = re.compile(r"(?:short:)?(\d{3,8})", re.IGNORECASE | re.ASCII)
 _MAIL = re.compile(r"[^\s@:,]+@[^\s@:,]+\.[^\s@:,]+")
-_DOCUMENTED = re.compile(r"tel:(?:\+?1)?\d{10}|short:\d{3,8}", re.ASCII)
+_DOCUMENTED = re.compile(r"tel:(?:\+\d{8,15}|1?\d{10})|short:\d{3,8}", re.ASCII)
 
 
 def canonical(address: str) -> str | None:

@@ -41,9 +41,9 @@ class Managing:
         entries = (await _json_object(request)).get("messages")
         if not isinstance(entries, list) or not entries or not all(isinstance(one, dict) for one in entries):
             raise wrong("messages")
-        wanted = {one["messageId"]: one for one in entries if isinstance(one.get("messageId"), str)}
-        if len(wanted) < len(entries):
+        if not all(isinstance(one.get("messageId"), str) for one in entries):
             raise wrong("messageId")
+        wanted = {one["messageId"]: one for one in entries}
         for one in entries:
             self._check("update-many", one, {"messageId", *_FLAGS})
         for mail in self._known(mailbox, list(wanted), "update-many"):

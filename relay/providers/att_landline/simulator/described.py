@@ -1,15 +1,14 @@
 """Simulated Landline Texting as OpenAPI: what its requests carry, and what is answered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from relay.providerkit.simulated.describing import array, body, either, json_answer, object_of, operation, text
 from relay.providers.att_landline.simulator.forms import DOCUMENTED
 
-_FORM = "application/x-www-form-urlencoded"
-_JSON = "application/json"
+Node = dict[str, Any]
 
-Schema = Mapping[str, Any]
-
+_FORM, _FILES = "application/x-www-form-urlencoded", "multipart/form-data"
 _PATHS = {
     "/message/send": "send",
     "/messaging/send": "mms",
@@ -22,101 +21,85 @@ _PATHS = {
     "/user/login": "login",
     "/user/logout": "logout",
 }
-
-
-def _object(required: Sequence[str] = (), **properties: Schema) -> Schema:
-    return {"type": "object", "required": list(required), "properties": properties}
-
-
-_TEXT, _WHOLE = {"type": "string"}, {"type": "integer"}
-_HOOK = _object(
-    ("webhookId", "type", "event", "url", "method"), webhookId=_WHOLE, type=_TEXT, event=_TEXT, url=_TEXT, method=_TEXT
-)
-_TOKEN = _object(
-    ("message", "fingerprint", "device", "contact"),
-    message={"oneOf": [_TEXT, _WHOLE]},
-    fingerprint=_TEXT,
-    device=_WHOLE,
-    contact=_WHOLE,
-)
-_HOOKS = {"oneOf": [{"type": "array", "items": _HOOK}, _HOOK]}
-_SENT = _object(
-    ("fingerprint", "root", "tokens"), fingerprint=_TEXT, root=_TEXT, tokens={"type": "array", "items": _TOKEN}
-)
-_RESPONSES: Mapping[str, Schema] = {
-    "send": _SENT,
-    "mms": _object(("id", "status"), id=_WHOLE, status=_TEXT),
-    "webhook-add": _HOOKS,
-    "webhook-list": _HOOKS,
-    "webhook-update": _HOOKS,
-    "webhook-delete": {"type": "array", "maxItems": 0},
-    "login": _TEXT,
-    "logout": {"type": "boolean"},
+_FIELDS: Mapping[str, Node] = {
+    "contacts": array(text(), minItems=1),
+    "type": text(enum=["message"]),
+    "event": text(enum=["receive", "send", "progress", "read", "delete"]),
+    "method": text(enum=["POST", "PUT", "GET"]),
 }
-_ATTACHMENT = _object(
-    ("fileName", "dateCreated", "fileSizeBytes", "mimeType", "storageKey"),
-    fileName=_TEXT,
-    dateCreated=_TEXT,
-    fileSizeBytes=_WHOLE,
-    mimeType=_TEXT,
-    storageKey=_TEXT,
-)
-_FAILURE = _object(("success",), success={"enum": [False]})
-_FORMS: Mapping[str, Schema] = {
-    "contacts": {"type": "array", "items": _TEXT},
-    "type": {"enum": ["message"]},
-    "event": {"enum": ["receive", "send", "progress", "read", "delete"]},
-    "method": {"enum": ["POST", "PUT", "GET"]},
+
+_WHOLE: Node = {"type": "integer"}
+_FAILURE = object_of(success={"type": "boolean", "enum": [False]})
+_HOOK = object_of(webhookId=_WHOLE, type=text(), event=text(), url=text(), method=text())
+_TOKEN = object_of(message=either(text(), _WHOLE), fingerprint=text(), device=_WHOLE, contact=_WHOLE)
+_ATTACHMENT = object_of(fileName=text(), dateCreated=text(), fileSizeBytes=_WHOLE, mimeType=text(), storageKey=text())
+_RESPONSES: Mapping[str, Node] = {
+    "send": object_of(fingerprint=text(), root=text(), tokens=array(_TOKEN, minItems=1)),
+    "mms": object_of(id=_WHOLE, status=text()),
+    "webhook-add": either(array(_HOOK), _HOOK),
+    "webhook-list": either(array(_HOOK), _HOOK),
+    "webhook-update": either(array(_HOOK), _HOOK),
+    "webhook-delete": array({}, maxItems=0),
+    "login": text(),
+    "logout": {"type": "boolean"},
 }
 
 
 def described() -> Mapping[str, Any]:
     """The `paths` of an OpenAPI 3.0 document."""
-    return {"paths": {path: {"post": _operation(name)} for path, name in _PATHS.items()}}
+    return {"paths": {path: _methods(name) for path, name in _PATHS.items()}}
 
 
-def _operation(name: str) -> Mapping[str, Any]:
+def _methods(name: str) -> Node:
+    if name == "mms":
+        return {"post": {**operation("messaging/send", _query(name), _answers(name)), "requestBody": _files()}}
+    posted = {**operation(name, (), _answers(name)), "requestBody": body(_form(name), kind=_FORM)}
+    return {"post": posted, "get": operation(f"{name}, with a query", _query(name), _answers(name))}
+
+
+def _form(name: str) -> Node:
+    known = DOCUMENTED[name]
+    fields = {field: _FIELDS.get(field, text()) for field in sorted(known.required | known.optional)}
+    return object_of(fields, _optional=sorted(known.optional))
+
+
+def _query(name: str) -> list[Node]:
+    known = DOCUMENTED[name]
+    return [
+        {"name": field, "in": "query", "required": field in known.required, "schema": _FIELDS.get(field, text())}
+        for field in sorted(known.required | known.optional)
+    ]
+
+
+def _files() -> Node:
+    """A body is needed only where there are files."""
+    names = ("image", "image1", "image2", "file")
+    files = object_of({name: text(format="binary") for name in names}, _optional=names)
+    return {"content": {_FILES: {"schema": files}}}
+
+
+def _answers(name: str) -> Mapping[str, Node]:
     return {
-        "operationId": f"landline-{name}",
-        "tags": ["att-landline"],
-        **(_mms_request() if name == "mms" else _form_request(name)),
-        "responses": {
-            "200": _answer(name),
-            "400": {"description": "A failure.", "content": {_JSON: {"schema": _FAILURE}}},
-            "403": {"description": "No such session.", "content": {_JSON: {"schema": _FAILURE}}},
-            "404": {"description": "There is no such call.", "content": {"text/plain": {"schema": _TEXT}}},
-            "413": {"description": "Too large.", "content": {"text/html": {"schema": _TEXT}}},
-            "500": {"description": "A login was refused.", "content": {_JSON: {"schema": _FAILURE}}},
-        },
+        "200": _answer(name),
+        "400": json_answer("a failure", _FAILURE),
+        "403": json_answer("no such session", _FAILURE),
+        "404": _page("there is no such call here", "text/plain"),
+        "413": _page("too large", "text/html"),
+        "500": json_answer("a login was refused", _FAILURE),
     }
 
 
-def _form_request(name: str) -> Mapping[str, Any]:
-    known = DOCUMENTED[name]
-    fields = {field: _FORMS.get(field, _TEXT) for field in sorted(known.required | known.optional)}
-    schema = {**_object(sorted(known.required)), "properties": fields}
-    return {"requestBody": {"required": True, "content": {_FORM: {"schema": schema}}}}
-
-
-def _mms_request() -> Mapping[str, Any]:
-    """Its fields are in the query, its files in the body."""
-    known = DOCUMENTED["mms"]
-    parameters = [
-        {"name": field, "in": "query", "required": field in known.required, "schema": _TEXT}
-        for field in sorted(known.required | known.optional)
-    ]
-    files = {field: {"type": "string", "format": "binary"} for field in ("image", "image1", "image2", "file")}
-    content = {"multipart/form-data": {"schema": {**_object(), "properties": files}}, _FORM: {"schema": _object()}}
-    return {"parameters": parameters, "requestBody": {"content": content}}
-
-
-def _answer(name: str) -> Mapping[str, Any]:
+def _answer(name: str) -> Node:
     if name == "content":
-        binary = {"type": "string", "format": "binary"}
-        content = {"application/octet-stream": {"schema": binary}, _JSON: {"schema": _FAILURE}}
-        return {"description": "The attachment, or a failure.", "content": content}
+        answer = json_answer("the attachment, or a failure", _FAILURE)
+        answer["content"]["application/octet-stream"] = {"schema": text(format="binary")}
+        return answer
     if name == "attachments":
-        good = _object(("total", "response"), total=_WHOLE, response={"type": "array", "items": _ATTACHMENT})
+        good = object_of(total=_WHOLE, response=array(_ATTACHMENT))
     else:
-        good = _object(("success", "response"), success={"enum": [True]}, response=_RESPONSES[name])
-    return {"description": "A success or a failure.", "content": {_JSON: {"schema": {"anyOf": [good, _FAILURE]}}}}
+        good = object_of(success={"type": "boolean", "enum": [True]}, response=_RESPONSES[name])
+    return json_answer("a success or a failure", either(good, _FAILURE))
+
+
+def _page(meaning: str, kind: str) -> Node:
+    return {"description": meaning, "content": {kind: {"schema": text()}}}

@@ -68,8 +68,8 @@ class SmsService:
         await self._callbacks.run()
 
     def describe(self) -> Mapping[str, Any]:
-        """The paths of its OpenAPI description."""
-        return paths()
+        """Its part of an OpenAPI document."""
+        return {"paths": paths()}
 
     def act(self, action: str, facts: Mapping[str, Any]) -> None:
         """`expire-tokens`: access tokens; `revoke-tokens`: refresh tokens too; `register`: listeners of a short code.

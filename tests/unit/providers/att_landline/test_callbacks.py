@@ -123,8 +123,11 @@ def test_a_text_without_an_id_is_still_a_text(missing: object) -> None:
 
 
 def test_a_text_without_body_is_a_text_without_text() -> None:
-    """An MMS may be an attachment alone."""
-    assert read("receive", body=None, hasAttachment=True).messages[0].text is None
+    """An MMS may be an attachment alone; what was sent as a text file is compared by what is in the file."""
+    for body in (None, ""):
+        assert read("receive", body=body, hasAttachment=True).messages[0].text is None
+        assert read("send", body=body, hasAttachment=True).sightings[0].text is None
+    assert read("receive", body="").messages[0].text == ""
 
 
 def test_the_status_of_an_inbound_text_is_no_news() -> None:

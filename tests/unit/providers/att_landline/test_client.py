@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,9 +13,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from relay.clock import SystemClock
-from relay.domain.addresses import outbound
+from relay.domain.addresses import AddressKind, outbound
 from relay.domain.errors import (
     ErrorCode,
+    Gone,
     Malformed,
     NotAuthorized,
     OutcomeUnknown,
@@ -23,10 +25,19 @@ from relay.domain.errors import (
     RelayError,
     TryLater,
 )
-from relay.domain.messages import Content, Media, OutboundCall, RawAnswer, Recipient
+from relay.domain.messages import Content, Media, OutboundCall, Part, RawAnswer, Recipient
 from relay.domain.states import Fact
 from relay.ids import Ids
-from relay.providerkit.spec import AsksStatus, FetchesInbox, InstallsHooks, LineContext, Sends, TakesHooks
+from relay.providerkit.spec import (
+    AsksStatus,
+    FetchesInbox,
+    FetchesParts,
+    InstallsHooks,
+    LineContext,
+    Sends,
+    SyncsMailbox,
+    TakesHooks,
+)
 from relay.providers.att_landline import PROVIDER
 from relay.providers.att_landline.client import AttLandlineLine
 
@@ -118,8 +129,9 @@ def tokens(*ids: Any) -> dict[str, Any]:
 def test_a_line_has_the_capabilities_of_its_service(server: TestServer) -> None:
     """Landline Texting sends and calls back; there is no inbox to poll and no status to ask for."""
     line = line_at("https://api.example")
-    assert all(isinstance(line, able) for able in (Sends, TakesHooks, InstallsHooks))
-    assert not any(isinstance(line, able) for able in (FetchesInbox, AsksStatus))
+    assert all(isinstance(line, able) for able in (Sends, TakesHooks, InstallsHooks, FetchesParts))
+    assert not any(isinstance(line, able) for able in (FetchesInbox, AsksStatus, SyncsMailbox))
+    assert line.takes == {AddressKind.E164}
     assert (line.alias, line.provider, line.number) == ("office", "att-landline", "+12065550100")
 
 
@@ -265,6 +277,123 @@ async def test_what_would_be_lost_is_refused(
     with pytest.raises(Refused) as caught:
         line.plan(Content(text, media=media, subject=subject))
     assert caught.value.problem.code is code
+
+
+async def test_an_mms_goes_out_with_its_fields_in_the_query(free_port: Callable[[], int]) -> None:
+    """As documented (MMS Send); and no log shows the address."""
+    asked: list[Any] = []
+
+    async def take(request: web.Request) -> web.Response:
+        asked.append((request.path, dict(request.query), request.raw_path))
+        for name, value in (await request.post()).items():
+            assert isinstance(value, web.FileField)
+            asked.append((name, value.filename, value.file.read()))
+        return web.Response(text='{"response": {"id": 664883126574915584, "status": "queued"}, "success": true}')
+
+    app = web.Application()
+    app.router.add_post("/messaging/send", take)
+    async with TestServer(app, port=free_port()) as server:
+        line = line_at(str(server.make_url("/")), mms=True)
+        call = replace(call_to(FIRST), media=(Media("image/png", "map.png", b"PNG"),))
+        with structlog.testing.capture_logs() as lines:
+            answer = await line.send(call)
+        await line.aclose()
+    (path, query, raw), *files = asked
+    assert (path, query) == ("/messaging/send", {"session": SESSION, "to": FIRST, "body": TEXT})
+    assert f"to=%2B{FIRST[1:]}" in raw
+    assert files == [("image", "map.png", b"PNG")]
+    assert [handover.ref for handover in answer.handovers] == ["664883126574915584"]
+    for secret in (SESSION, "2068597896", TEXT, "%2B"):
+        assert secret not in str(lines)
+
+
+async def test_a_long_text_alone_is_a_body() -> None:
+    """Of `messaging/send`, with no file beside it."""
+    sent: list[dict[str, str]] = []
+
+    async def take(request: web.Request) -> web.Response:
+        assert await request.read() == b""
+        sent.append(dict(request.query))
+        return web.json_response({"success": True, "response": {"id": 1, "status": "queued"}})
+
+    app = web.Application()
+    app.router.add_post("/messaging/send", take)
+    async with TestServer(app) as other:
+        line = line_at(str(other.make_url("/")), mms=True)
+        await line.send(call_to(FIRST, text="a" * 251))
+        await line.aclose()
+    assert sent == [{"session": SESSION, "to": FIRST, "body": "a" * 251}]
+
+
+async def test_a_scheduled_text_carries_its_time(landline: Landline, server: TestServer) -> None:
+    """Only where AT&T is to wait; the sender hands a time over only then."""
+    line = line_at(str(server.make_url("/")), scheduling="provider")
+    send_at = datetime(2100, 1, 1, tzinfo=UTC)
+    assert line.plan(Content(TEXT, send_at=send_at)).provider_waits
+    await line.send(replace(call_to(FIRST), send_at=send_at))
+    await line.aclose()
+    assert ("scheduledDate", "4102444800000") in landline.asked[0][1]
+
+
+async def test_attachments_are_listed_and_fetched(landline: Landline, line: AttLandlineLine) -> None:
+    """By the text's id, and by the attachment's key; the session is in the body."""
+    entry = {"fileName": "a.jpg", "fileSizeBytes": 3, "mimeType": "image/jpeg", "storageKey": "key-1"}
+    landline.will_answer("/messageAttachment/list", {"total": 1, "response": [entry]})
+    landline.answers["/hostedContent/get"] = lambda: web.Response(body=b"JPG")
+    (part,) = await line.list_parts("664883126574915584")
+    assert part == Part("image/jpeg", filename="a.jpg", ref="key-1", size=3)
+    assert await line.fetch_part("664883126574915584", part) == b"JPG"
+    assert landline.asked == [
+        ("/messageAttachment/list", [("session", SESSION), ("messageId", "664883126574915584")]),
+        ("/hostedContent/get", [("session", SESSION), ("storageKey", "key-1")]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"body": b'{"total": 0, "response": []}'}, TryLater),
+        ({"body": b"garbage"}, TryLater),
+        ({"status": 503}, TryLater),
+        ({"status": 404, "body": b"none"}, Gone),
+        ({"body": b'{"success": false, "response": {"code": -703, "desc": "Bad arguments"}}'}, Gone),
+        ({"status": 403}, NotAuthorized),
+    ],
+)
+async def test_a_list_that_cannot_be_had_says_whether_it_may_come(
+    landline: Landline, line: AttLandlineLine, answer: dict[str, Any], error: type[RelayError]
+) -> None:
+    """AT&T may still be storing; and garbage may be gone the next time."""
+    landline.answers["/messageAttachment/list"] = lambda: web.Response(**answer)
+    with pytest.raises(RelayError) as caught:
+        await line.list_parts("1")
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("answer", "size", "error"),
+    [
+        ({"body": b""}, 3, TryLater),
+        ({"status": 503}, 3, TryLater),
+        ({"status": 404}, 3, Gone),
+        ({"body": b'{"success": false, "response": {"code": -703}}'}, 3, Refused),
+        ({"status": 401}, None, NotAuthorized),
+    ],
+)
+async def test_an_attachment_that_cannot_be_had_says_why(
+    landline: Landline, line: AttLandlineLine, answer: dict[str, Any], size: int | None, error: type[RelayError]
+) -> None:
+    """An empty one that should not be empty is not there yet."""
+    landline.answers["/hostedContent/get"] = lambda: web.Response(**answer)
+    with pytest.raises(RelayError) as caught:
+        await line.fetch_part("1", Part("image/png", ref="k", size=size))
+    assert type(caught.value) is error
+
+
+async def test_an_attachment_may_be_larger_than_an_answer(landline: Landline, line: AttLandlineLine) -> None:
+    """Ten megabytes pass."""
+    landline.answers["/hostedContent/get"] = lambda: web.Response(body=b"x" * 10_000_000)
+    assert len(await line.fetch_part("1", Part("image/png", ref="k"))) == 10_000_000
 
 
 async def test_a_hook_is_read_for_the_line(line: AttLandlineLine) -> None:
