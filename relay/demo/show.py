@@ -15,7 +15,7 @@ from relay.demo.summary import Summary, summarise
 from relay.demo.telling import Teller
 from relay.demo.trouble import Trouble
 from relay.demo.trying import things_to_try
-from relay.demo.world import LANDLINE, SHORT_CODE, SPEED, World, running_world
+from relay.demo.world import LANDLINE, SHORT_CODE, SPEED, SUBSCRIBER, World, running_world
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,13 @@ async def _finished(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> boo
 
 def _introduce(world: World, tell: Teller) -> None:
     tell.say(f"broker  {world.broker.name}, on port {world.broker.port}")
-    tell.say(f"AT&T    simulated; the lines are alerts ({SHORT_CODE}) and office ({LANDLINE})")
+    tell.say(f"AT&T    simulated; the lines are alerts ({SHORT_CODE}), office ({LANDLINE})")
+    tell.say(f"        and desk (the number of a subscriber, {SUBSCRIBER})")
     tell.say(f"time    runs {SPEED} times as fast: relay asks AT&T for texts every 5 s, not 5 min\n")
 
 
 def _draw_up(summary: Summary, tell: Teller) -> None:
-    tell.say("\nAT&T's ledger against what the subscriber heard:")
+    tell.say("\nAT&T's ledger against what was heard on the bus:")
     tell.say(f"sent        {summary.handed} texts in {summary.calls} calls, {summary.delivered} delivered")
     tell.say(f"received    {summary.received} texts")
     tell.say(f"lost        {summary.lost}")

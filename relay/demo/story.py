@@ -1,10 +1,11 @@
-"""The story: five things that texts do, each of them seen on the bus as any program would see it."""
+"""The story: what texts do, each thing seen on the bus as any program would see it."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from relay.demo.subscriber import DESK, FRIEND, Subscriber
 from relay.demo.telling import Teller
 from relay.demo.trouble import Trouble
 from relay.demo.world import LANDLINE, SHORT_CODE, World
@@ -15,6 +16,7 @@ REPLIES = "+12065550116"  # to the simulator, a number that ends in 16 is one th
 
 _WITHIN = 20.0  # seconds for each step; most take less than one
 _RECEIPTS_WITHIN = 40.0
+_THERE = ("online", "degraded")
 _ORDER: Mapping[str, Any] = {"id": "order-1234-shipped", "text": "Your order is on its way."}
 
 
@@ -35,19 +37,25 @@ class Story:
 
     async def play(self) -> None:
         """All of it."""
-        await self._line_is_ready()
+        await self._relay_is_there()
         await self._many_are_texted()
         await self._somebody_texts("Are you open today?", keyword=None)
         await self._somebody_texts("STOP", keyword="stop")
         await self._reply_comes_in()
+        subscriber = Subscriber(self.world, self.tell)
+        await subscriber.agrees()
+        await subscriber.gets_a_picture()
+        await self._friend_is_texted()
+        await subscriber.writes_on_the_phone()
         await self._same_request_again()
 
-    async def _line_is_ready(self) -> None:
+    async def _relay_is_there(self) -> None:
+        """It says that it is degraded: one of its lines waits for its subscriber."""
         ears, topic = self.world.ears, "relay/node/demo/status"
         await ears.until(
-            lambda: next((heard for heard in ears.on(topic) if heard.body.get("state") == "online"), None),
+            lambda: next((heard for heard in ears.on(topic) if heard.body.get("state") in _THERE), None),
             _WITHIN,
-            f"relay did not say on {topic} that it is online",
+            f"relay did not say on {topic} that it is there",
         )
 
     async def _many_are_texted(self) -> None:
@@ -77,6 +85,13 @@ class Story:
         await self._message(OFFICE, "YES")
         self.tell.step(f"{OFFICE}/message", 'it answers "YES", and AT&T calls a real web hook')
 
+    async def _friend_is_texted(self) -> None:
+        request = {"id": "thanks-1", "to": [FRIEND], "text": "Thank you!"}
+        await self._request(DESK, request)
+        self.tell.step(f"{DESK}/send", "the friend is texted in the subscriber's name", number=7)
+        result = await self._result(DESK, str(request["id"]))
+        await self._receipts(DESK, result, f"of {len(result['copies'])} final")
+
     async def _same_request_again(self) -> None:
         ears, calls = self.world.ears, self._calls()
         before = len(ears.on(f"{ALERTS}/result"))
@@ -88,7 +103,7 @@ class Story:
         )
         if not again.data["replayed"] or self._calls() != calls:
             raise Trouble("a request that came twice was sent twice")
-        self.tell.step(f"{ALERTS}/send", "the first request is published once more", number=5)
+        self.tell.step(f"{ALERTS}/send", "the first request is published once more", number=9)
         self.tell.step(f"{ALERTS}/result", "replayed: the same answer, and nothing is sent")
 
     async def _request(self, line: str, request: Mapping[str, Any]) -> None:

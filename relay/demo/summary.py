@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.demo.story import ALERTS, OFFICE, Story
+from relay.demo.subscriber import DESK
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def summarise(story: Story) -> Summary:
     ledger = world.ledger.lines()
     accepted = [line for line in ledger if line["what"] == "accepted"]
     texted = [line for line in ledger if line["what"] == "received"]
-    heard = [heard.data for line in (ALERTS, OFFICE) for heard in story.world.ears.on(f"{line}/message")]
+    heard = [heard.data for line in (ALERTS, OFFICE, DESK) for heard in story.world.ears.on(f"{line}/message")]
     out = _difference(story.requested, ((line["to"], line["text"]) for line in accepted))
     back = _difference(_texts(texted), _texts(heard))
     return Summary(

@@ -26,8 +26,13 @@ _PATIENCE = 20.0  # seconds for relay to start
 
 SHORT_CODE = "12345"
 LANDLINE = "+12065550100"
+SUBSCRIBER = "+12065550150"
 
-_SECRETS = {"app_secret": "demo-secret", "session": "00000000-0000-0000-0000-000000000000:1"}
+_SECRETS = {
+    "app_secret": "demo-secret",
+    "session": "00000000-0000-0000-0000-000000000000:1",
+    "inapp_secret": "demo-inapp-secret",
+}
 _SETTINGS = """\
 [node]
 name = "demo"
@@ -56,6 +61,12 @@ provider = "att-landline"
 base_url = "{att}"
 number = "{landline}"
 session_file = "session"
+[lines.desk]
+provider = "att-inapp"
+base_url = "{att}"
+number = "{subscriber}"
+app_key = "demo-inapp-key"
+app_secret_file = "inapp_secret"
 """
 
 
@@ -106,6 +117,7 @@ def _write_settings(folder: Path, broker: Broker, att: str, epoch: str) -> Path:
         att=att,
         short_code=SHORT_CODE,
         landline=LANDLINE,
+        subscriber=SUBSCRIBER,
     )
     path.write_text(filled)
     return path

@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact
@@ -95,19 +95,23 @@ def _show(connection: Connection, aside_id: str) -> dict[str, Any] | None:
     if thing is None:
         return None
     shown = dict(thing._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-    row = connection.execute(select(raw).where(raw.c.id == thing.raw_id)).first()
+    row = _row(connection, raw, thing.raw_id)
     if row is not None:
         fields = ("source", "event", "content_type", "received_at")
         body = b64encode(row.body).decode("ascii")
         shown["raw"] = {**{name: row._mapping[name] for name in fields}, "body": body}  # noqa: SLF001 - as above
-    row = connection.execute(select(event).where(event.c.id == thing.event_id)).first()
+    row = _row(connection, event, thing.event_id)
     if row is not None:
         whole = announcement(row)
         shown["event"] = whole and dict(whole.body)
-    row = connection.execute(select(copy).where(copy.c.id == thing.copy_id)).first()
+    row = _row(connection, copy, thing.copy_id)
     if row is not None:
         shown["copy"] = standing(copy_from(row))
     return shown
+
+
+def _row(connection: Connection, table: Table, row_id: str | None) -> Any:
+    return None if row_id is None else connection.execute(select(table).where(table.c.id == row_id)).first()
 
 
 def _open(tx: Transaction, aside_id: str) -> Any:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from relay.clock import Clock, SystemClock
 from relay.ids import Ids
@@ -36,6 +37,7 @@ class SimulatorOptions:
         keep: how many of the ledger's lines stay in memory; None for all.
         accounts: by service; a service that is not named has the demo's account.
         modes: by service (or `handset`); what is not named has its default.
+        middlewares: aiohttp's, around every request: for tests that look at the traffic.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +49,7 @@ class SimulatorOptions:
     keep: int | None = 100_000
     accounts: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
     modes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    middlewares: Sequence[Middleware] = ()
 
 
 class Simulator:
@@ -96,7 +99,7 @@ class Simulator:
             self.set_modes(name, changes)
 
     async def _listen(self, host: str, port: int) -> int:
-        app = web.Application(client_max_size=_BODY_LIMIT)
+        app = web.Application(client_max_size=_BODY_LIMIT, middlewares=self.options.middlewares)
         for service in self.services.values():
             app.add_routes(service.routes())
         app.add_routes(OAuthRoutes(self.world).routes())

@@ -91,9 +91,9 @@ class Control:
             modes = self._modes().get(name) if isinstance(name, str) else None
             if modes is None:
                 raise ValueError(f"`service` is to be one of {', '.join(self._modes())}")  # noqa: TRY301 - one way out
-            modes.change(asked.get("set") or {})
+            modes.change(_part(asked, "set"))
             if "do" in asked:
-                self.services[str(name)].act(_string(asked, "do"), asked.get("with") or {})
+                self.services[str(name)].act(_string(asked, "do"), _part(asked, "with"))
         except (ValueError, LookupError) as error:
             return _wrong(error)
         return web.json_response(modes.model_dump())
@@ -130,6 +130,13 @@ def _string(asked: Mapping[str, Any], name: str) -> str:
     value = asked.get(name)
     if not isinstance(value, str) or not value:
         raise ValueError(f"`{name}` is to be a string")
+    return value
+
+
+def _part(asked: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = asked.get(name) or {}
+    if not isinstance(value, dict):
+        raise ValueError(f"`{name}` is to be an object")
     return value
 
 

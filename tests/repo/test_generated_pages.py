@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from relay import providers
 from relay.domain import drawing, explanations
 from relay.domain.errors import ErrorCode
 
@@ -12,7 +13,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize(
-    ("page", "made"), [("states.md", drawing.as_markdown), ("errors.md", explanations.as_markdown)]
+    ("page", "made"),
+    [
+        ("states.md", drawing.as_markdown),
+        ("errors.md", explanations.as_markdown),
+        ("operations.md", providers.operations_page),
+    ],
 )
 def test_a_generated_page_is_up_to_date(page: str, made: Callable[[], str]) -> None:
     """The page says at its top how to make it again."""

@@ -92,23 +92,23 @@ async def test_a_consent_that_is_revoked_is_asked_for_again(subscribed: World):
     assert (outcome["outcome"], code) == ("given", 0)
 
 
-@pytest.mark.parametrize(
-    ("mode", "ended"), [({"consent": "refuse"}, "refused"), ({"consent_as": "+12065550199"}, "refused")]
-)
-async def test_a_consent_that_is_not_the_lines_own_is_refused(subscribed: World, mode: dict[str, str], ended: str):
-    """The subscriber says no, or is another one."""
-    subscribed.att.set_modes("att-inapp", mode)
-    _, outcome, code = await log_in(subscribed)
-    assert (outcome["outcome"], code) == (ended, 1)
-
-
-async def test_a_browser_that_is_sent_twice_brings_one_consent(subscribed: World):
-    """As AT&T's page was seen to do."""
-    subscribed.att.set_modes("att-inapp", {"consent": "twice"})
+async def test_only_the_lines_own_consent_counts_and_only_once(subscribed: World):
+    """The subscriber says no; then another one agrees; then the right one, whose browser is sent back twice."""
+    for mode in ({"consent": "refuse"}, {"consent": "give", "consent_as": "+12065550199"}):
+        subscribed.att.set_modes("att-inapp", mode)
+        _, outcome, code = await log_in(subscribed)
+        assert (outcome["outcome"], code) == ("refused", 1)
+    subscribed.att.set_modes("att-inapp", {"consent": "twice", "consent_as": ""})
+    before = exchanges(subscribed)
     _, outcome, code = await log_in(subscribed)
     assert (outcome["outcome"], code) == ("given", 0)
-    tokens = [line for line in subscribed.att.world.ledger.lines() if line["what"] == "token"]
-    assert sum(line["service"] == "att-inapp" for line in tokens) == 1
+    assert exchanges(subscribed) == before + 1
+
+
+def exchanges(made: World) -> int:
+    """How many tokens the line's app was given."""
+    tokens = (line for line in made.att.world.ledger.lines() if line["what"] == "token")
+    return sum(line["service"] == "att-inapp" for line in tokens)
 
 
 async def test_web_hooks_are_removed_and_put_back_only_when_asked(subscribed: World):

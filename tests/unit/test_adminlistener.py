@@ -1,8 +1,7 @@
-"""The admin listener and the attachments that it hands out: the right bytes to the right address, and 404 to all else."""
+"""The admin listener and the attachments that it hands out: the right bytes, and 404 to all else."""
 
 import asyncio
 import contextlib
-import random
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -63,7 +62,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     """A listener with attachments, on a free port."""
     clock = ManualClock()
     url = f"sqlite:///{tmp_path}/relay.db"
-    async with await Journal.open(url, clock=clock, ids=Ids(clock, random.Random(7)), node="n", real=clock) as journal:
+    async with await Journal.open(url, clock=clock, ids=Ids(clock), node="n", real=clock) as journal:
         listener = AdminListener("127.0.0.1", 0, deadlines=Deadlines(head=0.2, body=0.2, idle=0.3))
         listener.claim()
         media = MediaStore(

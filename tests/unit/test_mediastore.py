@@ -1,7 +1,6 @@
-"""Kept attachments: on disk for relay's user alone, under names that nobody guesses, and gone when their time is over."""
+"""Kept attachments: for relay's user alone, under names that nobody guesses, and gone when their time is over."""
 
 import asyncio
-import random
 import re
 import stat
 from collections.abc import AsyncIterator
@@ -28,9 +27,8 @@ AWAY = Problem(ErrorCode.UNREACHABLE, "away")
 async def media(tmp_path: Path) -> AsyncIterator[MediaStore]:
     """A store with a journal."""
     clock = ManualClock()
-    ids = Ids(clock, random.Random(7))
     url = f"sqlite:///{tmp_path}/relay.db"
-    async with await Journal.open(url, clock=clock, ids=ids, node="n", real=clock) as journal:
+    async with await Journal.open(url, clock=clock, ids=Ids(clock), node="n", real=clock) as journal:
         yield MediaStore(
             tmp_path / "state" / "media",
             journal,
@@ -79,7 +77,9 @@ async def test_names_say_nothing_and_are_never_the_same(media: MediaStore) -> No
     assert sorted(tokens) == files(media)
 
 
-@pytest.mark.parametrize("token", ["", "x", "../relay.db", "A" * 31, "A" * 33, "A" * 32, "ä" * 32, "A" * 31 + "/", "\0"])
+@pytest.mark.parametrize(
+    "token", ["", "x", "../relay.db", "A" * 31, "A" * 33, "A" * 32, "ä" * 32, "A" * 31 + "/", "\0"]
+)
 async def test_what_is_no_token_of_ours_finds_nothing(media: MediaStore, token: str) -> None:
     """No path leads out of the folder."""
     await media.keep(DESK, PICTURE, b"bytes")

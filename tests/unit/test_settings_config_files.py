@@ -40,7 +40,7 @@ def everything_set(text: str) -> str:
     """The settings file with its commented settings switched on, but for those of the lab."""
     text = text.replace("mqtt://127", "mqtts://127")
     # A session, or a user name and a password: not both.
-    text = text.replace("# username = \"+1", "## username = \"+1").replace("# password_file = \"secrets/office", "## = \"")
+    text = re.sub(r"^# (?=username = \"\+1|password_file = \"secrets/office)", "## ", text, flags=re.MULTILINE)
     return re.sub(r"^# ((?!speed|epoch)\w+ = )", r"\1", text, flags=re.MULTILINE)
 
 

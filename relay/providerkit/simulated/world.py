@@ -30,7 +30,7 @@ class StandsStill(Protocol):
 
 @dataclass
 class World:
-    """Time, chance, memory and mischief, shared by the simulated services.
+    """Time, chance, memory, mischief and OAuth, shared by the simulated services.
 
     `accounts` are by the service's name; a service without any makes the demo's.
     """
@@ -58,7 +58,11 @@ class World:
 
 
 class SimulatedService(Protocol):
-    """One provider's simulator: `simulated(world)` in the module `simulator` of the provider's folder makes it."""
+    """One provider's simulator: `simulated(world)` in the module `simulator` of the provider's folder makes it.
+
+    One that also has `describe() -> Mapping[str, Any]`, a part of an OpenAPI document with its `paths`, stands in
+    GET /_sim/openapi.json.
+    """
 
     name: str
 

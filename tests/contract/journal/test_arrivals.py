@@ -27,7 +27,9 @@ def _replace(message: InboundMessage, **more: Any) -> InboundMessage:
 
 async def _added(desk: Desk, *refs: str) -> None:
     """These are new in the mailbox."""
-    await desk.journal.mailbox.changed(LINE, MailChanges("cursor", tuple(MailEntry(ref, True, True) for ref in refs)))
+    await desk.journal.mailbox.changed(
+        LINE, MailChanges("cursor", tuple(MailEntry(ref, is_unread=True) for ref in refs))
+    )
 
 
 async def test_a_message_with_parts_is_announced_when_they_are_there(desk: Desk) -> None:

@@ -43,9 +43,7 @@ async def _fetch(desk: Desk) -> list[str]:
 
 
 async def _updates(desk: Desk) -> list[tuple[str, Any]]:
-    return [
-        (body["provider"]["message_id"], body.get("is_unread")) for body in await desk.bodies("event.updated")
-    ]
+    return [(body["provider"]["message_id"], body.get("is_unread")) for body in await desk.bodies("event.updated")]
 
 
 async def _deletions(desk: Desk) -> list[str]:
@@ -212,7 +210,7 @@ async def test_a_comparison_that_is_cut_short_is_done_again(desk: Desk, commits:
     comparing = asyncio.create_task(_compared(desk, *new, cursor="c2"))
     async with asyncio.timeout(10):
         while desk.journal.commits < cut and not comparing.done():
-            await asyncio.sleep(0)
+            await desk.journal.mailbox.standing(LINE)
     await desk.reopen()
     await asyncio.gather(comparing, return_exceptions=True)
     await _compared(desk, *new, cursor="c2")

@@ -86,7 +86,7 @@ class Mailbox(RuleBasedStateMachine):
     def _changes(self, cursor: int, upto: int) -> MailChanges:
         some = self.log[cursor : cursor + upto]
         kinds = {
-            kind: tuple(MailEntry(ref, self.store.get(ref), True, START) for this, ref in some if this == kind)
+            kind: tuple(MailEntry(ref, self.store.get(ref), time=START) for this, ref in some if this == kind)
             for kind in ("added", "updated")
         }
         deleted = tuple(ref for kind, ref in some if kind == "deleted")
@@ -98,14 +98,14 @@ class Mailbox(RuleBasedStateMachine):
         self.do(self._list_all(commits))
 
     async def _list_all(self, commits: int | None) -> None:
-        entries = [MailEntry(ref, unread, True, START) for ref, unread in sorted(self.store.items())]
+        entries = [MailEntry(ref, unread, time=START) for ref, unread in sorted(self.store.items())]
         journal = self.desk.journal
         cut = None if commits is None else journal.commits + commits
         comparing = asyncio.create_task(
             journal.mailbox.compared(LINE, entries, str(len(self.log)), unpublished_before=None)
         )
         while not comparing.done() and (cut is None or journal.commits < cut):
-            await asyncio.sleep(0)
+            await journal.mailbox.standing(LINE)
         if cut is not None:
             await self.desk.reopen()
         with suppress(JournalUnusable):

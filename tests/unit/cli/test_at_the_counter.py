@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,6 +19,8 @@ from relay.cli.main import app
 from tests.unit.consenting import DESK, SECRET
 from tests.unit.counter import PATIENCE, Counter, opened, set_aside
 from tests.unit.stages.house import ALERTS, OFFICE, happens
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -168,8 +172,8 @@ async def test_what_was_set_aside_is_replayed(desk: Counter) -> None:
     assert done["outcome"] == "unreadable"
 
 
-async def test_many_are_listed_in_pages(desk: Counter) -> None:
-    """More than one answer of the daemon holds."""
+async def test_the_list_ends_where_there_are_no_more(desk: Counter) -> None:
+    """However many were asked for."""
     for number in range(3):
         await set_aside(desk, str(number).encode())
     assert len(rows(await relay(desk, "dead", "list", "--limit", "1000", "--json"))) == 3
@@ -188,3 +192,38 @@ async def test_the_door_to_a_browser_opens_once() -> None:
             assert answer.headers["Referrer-Policy"] == "no-referrer"
         async with http.get(entrance, allow_redirects=False) as answer:
             assert answer.status == 404
+
+
+BROWSER = """#!{python}
+import socket, sys
+with socket.create_connection(("127.0.0.1", {port})) as test:
+    test.sendall(" ".join(sys.argv[1:]).encode())
+"""
+
+
+async def test_at_a_terminal_a_browser_is_shown_the_way(desk: Counter, tmp_path: Path) -> None:
+    """A program named by $BROWSER tells what it was started with, and the way leads where it should."""
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.put_nowait((await reader.read()).decode())
+        writer.close()
+
+    async with await asyncio.start_server(hear, "127.0.0.1", 0) as test:
+        browser = tmp_path / "browser"
+        browser.write_text(BROWSER.format(python=sys.executable, port=test.sockets[0].getsockname()[1]))
+        browser.chmod(0o700)
+        ours, theirs = os.openpty()
+        command = (sys.executable, "-m", "relay", "auth", "login", DESK, "--socket", str(desk.path))
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=theirs, cwd=ROOT, env={**os.environ, "DISPLAY": ":7", "BROWSER": str(browser)}
+        )
+        os.close(theirs)
+        async with asyncio.timeout(4 * PATIENCE), aiohttp.ClientSession() as http:
+            entrance = await asked.get()
+            async with http.get(entrance, allow_redirects=False) as answer:
+                assert answer.headers["Location"].startswith("https://provider.example/authorize?")
+            await desk.consents.returned(DESK, {"code": "a"})
+            assert await process.wait() == 0
+        os.close(ours)
+    assert SECRET not in entrance

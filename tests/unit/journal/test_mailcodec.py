@@ -45,9 +45,7 @@ MESSAGES = st.builds(
     segment=st.none() | st.builds(Segment, st.text(), st.integers(), st.integers()),
     **COMMON,
 )
-SIGHTINGS = st.builds(
-    Sighting, ref=st.text(), to=st.lists(ADDRESSES).map(tuple), fact=st.sampled_from(Fact), **COMMON
-)
+SIGHTINGS = st.builds(Sighting, ref=st.text(), to=st.lists(ADDRESSES).map(tuple), fact=st.sampled_from(Fact), **COMMON)
 
 
 @dataclass

@@ -41,7 +41,7 @@ ADDRESSES = st.lists(st.text(max_size=20) | st.just("tel:+12065550101"), max_siz
 SENDS = st.fixed_dictionaries(
     {}, optional={"addresses": ADDRESSES | JSON, "text": JSON, "subject": JSON, "group": JSON, "isGroup": JSON}
 )
-UGLY = ["%00", "%ff", "%", "%2F%2e%2e", "..", "a" * 4000, quote("\U0001f600"), "%F0%28", ",", "%2C"]
+UGLY = ["%00", "%ff", "%", "%2F%2e%2e", "..", "a" * 300, quote("\U0001f600"), "%F0%28", ",", "%2C"]
 BODIES = [b"", b"{", b"[" * 20_000, b"\xff\xfe\x00", b"null", b'"\\ud800"', b"1" * 5000, b'{"messages": [[]]}']
 
 

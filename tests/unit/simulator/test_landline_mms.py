@@ -1,5 +1,6 @@
 """messaging/send at simulated Landline Texting, the attachments that come in, and what the document forbids."""
 
+import json
 from base64 import b64encode
 from io import BytesIO
 from typing import Any
@@ -7,6 +8,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from relay.providerkit.simulated import World
+from relay.providers.att_landline.formdata import FilePart
+from relay.providers.att_landline.simulator.attachments import Attachments
+from relay.providers.att_landline.simulator.failures import LandlineError
+from relay.providers.att_landline.simulator.texts import Texts
 from relay.simulator.app import Simulator
 from relay.simulator.virtual import ManualClock
 from tests.unit.simulator.people import SESSION, Answer, LandlineUser, Listener, read
@@ -224,6 +230,35 @@ async def test_an_mms_that_comes_in_is_listed_after_a_while(
     assert (entry["fileName"], entry["fileSizeBytes"]) == ("IMG_1827.jpg", 3)
     content = await landline.call("/hostedContent/get", ("storageKey", entry["storageKey"]))
     assert (content.text, content.headers["Content-Type"]) == ("JPG", "application/octet-stream")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'--x\r\nContent-Disposition: form-data; name="\xff\x7f"\r\n\r\n-15\r\n--x--\r\n',
+        b"--x\r\nno header at all\r\n\r\n--x--\r\n",
+        b"nothing",
+    ],
+)
+async def test_nonsense_is_a_bad_request(http: aiohttp.ClientSession, body: bytes) -> None:
+    """Rather than breaking the simulator."""
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await read(http.post("/messaging/send", params={"session": SESSION}, data=body, headers=headers))
+    assert (answer.status, answer.json["success"]) in {(400, False), (200, False)}
+
+
+async def test_attachments_are_not_remembered_without_end(world: World) -> None:
+    """The oldest go, with their keys."""
+    texts = Texts(world)
+    attachments = Attachments(world, texts)
+    ids = []
+    for _ in range(10_001):
+        ids.append(texts.new(LINE, ONE, "x", "MO", 4).id)
+        attachments.store(ids[-1], LINE, [FilePart("image", "a.png", "image/png", b"x")], 0)
+    newest = json.loads(attachments.list(LINE, {"messageId": str(ids[-1])}).text or "")["response"]
+    assert attachments.get(LINE, {"storageKey": newest[0]["storageKey"]}).body == b"x"
+    with pytest.raises(LandlineError):
+        attachments.list(LINE, {"messageId": str(ids[0])})
 
 
 @pytest.mark.parametrize(

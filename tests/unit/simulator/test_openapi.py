@@ -7,6 +7,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from relay.simulator.app import Simulator
+from relay.simulator.openapi import document as document_of
 from tests.unit.simulator.people import SmsUser, read
 
 
@@ -59,3 +60,9 @@ async def test_what_needs_a_token_says_so(document: Any, sms: SmsUser) -> None:
     assert operation["security"] == [{"oauth2": ["SMS"]}]
     answer = await read(sms.http.get("/sms/v3/messaging/inbox/12345", headers={"Content-Type": "application/json"}))
     assert f"{answer.status}" in operation["responses"]
+
+
+def test_without_services_the_rest_is_described() -> None:
+    """A service without a description is left out."""
+    paths = document_of(())["paths"]
+    assert {path.split("/")[1] for path in paths} == {"oauth", "_sim"}

@@ -281,6 +281,8 @@ async def test_modes_are_shown_and_changed(http: aiohttp.ClientSession) -> None:
         {"service": "att-sms", "set": {"batch": "3"}},
         {"service": "att-sms", "do": "explode"},
         {"service": "att-sms", "do": 7},
+        {"service": "att-sms", "set": ["shape"]},
+        {"service": "att-sms", "do": "register", "with": "12345"},
         {"service": "att-landline", "do": "explode"},
         {"service": "handset", "do": "ring"},
     ],

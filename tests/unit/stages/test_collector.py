@@ -19,6 +19,7 @@ from relay.domain.errors import (
     Throttled,
     TryLater,
 )
+from relay.domain.messages import RawAnswer
 from relay.journal import JournalError
 from relay.mediastore import MediaStore
 from relay.providerkit.spec import ConsentStanding
@@ -90,7 +91,7 @@ async def test_the_bell_ends_the_rest(house: House) -> None:
 @pytest.mark.parametrize("unlisted", [True, False])
 async def test_small_attachments_travel_with_their_message_and_large_ones_are_kept(
     house: House,
-    unlisted: bool,  # noqa: FBT001 - a parameter of the test
+    unlisted: bool,
 ) -> None:
     """Whether the message lists them or has to be asked."""
     line = DeskLine()
@@ -126,7 +127,7 @@ async def test_an_attachment_that_comes_late_is_waited_for(house: House) -> None
 async def test_a_message_whose_attachment_never_comes_is_announced_all_the_same(
     house: House,
     what: str,
-    unlisted: bool,  # noqa: FBT001 - a parameter of the test
+    unlisted: bool,
 ) -> None:
     """After ten minutes, with the problem in its place and the other attachments."""
     line = DeskLine()
@@ -320,7 +321,7 @@ class Slow(DeskLine):
         super().__init__()
         self.free = asyncio.Event()
 
-    async def fetch_mail(self, ref: str):  # type: ignore[no-untyped-def] # noqa: ANN201 - as its base
+    async def fetch_mail(self, ref: str) -> RawAnswer:
         """One message."""
         if ref == "m0":
             await self.free.wait()

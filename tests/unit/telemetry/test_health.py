@@ -5,8 +5,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from relay.clock import SystemClock
-from relay.telemetry.health import LineBoard, LineHealth, LineState, Pulse
+from relay.domain.errors import (
+    ConsentRequired,
+    ErrorCode,
+    Malformed,
+    NotAuthorized,
+    NotReady,
+    OutcomeUnknown,
+    Problem,
+    Refused,
+    RelayError,
+    Throttled,
+    TryLater,
+)
+from relay.telemetry.health import LineBoard, LineHealth, LineState, Pulse, state_after
 
+PROBLEM = Problem(ErrorCode.PROVIDER_ERROR, "as the test wants it")
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
@@ -171,3 +185,19 @@ def test_a_stage_may_rest_or_go_without_having_worked() -> None:
 def test_an_errors_class_says_how_the_line_stands(error: RelayError, state: LineState) -> None:
     """One table for every stage."""
     assert state_after(error) is state
+
+
+def test_what_a_part_reported_can_be_taken_back(
+    board: LineBoard, clock: HandClock, told: list[tuple[str, LineHealth]]
+) -> None:
+    """The line stands as its other parts say, and nothing has succeeded by that."""
+    board.report("alerts", "inbox", LineState.THROTTLED, "throttled")
+    board.report("alerts", "send", LineState.SUSPENDED, "spam_blocked")
+    clock.passes(60)
+    board.clear("alerts", "send")
+    assert board.of("alerts") == LineHealth(LineState.THROTTLED, clock.now(), "throttled")
+    board.clear("alerts", "inbox")
+    assert board.of("alerts") == LineHealth(LineState.READY, clock.now())
+    heard = len(told)
+    board.clear("alerts", "send")
+    assert len(told) == heard == 4

@@ -22,6 +22,7 @@ def upgrade() -> None:
     """Make the new tables, and add to the old ones; what is there stays."""
     for name, column in ADDED:
         op.add_column(name, column)
+    op.execute("UPDATE copy SET unseen = 1 WHERE ended = 0 AND state = 'uncertain'")
     for name, (primary_key, columns, options) in TABLES.items():
         op.create_table(
             name,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from multidict import MultiDict
 
 from relay.providerkit.simulated import World
@@ -56,7 +57,7 @@ async def read_form(request: web.Request) -> Form:
     fields, files = MultiDict(request.query), []
     try:
         form = await request.post()
-    except (UnicodeDecodeError, ValueError) as error:
+    except (ValueError, BadHttpMessage) as error:
         raise web.HTTPBadRequest from error
     for name, value in form.items():
         if isinstance(value, str):

@@ -12,6 +12,7 @@ from relay.providers.att_landline.simulator.attachments import Attachments
 from relay.providers.att_landline.simulator.described import described
 from relay.providers.att_landline.simulator.engine import Engine
 from relay.providers.att_landline.simulator.failures import (
+    BAD_ARGUMENTS,
     DESCRIPTIONS,
     LandlineError,
     MmsError,
@@ -77,7 +78,7 @@ class LandlineService:
         answers["/user/login"] = ("login", self._log_in)
         routes = []
         for path, (operation, handler) in answers.items():
-            answer = operations(operation, _answering_too_large(handler))
+            answer = operations(operation, _answering_nonsense(handler))
             routes.append(web.post(path, answer))
             if operation != "mms":
                 routes.append(web.get(path, answer, allow_head=False))
@@ -127,7 +128,7 @@ class LandlineService:
     async def _line_of(self, request: web.Request) -> str | None:
         try:
             session = (await read_form(request)).fields.get("session", "")
-        except web.HTTPRequestEntityTooLarge:
+        except (web.HTTPRequestEntityTooLarge, web.HTTPBadRequest):
             session = request.query.get("session", "")
         line = self._lines.of_session(session)
         return line.number if line else None
@@ -163,7 +164,7 @@ def _with_fields(call: FormCall) -> LineHandler:
     return answer
 
 
-def _answering_too_large(
+def _answering_nonsense(
     handler: Callable[[web.Request], Awaitable[web.Response]],
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(request: web.Request) -> web.Response:
@@ -171,6 +172,8 @@ def _answering_too_large(
             return await handler(request)
         except web.HTTPRequestEntityTooLarge:
             return TooLarge().answer(413)
+        except web.HTTPBadRequest:
+            return LandlineError(BAD_ARGUMENTS).answer(400)
 
     return answer
 
