@@ -22,6 +22,7 @@ from relay.domain.messages import Part
 from relay.ids import unguessable
 from relay.journal import Journal, KeptMedia
 from relay.providerkit.spec import FetchesParts, Line
+from relay.providerkit.texts import with_text
 
 log = structlog.get_logger()
 
@@ -61,7 +62,7 @@ class MediaStore:
     _is_swept: bool = field(default=False, init=False)
 
     async def gather(self, line: PartsLine, mail: Mail, *, patient: bool = True) -> Mail:
-        """The message with every attachment fetched, kept, or said to be lost.
+        """The message with every attachment fetched, kept, or said to be lost, and with its text (see `with_text`).
 
         Args:
             line: whose message it is.
@@ -74,7 +75,7 @@ class MediaStore:
         """
         gathering = _Gathering(self, line, mail, is_patient=patient)
         try:
-            return replace(mail, parts=tuple(await gathering.parts()), has_parts=False)
+            return with_text(replace(mail, parts=tuple(await gathering.parts()), has_parts=False))
         except (RelayError, asyncio.CancelledError):
             await self._drop(gathering.kept)
             raise

@@ -136,7 +136,7 @@ def _string(asked: Mapping[str, Any], name: str) -> str:
 def _part(asked: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = asked.get(name) or {}
     if not isinstance(value, dict):
-        raise ValueError(f"`{name}` is to be an object")
+        raise ValueError(f"`{name}` is to be an object")  # noqa: TRY004 - a wrong value of a request
     return value
 
 

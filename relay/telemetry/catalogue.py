@@ -141,6 +141,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "provider.receipts.refused": Entry(
         "warning", "line call_id http", "the provider calls no receipts back; the text is sent without asking for them"
     ),
+    "session.opened": Entry("info", "line", "a line has logged in, and keeps its new session"),
     "oauth.token.kept": Entry("debug", "expires_at", "a new access token is kept"),
     "oauth.token.unreadable": Entry("warning", "", "the kept access token cannot be read; a new one is asked for"),
     "oauth.refresh.refused": Entry(

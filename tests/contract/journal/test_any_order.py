@@ -15,9 +15,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from relay.domain.messages import CallAnswer, Handover, OnUncertain, OutboundCall, Reply
 from relay.domain.states import Fact, State
-from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, Desk, SqlitePlace, delivered
+from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, Desk, SqlitePlace, delivered, seen
 
 T = TypeVar("T")
+TEXT = "Your order is on its way."
 HANDED = (Fact.SUBMITTED, Fact.SUBMITTED_UNTRACKED, Fact.REFUSED, Fact.UNANSWERED, Fact.RETRIED, Fact.DELIVERED)
 TOLD = (Fact.SUBMITTED, Fact.ON_NETWORK, Fact.DOUBTED, Fact.DELIVERED_UNCONFIRMED, Fact.DELIVERED, Fact.UNDELIVERED)
 
@@ -58,10 +59,10 @@ class AnyOrder(RuleBasedStateMachine):
         assert answer.outcome == "accepted"
         self.keys.append(key)
 
-    @rule(target=calls)
-    def claim(self) -> Any:
-        """A sender takes a call."""
-        call = self.do(self.desk.journal.calls.claim(LINE, ME))
+    @rule(target=calls, unseen=st.booleans())
+    def claim(self, unseen: bool) -> Any:
+        """A sender takes a call, perhaps of a line that shows what it was given."""
+        call = self.do(self.desk.journal.calls.claim(LINE, ME, unseen=unseen))
         return multiple() if call is None else call
 
     @rule(call=consumes(calls), data=st.data(), look=st.booleans())
@@ -88,6 +89,25 @@ class AnyOrder(RuleBasedStateMachine):
         name = f"{ref}-{place}" if own else f"{ref}"
         self.do(self.desk.report(delivered(name, fact=fact, position=place)))
 
+    @rule(
+        ref=st.integers(1, 8).map(str) | st.sampled_from(("1-0", "2-1", "a", "b", "c", "d")),
+        to=st.lists(st.sampled_from((ALICE, BOB, CAROL)), min_size=1, max_size=3, unique=True),
+        fact=st.sampled_from((Fact.SUBMITTED, Fact.SUBMITTED_UNTRACKED)),
+        own=st.booleans(),
+    )
+    def see(self, ref: str, to: list[Any], fact: Fact, own: bool) -> None:
+        """The provider shows a message, relay's own or another device's."""
+        self.do(
+            self.desk.see(seen(TEXT if own else "From another device", *to, ref=ref, fact=fact, provider={"ref": ref}))
+        )
+
+    @rule(data=st.data(), again=st.booleans())
+    def decide(self, data: st.DataObject, again: bool) -> None:
+        """A person takes something up again, or gives it up."""
+        if listed := self.do(self.desk.journal.dead.list(10)):
+            aside_id = data.draw(st.sampled_from(listed))["id"]
+            self.do(self.desk.journal.dead.again(aside_id) if again else self.desk.journal.dead.discard(aside_id))
+
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
         """A request is canceled."""
@@ -107,6 +127,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.desk.clock.pass_(seconds=seconds)
         self.do(self.desk.journal.upkeep.expire())
         self.do(self.desk.journal.upkeep.end_following())
+        self.do(self.desk.journal.upkeep.settle_sightings())
 
     @rule(kill=st.booleans())
     def restart(self, kill: bool) -> None:
@@ -130,7 +151,10 @@ class AnyOrder(RuleBasedStateMachine):
             messages = {row["id"]: row for row in connection.execute("SELECT * FROM message")}
         self._every_copy_has_its_place(copies, calls)
         self._messages_count_their_copies(copies, messages)
-        self._receipts_are_in_order(copies, self.do(self.desk.events()))
+        events = self.do(self.desk.events())
+        self._receipts_are_in_order(copies, events)
+        self._nobody_elses_is_told_twice(events)
+        self._only_what_is_uncertain_waits_for_a_person(copies)
         self._counters_fit(copies)
 
     def _every_copy_has_its_place(self, copies: Iterable[sqlite3.Row], calls: dict[str, sqlite3.Row]) -> None:
@@ -161,6 +185,15 @@ class AnyOrder(RuleBasedStateMachine):
                 assert event.body["late"] is (finals[event.body["copy_id"]] > 0 and not event.body["final"])
         assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in sequences.values())
         assert all(finals[copy["id"]] == copy["ended"] for copy in copies)
+
+    def _nobody_elses_is_told_twice(self, events: Iterable[Any]) -> None:
+        refs = [event.body["provider"]["ref"] for event in events if event.kind == "event.sent-elsewhere"]
+        assert len(refs) == len(set(refs))
+
+    def _only_what_is_uncertain_waits_for_a_person(self, copies: Iterable[sqlite3.Row]) -> None:
+        waiting = [one["copy_id"] for one in self.do(self.desk.journal.dead.list(1_000))]
+        assert len(waiting) == len(set(waiting))
+        assert set(waiting) <= {copy["id"] for copy in copies if copy["state"] == "uncertain"}
 
     def _counters_fit(self, copies: Iterable[sqlite3.Row]) -> None:
         counters = self.desk.journal._core.writer.counters

@@ -37,8 +37,7 @@ async def _changed(
 async def _fetch(desk: Desk) -> list[str]:
     """Have everything fetched that is to be; gives what that was."""
     arrivals = await desk.arriving()
-    for arrival in arrivals:
-        await desk.journal.arrivals.whole(arrival, text(arrival.ref))
+    await asyncio.gather(*(desk.journal.arrivals.whole(arrival, text(arrival.ref)) for arrival in arrivals))
     return sorted(arrival.ref for arrival in arrivals)
 
 

@@ -173,5 +173,5 @@ def _listed(connection: Connection) -> list[tuple[str, int]]:
     return [(row.ref, row.is_unread) for row in rows]
 
 
-Mailbox.TestCase.settings = settings(stateful_step_count=30, max_examples=settings().max_examples // 2)
+Mailbox.TestCase.settings = settings(stateful_step_count=25, max_examples=settings().max_examples // 3)
 TestMailbox = Mailbox.TestCase

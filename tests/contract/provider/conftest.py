@@ -14,6 +14,7 @@ from relay.providers.att_sms import PROVIDER
 from relay.providers.att_sms.client import AttSmsLine
 from relay.simulator.app import Simulator, SimulatorOptions
 from relay.simulator.virtual import ManualClock
+from tests.contract.provider.conformity import Watch
 
 
 class Memory:
@@ -39,9 +40,12 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def simulator(clock: ManualClock) -> AsyncIterator[Simulator]:
-    """AT&T."""
-    async with Simulator(SimulatorOptions(clock=clock, seed=7)) as running:
+    """AT&T; in the end everything was as its OpenAPI documents have it."""
+    watch = Watch()
+    async with Simulator(SimulatorOptions(clock=clock, seed=7, middlewares=[watch.middleware])) as running:
+        watch.attend(running)
         yield running
+    assert watch.deviations == []
 
 
 @pytest.fixture

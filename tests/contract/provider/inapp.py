@@ -18,6 +18,7 @@ from relay.providers.att_inapp import PROVIDER
 from relay.providers.att_inapp.client import AttInAppLine
 from relay.simulator.app import Simulator, SimulatorOptions
 from relay.simulator.virtual import ManualClock
+from tests.contract.provider.conformity import Watch
 
 NUMBER = "+12065550150"
 FRIEND = "+12065550001"
@@ -47,6 +48,7 @@ class Desk:
 
     simulator: Simulator
     clock: ManualClock
+    watch: Watch
     memory: Memory = field(default_factory=Memory)
     lines: list[AttInAppLine] = field(default_factory=list)
     forbidden: list[str] = field(default_factory=list)  # what the test does on purpose
@@ -114,9 +116,11 @@ class Desk:
 async def a_desk(**modes: Any) -> AsyncIterator[Desk]:
     """A simulator with one subscriber who has not agreed yet; at the end AT&T has nothing to object to."""
     clock = ManualClock()
-    options = SimulatorOptions(clock=clock, seed=7, modes={SERVICE: modes})
+    watch = Watch()
+    options = SimulatorOptions(clock=clock, seed=7, modes={SERVICE: modes}, middlewares=[watch.middleware])
     async with Simulator(options) as simulator:
-        desk = Desk(simulator, clock)
+        watch.attend(simulator)
+        desk = Desk(simulator, clock, watch)
         try:
             yield desk
         finally:

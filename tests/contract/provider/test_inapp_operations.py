@@ -23,7 +23,7 @@ SHAPES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def cases(operation: str) -> Any:
+def cases(operation: str) -> pytest.MarkDecorator:
     """Every shape, marked as this operation."""
     return pytest.mark.parametrize(
         "modes",

@@ -1,6 +1,7 @@
 """A subscriber's message store: made ready, followed, and compared again where it has to be."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -233,7 +234,7 @@ async def test_what_does_not_send_may_be_tried_again(trouble: dict[str, Any]) ->
         page = await line.list_mail(0, 10)
         ref, cursor = page.entries[0].ref, page.cursor or ""
         part = Part("image/png", ref="1")
-        asked = {
+        asked: dict[str, Callable[[], Awaitable[Any]]] = {
             "list": lambda: line.list_mail(0, 10),
             "delta": lambda: line.fetch_changes(cursor),
             "get": lambda: line.fetch_mail(ref),

@@ -11,8 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from relay.cli.browser import door
 from relay.cli.main import app
@@ -33,7 +32,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Counter]:
 async def relay(desk: Counter, *words: str) -> Result:
     """Run a command, as another program would."""
     async with asyncio.timeout(PATIENCE):
-        return await asyncio.to_thread(CliRunner().invoke, app, [*words, "--socket", str(desk.path)])
+        return await asyncio.to_thread(lambda: CliRunner().invoke(app, [*words, "--socket", str(desk.path)]))
 
 
 def rows(told: Result) -> list[dict[str, Any]]:

@@ -124,6 +124,24 @@ async def test_a_number_s_fate_is_told_in_words(
     assert bool(_lines(simulator, "accepted")) == (said == "Unknown")
 
 
+async def test_a_fault_finds_its_line_whatever_the_size(simulator: Simulator, http: aiohttp.ClientSession) -> None:
+    """A body that is too large to be read tells its session by the query."""
+    match = {"service": "att-landline", "operation": "mms", "line": LINE}
+    simulator.world.faults.add({"match": match, "do": "status", "status": 503})
+    assert (await mms(http, ("image", "image/png", b"x" * 2_000_000))).status == 503
+
+
+async def test_a_file_where_none_belongs_is_noted(simulator: Simulator, http: aiohttp.ClientSession) -> None:
+    """message/send has no attachments."""
+    data = aiohttp.FormData({"session": SESSION, "contacts": ONE, "body": "Hi"}, default_to_multipart=True)
+    data.add_field("image", b"x", filename="a.png")
+    assert (await read(http.post("/message/send", data=data))).json["success"] is True
+    assert violations(simulator) == ["a file; right is none", BAD_TYPE]
+
+
+BAD_TYPE = "a body that is no form; right is application/x-www-form-urlencoded"
+
+
 async def test_mms_has_to_be_enabled(simulator: Simulator, http: aiohttp.ClientSession) -> None:
     """On the line."""
     simulator.set_modes("att-landline", {"mms": False})

@@ -241,6 +241,7 @@ async def test_a_text_from_the_web_app_is_told_like_any_other(
         ("text-from-app", {"line": LINE, "to": ONE}),
         ("read", {"id": "17"}),
         ("delete", {}),
+        ("explode", {}),
         ("revoke-sessions", {"line": "+12065559999"}),
     ],
 )

@@ -30,7 +30,7 @@ from relay.telemetry.health import LineState
 from tests.unit.stages.desk import NOW, DeskLine, Stored, problem
 from tests.unit.stages.house import BOB, DESK, GRACE, House, seconds, settled, until_rest
 
-PATIENCE = 600.0
+PATIENCE, LIFETIME = 600.0, 3600.0
 SMALL, LARGE = b"small", b"x" * 1000
 
 
@@ -42,7 +42,7 @@ def store(house: House) -> MediaStore:
         house.clock,
         inline_max=100,
         max_part=2000,
-        lifetime=3600.0,
+        lifetime=LIFETIME,
         address="https://relay.example",
     )
 

@@ -158,6 +158,17 @@ async def test_a_hook_that_cannot_be_kept_is_refused_and_comes_again(house: Hous
     assert [body["text"] for body in await house.bodies("message")] == ["Hello"]
 
 
+async def test_what_a_person_did_with_a_text_is_told(house: House) -> None:
+    """It was read in AT&T's own app, and deleted there."""
+    receiver = Receiver({OFFICE: house.landline()}, house.ground)
+    await receiver.take(OFFICE, "read", RawAnswer(b'{"id": 77, "type": "MO", "read": true}'))
+    await receiver.take(OFFICE, "delete", RawAnswer(b'{"id": 77, "type": "MO"}'))
+    await read(receiver)
+    for name in ("read", "deleted"):
+        [event] = await house.bodies(f"event.{name}")
+        assert event["provider"] == {"message_id": "77"}
+
+
 async def test_a_full_journal_is_503_with_a_time_to_come_again(house: House) -> None:
     """Its queue has an end, and the caller is told when to try again."""
     await house.close()

@@ -21,8 +21,15 @@ _PATHS = {
     "/user/login": "login",
     "/user/logout": "logout",
 }
+_NUMBER = text(pattern=r"^\+1[2-9][0-9]{9}$")
 _FIELDS: Mapping[str, Node] = {
-    "contacts": array(text(), minItems=1),
+    "contacts": array(_NUMBER, minItems=1, maxItems=15),
+    "to": _NUMBER,
+    "body": text(minLength=1, maxLength=250),
+    "scheduledDate": text(pattern="^[0-9]{13}$"),
+    "url": text(pattern="^https?://[a-z0-9.]+/[a-z]+$"),
+    "webhookId": text(pattern="^[0-9]{1,18}$"),
+    "messageId": text(pattern="^[0-9]{1,18}$"),
     "type": text(enum=["message"]),
     "event": text(enum=["receive", "send", "progress", "read", "delete"]),
     "method": text(enum=["POST", "PUT", "GET"]),

@@ -92,7 +92,7 @@ def _found(operation: str, request: web.Request, form: Form) -> list[str]:
     found += [f"{name} in the query; right is the body of a POST" for name in _SECRETS if name in request.query]
     if form.files:
         found.append("a file; right is none")
-    if request.method == "POST" and request.content_type != _FORM and request.can_read_body:
+    if request.method == "POST" and request.content_type != _FORM and request.body_exists:
         found.append(f"a body that is no form; right is {_FORM}")
     return found
 
