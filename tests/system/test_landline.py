@@ -60,6 +60,26 @@ async def test_a_landline_does_all_that_its_document_describes(tmp_path: Path, f
         assert "session=" not in log
 
 
+async def test_a_text_whose_answer_was_lost_is_seen_to_have_gone_out(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """By its web hook: a text by what it says, and a long one by what its text file says."""
+    async with world(tmp_path, free_port, speed=60.0) as made:
+        configure(tmp_path)
+        await made.relay.start()
+        await made.listening()
+        for operation, text in (("send", "short"), ("mms", "é" * 300), ("mms", "é" * 400)):
+            made.att.world.faults.add({"match": {"service": "att-landline", "operation": operation}, "do": "cut-after"})
+            result = await send(made, f"lost-{len(text)}", text=text)
+            (receipt,) = await made.ears.final(result["message_id"], 1)
+            statuses = [receipt["status"] for receipt in made.ears.receipts(result["message_id"])]
+            assert (statuses[0], receipt["status"]) == ("uncertain", "delivered")
+        assert len(made.accepted()) == 3
+        assert named(made, "sent-elsewhere") == []
+        assert made.att.world.violations.lines() == []
+        assert await made.relay.stop() == 0
+
+
 async def _mms_out(made: World) -> None:
     media = [{"content_type": "image/png", "filename": "map.png", "data": b64encode(PICTURE).decode()}]
     picture = await send(made, "picture", text="Look", media=media)
