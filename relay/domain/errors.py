@@ -2,11 +2,15 @@
 
 RelayError
  ├─ TryLater          without effect; the same thing may be tried again, after a while
- │   └─ Throttled     the line is to slow down as a whole
+ │   ├─ Throttled     the line is to slow down as a whole
+ │   └─ NotReady      the subscriber's message store has to be prepared first
  ├─ Refused           final for what was asked; never the same again
  │   ├─ RefusedAsGroup  one of several recipients is at fault, and the provider does not say which: divide
+ │   ├─ RefusedForNow  and whatever else the line sends will be, for some time: let it rest
+ │   ├─ CursorInvalid  the state that changes were asked from is not known any more: compare everything
  │   └─ Gone          the provider no longer knows the id that was asked for
  ├─ NotAuthorized     nothing on this line can work until a person or a new credential acts: park the line
+ │   └─ ConsentRequired  the subscriber has to agree: ask the provider for nothing until then
  ├─ OutcomeUnknown    the request was written and no usable answer came: it may have taken effect
  └─ Malformed         bytes that cannot be understood; they are kept for a person
 """

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Any, Protocol, assert_never
 
 from relay.bus.payloads import timestamp
 from relay.bus.requests import DeleteCommand, GetCommand, ListCommand, MailboxCommand, UpdateCommand
@@ -19,6 +19,10 @@ from relay.mediastore import MediaStore
 from relay.providerkit.spec import Line, ManagesMailbox
 
 AT_ONCE = 8  # commands of one line: a provider that hangs holds up no other line's commands
+
+
+class ManagedLine(Line, ManagesMailbox, Protocol):
+    """A line whose messages can be looked at and changed on request."""
 
 
 class MailboxDesk:
@@ -47,7 +51,7 @@ class MailboxDesk:
         outcome = "found" if isinstance(command, ListCommand | GetCommand) else "done"
         return await commands.told(asked.line, asked.client, asked.ref, asked.reply, outcome, **known)
 
-    def _line(self, alias: str) -> ManagesMailbox:
+    def _line(self, alias: str) -> ManagedLine:
         line = self._lines.get(alias)
         if line is None:
             detail = "there is no such line here; `relay status` lists the lines"
@@ -68,7 +72,7 @@ class MailboxDesk:
         finally:
             self._busy[line] -= 1
 
-    async def _done(self, line: ManagesMailbox, command: MailboxCommand) -> dict[str, Any]:
+    async def _done(self, line: ManagedLine, command: MailboxCommand) -> dict[str, Any]:
         alias = command.asked.line
         match command:
             case ListCommand():

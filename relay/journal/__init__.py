@@ -24,6 +24,10 @@ What it promises, on every database:
 10. *A failed write is no write, as far as anybody may rely on it.* Every waiter of a commit that failed is
     told.
 11. *One relay at a time.* A second process is turned away, as is a relay that is older than the tables.
+12. *A mailbox is followed without a gap.* Its cursor is committed with what it brought. Each message is fetched and
+    published once, however often it is listed; a message that cannot be had whole is published with the reason.
+13. *What is seen is not guessed.* A message that the provider shows as sent settles the copy that it is of. Only
+    what no copy of relay's can be, after its grace, was sent from another device.
 
 A thousand writers who wait together cost a few syncs: what was handed in while one commit ran is the next one.
 """

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import bindparam, case, select, update
 
 from relay.domain.addresses import Address, AddressKind
-from relay.domain.errors import Problem
+from relay.domain.errors import ErrorCode, Problem
 from relay.domain.receipts import Change, ProviderWord, ReceiptContext, change, receipt_body
 from relay.domain.states import Fact, IllegalTransition, State
 from relay.journal.announce import News, announce, next_sequence
@@ -84,6 +84,9 @@ def happen(tx: Transaction, happenings: Iterable[Happening]) -> list[Copy]:
     _write(tx, changed)
     for message_id, moves in _by_message(changed).items():
         _tell(tx, message_id, moves, echoes)
+    for move in changed:
+        if _has_opted_out(move.after):
+            announce(tx, _opt_out(move.after))
     return [move.after for move in moved]
 
 
@@ -204,6 +207,23 @@ def _receipt(echo: Echo, move: _Move, what: Change, sequence: int) -> News:
     )
     body = receipt_body(about, what, move.word, after.problem)
     return News("receipt", echo.line, echo.message_id, body, client=echo.client, sequence=sequence, reply=echo.reply)
+
+
+def _has_opted_out(after: Copy) -> bool:
+    """Whether a copy has failed because its recipient had sent STOP, as the provider says."""
+    problem = after.problem
+    return problem is not None and problem.code is ErrorCode.OPTED_OUT and problem.provider is not None and after.ended
+
+
+def _opt_out(after: Copy) -> News:
+    body = {
+        "message_id": after.message_id,
+        "copy_id": after.id,
+        "to": after.address.value,
+        "source": "provider",
+        "code": after.problem.provider.code if after.problem and after.problem.provider else None,
+    }
+    return News("event.opt-out", after.line, after.message_id, body)
 
 
 def _end_copies(tx: Transaction, message_id: str, count: int) -> None:

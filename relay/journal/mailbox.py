@@ -64,8 +64,9 @@ class MailboxVerbs:
 
     async def ref_of(self, line: str, message_id: str) -> str | None:
         """The provider's id of the message that relay published as `message_id`; None where it is not known."""
-        named = select(mail.c.ref).where(mail_has_message, mail.c.line == line, mail.c.message_id == message_id)
-        return await self._reader.run(lambda connection: connection.execute(named.limit(1)).scalar())
+        here = (mail_has_message, mail.c.line == line, mail.c.message_id == message_id)
+        named = select(mail.c.ref).where(*here).order_by(mail.c.ref).limit(1)
+        return await self._reader.run(lambda connection: connection.execute(named).scalar())
 
     async def compared(
         self, line: str, entries: Sequence[MailEntry], cursor: str | None, *, unpublished_before: datetime | None

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Middleware
 from relay.clock import Clock, SystemClock
 from relay.ids import Ids
 from relay.providerkit.simulated import Ledger, Modes, SimulatedService, World
-from relay.providerkit.simulated.oauth.routes import OAuthRoutes
+from relay.providerkit.simulated.oauthroutes import OAuthRoutes
 from relay.simulator.control import Control
 from relay.simulator.discovery import discover
 from relay.simulator.ledgerfile import LedgerFile

@@ -15,7 +15,7 @@ from relay.providerkit.simulated.describing import (
     operation,
     text,
 )
-from relay.providerkit.simulated.oauth.description import paths as oauth_paths
+from relay.providerkit.simulated.oauthroutes import paths as oauth_paths
 
 Node = dict[str, Any]
 

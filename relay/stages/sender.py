@@ -5,7 +5,7 @@ and not ended, after whatever happened, is uncertain and never simply made again
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
@@ -25,7 +25,7 @@ from relay.domain.errors import (
     Throttled,
     TryLater,
 )
-from relay.domain.messages import CallAnswer, OutboundCall, Recipient
+from relay.domain.messages import CallAnswer, OutboundCall
 from relay.domain.schedule import RETRY_SEND, next_look
 from relay.journal import Bell, JournalError, JournalUnusable
 from relay.providerkit.spec import AsksStatus, Line, Sends, SyncsMailbox
@@ -139,11 +139,7 @@ class Sender(Stage):
             return [self._failed(call, error), *self._told(call, error)]
         except JournalError:
             return [self._unmade(call)]
-        opted_out = (
-            self._opt_out(call, recipient, handover.problem)
-            for recipient, handover in zip(call.recipients, answer.handovers, strict=False)
-        )
-        return [self._answered(call, answer), *filter(None, opted_out)]
+        return [self._answered(call, answer)]
 
     def _answered(self, call: OutboundCall, answer: CallAnswer) -> End:
         follow = answer.ref is not None and isinstance(self._line, AsksStatus)
@@ -186,28 +182,17 @@ class Sender(Stage):
         unanswered = self._journal.calls.unanswered
         return partial(unanswered, call.call_id, self._owner, problem, evidence_within=evidence_within)
 
-    def _told(self, call: OutboundCall, error: RelayError) -> Iterator[End]:
-        """What the bus is told of a refusal besides the receipts."""
-        if isinstance(error, RefusedForNow):
-            until = (self._clock.now() + timedelta(seconds=error.after)).isoformat(timespec="seconds")
-            body = {"message_id": call.message_id, "rests_until": until, "error": error.problem.as_body()}
-            yield partial(self._journal.events.announce, self._line.alias, "spam-blocked", body)
-        if isinstance(error, Refused) and not (isinstance(error, RefusedAsGroup) and len(call.recipients) > 1):
-            opted_out = (self._opt_out(call, recipient, error.problem) for recipient in call.recipients)
-            yield from filter(None, opted_out)
-
-    def _opt_out(self, call: OutboundCall, recipient: Recipient, problem: Problem | None) -> End | None:
-        """Tell that the provider refuses a recipient who has sent it STOP."""
-        if problem is None or problem.code is not ErrorCode.OPTED_OUT:
-            return None
+    def _told(self, call: OutboundCall, error: RelayError) -> Sequence[End]:
+        """What the bus is told of a failure besides the receipts."""
+        if not isinstance(error, RefusedForNow):
+            return ()
+        until = (self._clock.now() + timedelta(seconds=error.after)).isoformat(timespec="milliseconds")
         body = {
             "message_id": call.message_id,
-            "copy_id": recipient.copy_id,
-            "to": recipient.address.value,
-            "source": "provider",
-            "code": problem.provider.code if problem.provider else None,
+            "rests_until": until.replace("+00:00", "Z"),
+            "error": error.problem.as_body(),
         }
-        return partial(self._journal.events.announce, self._line.alias, "opt-out", body)
+        return (partial(self._journal.events.announce, self._line.alias, "spam-blocked", body),)
 
     def _log_failure(self, call: OutboundCall, error: RelayError) -> None:
         problem = error.problem

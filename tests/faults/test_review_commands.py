@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from relay.bus.delivery import Delivery
-from relay.bus.requests import CommandRules
-from relay.stages.consumer import Intake
 from tests.unit.stages.house import ALERTS, House
+from tests.unit.stages.test_consumer import intake
 
 
 @pytest.fixture
@@ -17,11 +16,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     """A small relay."""
     async with AsyncExitStack() as stack:
         yield await House.built(tmp_path, stack)
-
-
-def intake(house: House) -> Intake:
-    """What takes commands."""
-    return Intake({ALERTS: house.sms()}, house.journal, house.clock, CommandRules())
 
 
 async def test_a_send_at_at_the_end_of_the_calendar_is_answered(house: House) -> None:

@@ -23,7 +23,7 @@ from relay.clock import SystemClock
 from relay.ids import Ids
 from relay.providerkit.operations import Operation
 from relay.providerkit.simulated import Ledger, World
-from relay.providerkit.simulated.oauth.routes import OAuthRoutes
+from relay.providerkit.simulated.oauthroutes import OAuthRoutes
 from relay.providers import discover
 from relay.settings.model import Settings
 from relay.simulator.discovery import discover as simulators

@@ -1,13 +1,18 @@
 """Landline Texting through the whole of relay: a login, MMS both ways, a text that AT&T keeps, and the web app."""
 
+import asyncio
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from relay.clock import LabClock
+from relay.providers.att_landline.callbacks import EVENTS
 from tests.system.world import World, world
 
 PICTURE = b"\x89PNG\r\n" + bytes(range(256)) * 20
@@ -18,6 +23,28 @@ password_file = "{directory}/password"
 mms = true
 scheduling = "provider"
 """
+
+
+@asynccontextmanager
+async def landline(directory: Path, free_port: Callable[[], int]) -> AsyncIterator[World]:
+    """A world whose landline is ready: relay runs, and its web hooks are installed."""
+    installed, ready = Counter[str](), asyncio.Event()
+
+    def notice(line: dict[str, Any]) -> None:
+        installed[line["what"]] += 1
+        if installed["hook-added"] == len(EVENTS):
+            ready.set()
+
+    async with world(directory, free_port, speed=60.0) as made:
+        made.att.world.ledger.copy = notice
+        configure(directory)
+        await made.relay.start()
+        await made.listening()
+        async with asyncio.timeout(30):
+            await ready.wait()
+        yield made
+        assert await made.relay.stop() == 0
+        assert made.att.world.violations.lines() == []
 
 
 def configure(directory: Path) -> None:
@@ -44,16 +71,11 @@ def named(made: World, name: str) -> list[dict[str, Any]]:
 
 async def test_a_landline_does_all_that_its_document_describes(tmp_path: Path, free_port: Callable[[], int]) -> None:
     """Nothing is lost, nothing comes twice, and nothing is asked that AT&T forbids."""
-    async with world(tmp_path, free_port, speed=60.0) as made:
-        configure(tmp_path)
-        await made.relay.start()
-        await made.listening()
+    async with landline(tmp_path, free_port) as made:
         await _mms_out(made)
         await _mms_in(made)
         await _a_text_that_waits(made)
         await _by_hand(made)
-        assert await made.relay.stop() == 0
-        assert made.att.world.violations.lines() == []
         assert len([line for line in made.att.world.ledger.lines() if line["what"] == "login"]) == 1
         log = made.relay.log_path.read_text()
         assert "demo-password" not in log
@@ -64,10 +86,7 @@ async def test_a_text_whose_answer_was_lost_is_seen_to_have_gone_out(
     tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
     """By its web hook: a text by what it says, and a long one by what its text file says."""
-    async with world(tmp_path, free_port, speed=60.0) as made:
-        configure(tmp_path)
-        await made.relay.start()
-        await made.listening()
+    async with landline(tmp_path, free_port) as made:
         for operation, text in (("send", "short"), ("mms", "é" * 300), ("mms", "é" * 400)):
             made.att.world.faults.add({"match": {"service": "att-landline", "operation": operation}, "do": "cut-after"})
             result = await send(made, f"lost-{len(text)}", text=text)
@@ -76,8 +95,6 @@ async def test_a_text_whose_answer_was_lost_is_seen_to_have_gone_out(
             assert (statuses[0], receipt["status"]) == ("uncertain", "delivered")
         assert len(made.accepted()) == 3
         assert named(made, "sent-elsewhere") == []
-        assert made.att.world.violations.lines() == []
-        assert await made.relay.stop() == 0
 
 
 async def _mms_out(made: World) -> None:
@@ -128,7 +145,7 @@ async def _by_hand(made: World) -> None:
     made.att.act("att-landline", "delete", {"id": received["id"]})
     made.att.act("att-landline", "text-from-app", {"to": OTHER, "text": "by hand"})
     for name in ("read", "deleted", "sent-elsewhere"):
-        await made.ears.until(lambda name=name: named(made, name), what=name)
+        await made.ears.until(partial(named, made, name), what=name)
     assert [change["provider"]["message_id"] for change in named(made, "read")] == [received["id"]]
     assert named(made, "read")[0]["message_id"] == made.ears.events("message")[0]["data"]["message_id"]
     assert [change["provider"]["message_id"] for change in named(made, "deleted")] == [received["id"]]

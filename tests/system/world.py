@@ -28,6 +28,12 @@ from tests.brokers import Mosquitto
 
 ROOT = Path(__file__).parents[2]
 START_WITHIN = 30.0
+SECRETS = {
+    "app_secret": "demo-secret",
+    "session": "00000000-0000-0000-0000-000000000000:1",
+    "inapp_secret": "demo-inapp-secret",
+}
+COMMANDS = {"send", "check", "cancel", "lookup", "list", "get", "update", "delete"}
 RUN = ("-m", "relay", "run", "--config")
 
 SETTINGS = """
@@ -47,9 +53,15 @@ socket = "{directory}/relay.sock"
 [log]
 format = "json"
 level = "info"
+[media]
+folder = "{directory}/attachments"
+{media}
 [lab]
 speed = {speed}
 epoch = "{epoch}"
+"""
+
+LINES = """
 [lines.alerts]
 provider = "att-sms"
 base_url = "{att}"
@@ -121,6 +133,11 @@ class RelayProcess:
         self.process.send_signal(signal.SIGTERM)
         return await self.process.wait()
 
+    async def end(self) -> None:
+        """However it runs, it runs no more."""
+        if self._process is not None and self._process.returncode is None:
+            await self.kill()
+
     async def lives_for(self, seconds: float) -> None:
         """Let it run for so long, and see that it does not end by itself."""
         ended = asyncio.create_task(self.process.wait())
@@ -168,7 +185,7 @@ class Subscriber:
             self.connected.set()
             async for message in client.messages:
                 topic = str(message.topic)
-                if topic.rsplit("/", maxsplit=1)[-1] in {"send", "lookup", "cancel", "check"} or not message.payload:
+                if COMMANDS & set(topic.split("/")[3:4]) or not message.payload:
                     continue
                 self.heard.append((topic, json.loads(bytes(message.payload))))
                 async with self._changed:
@@ -221,13 +238,31 @@ class World:
     relay: RelayProcess
     ears: Subscriber
     speed: float
+    hooks: str = ""
+
+    def act(self, action: str, service: str = "att-inapp", **facts: Any) -> None:
+        """Let something happen at AT&T's; `from_` stands for `from`, which Python keeps for itself."""
+        self.att.act(service, action, {name.rstrip("_"): value for name, value in facts.items()})
+
+    def fault(self, do: str, operation: str, **rule: Any) -> None:
+        """Let a call go wrong, once if nothing else is said."""
+        self.att.world.faults.add({"match": {"operation": operation}, "do": do, **rule})
+
+    def ledger(self, *what: str) -> list[dict[str, Any]]:
+        """What AT&T saw."""
+        return [line for line in self.att.world.ledger.lines() if line["what"] in what]
+
+    def violations(self) -> list[dict[str, Any]]:
+        """What relay did that AT&T's documents forbid."""
+        return self.att.world.violations.lines()
 
     async def listening(self) -> None:
         """Wait until relay has said that it is online: from its first life on, the broker keeps commands for it."""
 
         def online() -> bool:
             heard = (body for topic, body in self.ears.heard if topic.startswith("relay/node/"))
-            return any(body.get("state") == "online" for body in heard)
+            # A line that waits for its subscriber makes it `degraded`.
+            return any(body.get("state") in {"online", "degraded"} for body in heard)
 
         await self.ears.until(online, what="relay is online")
 
@@ -248,39 +283,60 @@ class World:
 
 
 @asynccontextmanager
-async def world(directory: Path, free_port: Callable[[], int], *, speed: float = 300.0) -> AsyncIterator[World]:
-    """A running world; relay itself is started by the test."""
+async def world(
+    directory: Path,
+    free_port: Callable[[], int],
+    *,
+    speed: float = 300.0,
+    lines: str = LINES,
+    media: str = "",
+    relay: type[RelayProcess] = RelayProcess,
+    **simulated: Any,
+) -> AsyncIterator[World]:
+    """A running world; relay itself is started by the test.
+
+    Args:
+        directory: an empty one, for everything.
+        free_port: gives ports.
+        speed: of the lab.
+        lines: their settings.
+        media: settings of attachments.
+        relay: how it runs.
+        simulated: further options of the simulator.
+    """
     epoch = datetime.now(UTC)
     clock = LabClock(speed, epoch, epoch)
     (directory / "broker").mkdir()
-    options = SimulatorOptions(clock=clock, keep=None)
+    options = SimulatorOptions(clock=clock, keep=None, **simulated)
     async with Mosquitto(directory / "broker", persistent=True) as broker, Simulator(options) as att:
-        _write_settings(directory, broker.port, free_port(), att.base_url, speed, epoch)
+        hook_port = free_port()
+        filled = (SETTINGS + lines).format(
+            directory=directory,
+            broker_port=broker.port,
+            hook_port=hook_port,
+            att=att.base_url,
+            speed=speed,
+            epoch=epoch.isoformat(),
+            media=media,
+        )
+        _write_settings(directory, filled)
         ears = Subscriber(broker.port)
         listening = asyncio.create_task(ears.run())
         await ears.connected.wait()
-        relay = RelayProcess(directory)
+        runs = relay(directory)
         try:
-            yield World(broker, att, relay, ears, speed)
+            yield World(broker, att, runs, ears, speed, f"http://127.0.0.1:{hook_port}")
         finally:
-            if relay._process is not None and relay.process.returncode is None:
-                await relay.kill()
+            await runs.end()
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await listening
 
 
-def _write_settings(directory: Path, broker_port: int, hook_port: int, att: str, speed: float, epoch: datetime) -> None:
-    for name, secret in (("app_secret", "demo-secret"), ("session", "00000000-0000-0000-0000-000000000000:1")):
+def _write_settings(directory: Path, filled: str) -> None:
+    for name, secret in SECRETS.items():
         path = directory / name
         path.write_text(secret + "\n")
         path.chmod(0o600)
-    filled = SETTINGS.format(
-        directory=directory,
-        broker_port=broker_port,
-        hook_port=hook_port,
-        att=att,
-        speed=speed,
-        epoch=epoch.isoformat(),
-    )
+    (directory / "attachments").mkdir()
     (directory / "relay.toml").write_text(filled)

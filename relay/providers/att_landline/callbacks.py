@@ -50,8 +50,6 @@ def _reader(event: str, own_number: str) -> Callable[[Any], HookReading]:
             # An inbound text's status code means nothing (wire facts, 4.6).
             case _ if _type(fields) == _INBOUND:
                 return HookReading()
-            case "progress":
-                return HookReading(reports=(_report(event, fields),))
         return HookReading(reports=(_report(event, fields),), sightings=_sightings(fields))
 
     return read
@@ -80,7 +78,10 @@ _NOT_TO_BE_HAD = Part(
 
 
 def _sightings(fields: Fields) -> tuple[Sighting, ...]:
-    """A text that went out, whoever wrote it: with relay, or in AT&T's own apps."""
+    """A text that went out, whoever wrote it: with relay, or in AT&T's own apps.
+
+    Progress shows it as well as `send` does, which may be lost or not wanted.
+    """
     to = _destination(fields)
     if to is None:
         return ()

@@ -42,7 +42,7 @@ SEND_MMS = _call(
     "MMS Send",
     "/messaging/send",
     "MMS Send",
-    f"{_SEND} with `media`, or a text of more than 250 bytes, where the line's setting `mms` is `true`",
+    f"{_SEND} with `media`, or a text of more than 250 bytes, unless the line's setting `mms` is `false`",
 )
 LIST_ATTACHMENTS = _call(
     "MMS Retrieve Process",

@@ -107,7 +107,7 @@ def _check_mms(content: Content, letter: Mms, *, enabled: bool) -> None:
 
 
 def _not_enabled(content: Content) -> Refused:
-    cure = "the line's setting `mms` is false; it may be true once AT&T has enabled MMS on the line"
+    cure = "the line's setting `mms` is false: it may be true once AT&T has enabled MMS on the line"
     if content.media:
         return _refused(ErrorCode.UNSUPPORTED_MEDIA, f"this line sends texts only: {cure}")
     length = len((content.text or "").encode())

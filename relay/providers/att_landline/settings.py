@@ -81,8 +81,8 @@ class AttLandlineSettings(LineSettings):
     recipients_per_call: int = Field(default=MOST_RECIPIENTS, ge=1, le=MOST_RECIPIENTS)
     contacts_as: Literal["e164", "10digits"] = "e164"
     mms: bool = Field(
-        default=False,
-        description="true where AT&T has enabled MMS on the line; then it sends media, and texts of over 250 bytes",
+        default=True,
+        description="media, and texts of over 250 bytes, are sent; false where AT&T has not enabled MMS on the line",
     )
     scheduling: Literal["relay", "provider"] = Field(
         "relay", description='"provider": a text with `send_at` is given to AT&T at once; it cannot be canceled then'

@@ -137,6 +137,16 @@ async def test_relays_own_message_is_known_in_the_mailbox(desk: Desk) -> None:
     assert body["message_id"] == answer.message_id
 
 
+async def test_a_published_message_s_id_leads_to_the_provider_s(desk: Desk) -> None:
+    """On its own line; of what is unheard of there is none."""
+    await _compared(desk, entry("m-1"))
+    await _fetch(desk)
+    [message] = await desk.events("message")
+    assert await desk.journal.mailbox.ref_of(LINE, message.subject) == "m-1"
+    assert await desk.journal.mailbox.ref_of("other", message.subject) is None
+    assert await desk.journal.mailbox.ref_of(LINE, "unheard of") is None
+
+
 async def test_an_update_that_says_nothing_is_told_and_an_unheard_of_one_is_new(desk: Desk) -> None:
     """Something changed that the provider does not name; what changed and is not known was missed."""
     await _compared(desk, entry("m-1"))

@@ -127,6 +127,7 @@ async def a_desk(**modes: Any) -> AsyncIterator[Desk]:
             for line in desk.lines:
                 await line.aclose()
         assert [one["what"] for one in desk.violations()] == desk.forbidden
+        watch.check()
 
 
 def a_call(*numbers: str, text: str | None = "Your order is on its way.", **more: Any) -> OutboundCall:

@@ -296,7 +296,7 @@ async def test_own_texts_and_those_from_the_app_are_seen(world: World) -> None:
     files = {"parts": [part(PICTURE)]}
     world.simulator.act(PROVIDER, "text-from-app", {"line": NUMBER, "to": OTHER, "text": "by hand", **files})
     await world.pass_time()
-    own, foreign = sorted(world.sightings, key=lambda sighting: sighting.to[0].value)
+    own, foreign = sorted({one.ref: one for one in world.sightings}.values(), key=lambda one: one.to[0].value)
     assert (own.ref, own.text, own.fact) == (answer.handovers[0].ref, "Hello + ☎", Fact.SUBMITTED)
     assert (foreign.ref, foreign.text) == (world.ledger("sent-elsewhere")[0]["message_id"], "by hand")
     assert (own.has_parts, foreign.has_parts) == (False, True)

@@ -105,6 +105,7 @@ async def _mail(desk: Desk) -> None:
     changes = MailChanges("c2", (MailEntry("m-7"),), (MailEntry("m-4", is_unread=False),), ("m-5", "m-6"))
     await journal.mailbox.changed(LINE, changes)
     await journal.mailbox.standing(LINE)
+    await journal.mailbox.ref_of(LINE, "m")
     await journal.arrivals.next_due(LINE)
     first, second, third, *_ = await desk.arriving()
     await journal.arrivals.later(first, 1)

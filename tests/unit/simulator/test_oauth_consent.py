@@ -10,7 +10,7 @@ from aiohttp import web
 from yarl import URL
 
 from relay.providerkit.simulated import ApiError, OAuthClient, OAuthModes, World
-from relay.providerkit.simulated.oauth.routes import OAuthRoutes
+from relay.providerkit.simulated.oauthroutes import OAuthRoutes
 from relay.simulator.virtual import ManualClock
 from tests.unit.simulator.people import Answer, Listener, read
 

@@ -1,6 +1,7 @@
 """The receiver behind the real listener, called by AT&T, simulated: what is answered 200 is on disk, and read once."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -167,6 +168,29 @@ async def test_what_a_person_did_with_a_text_is_told(house: House) -> None:
     for name in ("read", "deleted"):
         [event] = await house.bodies(f"event.{name}")
         assert event["provider"] == {"message_id": "77"}
+
+
+async def test_a_recipient_who_has_sent_stop_is_told_when_a_hook_says_so(house: House) -> None:
+    """AT&T may take a text first, and say so afterwards; once, however often it calls."""
+    answer = await house.send(ALICE, line=OFFICE)
+    await settled(house.sender(line := house.landline()))
+    [copy] = await house.copies(line=OFFICE)
+    [receipt] = [body for body in await house.bodies("receipt") if body["provider"]["message_id"]]
+    said = {"id": receipt["provider"]["message_id"], "type": "ZO", "finalDestination": ALICE, "statusCode": -1234}
+    receiver = Receiver({OFFICE: line}, house.ground)
+    for _ in range(2):
+        await receiver.take(OFFICE, "progress", RawAnswer(json.dumps(said).encode()))
+    await read(receiver)
+    [event] = await house.events("event.opt-out")
+    assert event.subject == answer.message_id
+    assert event.body == {
+        "message_id": answer.message_id,
+        "copy_id": copy["copy_id"],
+        "to": ALICE,
+        "source": "provider",
+        "code": "-1234",
+    }
+    assert await house.standing(line=OFFICE) == {ALICE: "failed"}
 
 
 async def test_a_full_journal_is_503_with_a_time_to_come_again(house: House) -> None:

@@ -136,7 +136,7 @@ async def test_a_line_that_is_blocked_for_spam_rests_and_says_so(house: House) -
     assert (health.state, health.reason) == (LineState.SUSPENDED, "spam_blocked")
     [event] = await house.bodies("event.spam-blocked")
     assert (event["message_id"], event["error"]["provider"]["code"]) == (answer.message_id, "-801")
-    assert event["rests_until"] == "2026-11-21T09:15:00+00:00"
+    assert event["rests_until"] == "2026-11-21T09:15:00.000Z"
     assert len(line.sent) == 1
     await house.clock.advance(900)
     assert await sender.step() is None

@@ -68,7 +68,7 @@ class LandlineService:
             "/messaging/send": ("mms", self._send_mms),
             "/messageAttachment/list": ("attachments", _with_fields(self._attachments.list)),
             "/hostedContent/get": ("content", _with_fields(self._attachments.get)),
-            "/webhook/add": ("webhook-add", _with_fields(self._hooks.add)),
+            "/webhook/add": ("webhook-add", self._add_hook),
             "/webhook/list": ("webhook-list", _with_fields(self._hooks.list)),
             "/webhook/update": ("webhook-update", _with_fields(self._hooks.update)),
             "/webhook/delete": ("webhook-delete", _with_fields(self._hooks.delete)),
@@ -140,6 +140,12 @@ class LandlineService:
     async def _send_mms(self, request: web.Request, line: LandlineLine, form: Form) -> Any:
         asked = read_mms(form, self._world, enabled=self.modes.mms)
         return await self._outbound.send_mms(line, asked, request[REQUEST_NUMBER])
+
+    async def _add_hook(self, _request: web.Request, line: LandlineLine, form: Form) -> Any:
+        answer = self._hooks.add(line.number, form.fields)
+        facts = {"service": self.name, "line": line.number, "event": form.fields["event"]}
+        self._world.ledger.record("hook-added", facts)
+        return answer
 
     async def _log_in(self, request: web.Request) -> web.Response:
         if self.modes.login == "off":

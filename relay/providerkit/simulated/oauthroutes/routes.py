@@ -7,8 +7,8 @@ from aiohttp import web
 
 from relay.providerkit.simulated.envelope import envelope
 from relay.providerkit.simulated.oauth.apps import RFC, Form, OAuthModes, TokenError
-from relay.providerkit.simulated.oauth.consent import ConsentPage
-from relay.providerkit.simulated.oauth.forms import fields
+from relay.providerkit.simulated.oauthroutes.consent import ConsentPage
+from relay.providerkit.simulated.oauthroutes.forms import fields
 from relay.providerkit.simulated.operations import Operations
 from relay.providerkit.simulated.world import World
 

@@ -13,7 +13,7 @@ from yarl import URL
 
 from relay.providerkit.simulated.numbers import e164
 from relay.providerkit.simulated.oauth.apps import CONSENTED, Form, OAuthClient, TokenError
-from relay.providerkit.simulated.oauth.forms import fields
+from relay.providerkit.simulated.oauthroutes.forms import fields
 from relay.providerkit.simulated.world import World
 
 _CUSTOM = {"bypass_onnetwork_auth", "suppress_landing_page"}

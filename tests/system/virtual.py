@@ -1,0 +1,191 @@
+"""Relay's real stages, journal and sockets, on a clock that waits for them: days pass in seconds."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from relay.adminlistener import AdminListener
+from relay.bus.delivery import Delivery
+from relay.bus.mqtt import Bus
+from relay.hookaddresses import hook_secrets
+from relay.ids import Ids
+from relay.journal import Journal
+from relay.providerkit.spec import LineContext
+from relay.providers import discover
+from relay.settings import Settings, load_settings
+from relay.simulator.app import Simulator, SimulatorOptions
+from relay.simulator.virtual import ManualClock
+from relay.stagekit import Rest, Stage, Standing
+from relay.stages.janitor import Janitor
+from relay.supervisor import Supervisor
+from relay.telemetry.health import LineBoard, Pulse
+from relay.wiring import bus_settings
+from relay.wiring.core import Core
+from relay.wiring.services import Services
+from relay.wiring.stages import Stages
+
+GRACE = 20.0
+SELDOM = 60.0
+SETTINGS = """
+[node]
+name = "relay-1"
+[bus]
+url = "mqtt://127.0.0.1:1"
+[journal]
+url = "sqlite:///{folder}/relay.db"
+[webhooks]
+listen = "127.0.0.1:{port}"
+public_url = "http://127.0.0.1:{port}"
+[admin]
+listen = "127.0.0.1:0"
+socket = "{folder}/relay.sock"
+"""
+
+
+class PatientClock(ManualClock):
+    """Moves on only when nothing is under way any more."""
+
+    def __init__(self) -> None:
+        super().__init__(turns=6)
+        self.is_idle: Callable[[], bool] = lambda: True
+
+    async def _settle(self) -> None:
+        await super()._settle()
+        while not self.is_idle():
+            await super()._settle()
+
+
+class Seldom(Stage):
+    """A stage that looks every so often, less often than it would: three days are many looks."""
+
+    def __init__(self, stage: Stage, seconds: float) -> None:
+        self.name, self.line = stage.name, stage.line
+        self._stage, self._seconds = stage, seconds
+
+    async def step(self) -> Rest | None:
+        """As the stage's own, and a longer rest."""
+        rest = await self._stage.step()
+        return Rest(self._seconds) if rest is not None else None
+
+
+@dataclass
+class Life:
+    """A running relay, AT&T, and what was published, in order."""
+
+    clock: PatientClock
+    att: Simulator
+    journal: Journal
+    services: Services
+    board: LineBoard
+    stages: list[Any]
+    pulse: Pulse
+    published: list[Any] = field(default_factory=list)
+    _position: int = 0
+
+    def is_idle(self) -> bool:
+        """Whether no stage has anything under way."""
+        return not self.pulse.stuck(-1) and not any(window.busy for window in self._windows())
+
+    def _windows(self) -> Iterator[Any]:
+        return (window for stage in self.stages if (window := getattr(stage, "_window", None)) is not None)
+
+    async def passes(self, seconds: float) -> None:
+        """So much time goes by, and what was announced meanwhile is published."""
+        await self.clock.advance(seconds)
+        while found := await self.journal.events.follow(self._position, 1000):
+            self._position = found[-1][0]
+            self.published += [event for _, event in found]
+        await self.journal.events.published([event.id for event in self.published[-1000:]])
+
+    async def ask(self, verb: str, line: str = "desk", **payload: Any) -> dict[str, Any]:
+        """The answer to a command, as it would come through the bus."""
+        answer = await self.services.intake.take(Delivery(line, verb, None, json.dumps(payload).encode()))
+        return dict(answer.body)
+
+    async def agree(self, line: str = "desk") -> None:
+        """The subscriber agrees in a browser."""
+        async with self.services.consents.login(line) as login, aiohttp.ClientSession() as browser:
+            async with browser.get(login.url) as page:
+                await page.read()
+            outcome = await self.services.consents.outcome(line, login, GRACE)
+        assert outcome.end == "given", outcome
+
+    def bodies(self, kind: str) -> list[Any]:
+        """What was published of a kind."""
+        return [event.body for event in self.published if event.kind == kind]
+
+    def calls(self, *what: str) -> list[dict[str, Any]]:
+        """AT&T's ledger."""
+        return [line for line in self.att.world.ledger.lines() if line["what"] in what]
+
+    def act(self, action: str, **facts: Any) -> None:
+        """Let something happen at AT&T's."""
+        self.att.act("att-inapp", action, {name.rstrip("_"): value for name, value in facts.items()})
+
+
+@asynccontextmanager
+async def life(folder: Path, port: int, lines: str, **modes: Any) -> AsyncIterator[Life]:
+    """Everything that runs, but for the bus."""
+    clock = PatientClock()
+    options = SimulatorOptions(clock=clock, seed=7, keep=None, modes={"att-inapp": modes} if modes else {})
+    async with Simulator(options) as att:
+        settings = await asyncio.to_thread(_loaded, folder, port, lines.format(att=att.base_url, directory=folder))
+        ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
+        url = settings.journal.url
+        async with await Journal.open(url, clock=clock, ids=ids, node="relay-1", real=clock) as journal:
+            base = await _core(settings, clock, ids, journal)
+            async with _running(base, att) as made:
+                yield made
+            for line in base.lines.values():
+                await line.aclose()
+
+
+@asynccontextmanager
+async def _running(base: Core, att: Simulator) -> AsyncIterator[Life]:
+    standing = Standing(base.journal, LineBoard(base.clock, base.lines), base.clock, base.ids)
+    admin = AdminListener("127.0.0.1", 0)
+    admin.claim()
+    services = Services(base, standing.board, admin)
+    made = Stages(base, Bus(bus_settings(base.settings), tuple(base.lines), base.clock, base.ids), standing, services)
+    listener = services.listener(made.receiver)
+    listener.claim()
+    pulse = Pulse()
+    stages = [made.receiver, *made.to_providers(), *made.from_providers()]
+    assert isinstance(base.clock, PatientClock)
+    now = Life(base.clock, att, base.journal, services, standing.board, stages, pulse)
+    base.clock.is_idle = now.is_idle
+    supervisor = Supervisor(base.clock, base.ids, standing.board, pulse, GRACE)
+    async with supervisor.running([*stages, Seldom(Janitor(journal=base.journal), SELDOM)]), admin, listener:
+        yield now
+
+
+async def _core(settings: Settings, clock: PatientClock, ids: Ids, journal: Journal) -> Core:
+    providers = discover()
+    lines = {
+        alias: providers[line.provider].connect(LineContext(alias, line, journal.memory(alias), clock, ids))
+        for alias, line in settings.lines.items()
+    }
+    secrets = {alias: await hook_secrets(journal.memory(alias), None, clock.now()) for alias in lines}
+    return Core(settings, clock, ids, journal, lines, secrets)
+
+
+def _loaded(folder: Path, port: int, lines: str) -> Settings:
+    (folder / "inapp_secret").write_text("demo-inapp-secret\n")
+    (folder / "inapp_secret").chmod(0o600)
+    path = folder / "relay.toml"
+    path.write_text(SETTINGS.format(folder=folder, port=port) + lines)
+    models = {name: provider.settings for name, provider in discover().items()}
+    return load_settings(path=path, environment={}, line_models=models)
+
+
+def between(calls: Iterable[dict[str, Any]], since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """The calls of a time."""
+    return [call for call in calls if since <= datetime.fromisoformat(call["at"]) < until]
