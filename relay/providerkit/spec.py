@@ -2,7 +2,8 @@
 
 A line has the capabilities it has: a stage asks `isinstance(line, FetchesInbox)` and leaves the line alone
 otherwise. Every capability that reads takes bytes and gives domain values or raises `Malformed`; every capability
-that calls raises the classes of `relay.domain.errors`, and nothing else.
+that calls raises the classes of `relay.domain.errors`, and nothing else: `TryLater` and `NotAuthorized`, before it has
+had any effect, and those that it names.
 """
 
 import re
@@ -120,7 +121,7 @@ class FetchesInbox(Protocol):
     loss_after: float  # seconds without a poll after which the provider discards
 
     async def fetch_inbox(self) -> RawAnswer:
-        """One page, as bytes; raises OutcomeUnknown where a page may have been deleted and not received."""
+        """One page, as bytes; raises OutcomeUnknown where a page may have been deleted and not received, Refused."""
 
     def read_inbox(self, raw: RawAnswer) -> InboxPage:
         """The page's meaning; raises Malformed."""
@@ -133,7 +134,7 @@ class AsksStatus(Protocol):
     asks_status: bool  # False where its settings say that it is not
 
     async def fetch_status(self, ref: str) -> RawAnswer:
-        """The status of a call, as bytes; raises Gone where the provider no longer knows the id."""
+        """The status of a call, as bytes; raises Gone where the provider no longer knows the id, Refused, OutcomeUnknown."""
 
     def read_status(self, ref: str, raw: RawAnswer) -> Sequence[DeliveryReport]:
         """The answer's meaning; raises Malformed."""
@@ -149,6 +150,7 @@ class FetchesParts(Protocol):
         Raises:
             TryLater: they are not there yet, or the provider cannot be asked.
             Gone: the message or its attachments are no more.
+            Refused, Malformed: they cannot be had.
         """
 
     async def fetch_part(self, message_ref: str, part: Part) -> bytes:
@@ -176,17 +178,17 @@ class SyncsMailbox(FetchesParts, Protocol):
 
         Raises:
             NotReady: it is being made ready; ask again after `after` seconds.
-            TryLater: the provider cannot be asked.
+            TryLater: the provider cannot be asked; Refused: it refuses.
         """
 
     async def list_mail(self, offset: int, limit: int, *, unread: bool = False) -> MailPage:
-        """A page of the store, newest first; raises NotReady, TryLater, Malformed."""
+        """A page of the store, newest first; raises NotReady, TryLater, Refused, Malformed."""
 
     async def fetch_changes(self, cursor: str) -> MailChanges:
-        """What changed since `cursor`; raises CursorInvalid, NotReady, TryLater, Malformed."""
+        """What changed since `cursor`; raises CursorInvalid, NotReady, TryLater, Refused, Malformed."""
 
     async def fetch_mail(self, ref: str) -> RawAnswer:
-        """One message, as bytes; raises Gone where it is no more, TryLater."""
+        """One message, as bytes; raises Gone where it is no more, TryLater, Refused."""
 
     def read_mail(self, ref: str, raw: RawAnswer) -> Mail:
         """The message's meaning: its parts are listed, and not fetched; raises Malformed."""
@@ -197,13 +199,13 @@ class ManagesMailbox(SyncsMailbox, Protocol):
     """A line whose messages can be looked at and changed on request. Doing it twice does no harm."""
 
     async def get_mail(self, ref: str) -> StoredMail:
-        """One message with its flags; raises Gone."""
+        """One message with its flags; raises Gone, Refused, Malformed."""
 
     async def update_mail(self, ref: str, *, is_unread: bool) -> None:
-        """Mark a message as read or unread; raises Gone."""
+        """Mark a message as read or unread; raises Gone, Refused."""
 
     async def delete_mail(self, ref: str) -> None:
-        """Delete a message; one that is gone already is fine."""
+        """Delete a message; one that is gone already is fine. Raises Refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,16 +267,16 @@ class InstallsHooks(Protocol):
     """A line whose web hooks relay can install at the provider."""
 
     async def list_hooks(self) -> Sequence[InstalledHook]:
-        """Every web hook of the account, other people's included."""
+        """Every web hook of the account, other people's included; raises Refused, OutcomeUnknown, Malformed."""
 
     async def install_hook(self, event: str, url: str) -> None:
-        """Add a web hook."""
+        """Add a web hook; raises Refused, OutcomeUnknown."""
 
     async def update_hook(self, provider_id: str, url: str) -> None:
-        """Point a web hook at another address."""
+        """Point a web hook at another address; raises Refused, OutcomeUnknown."""
 
     async def remove_hook(self, provider_id: str) -> None:
-        """Remove a web hook; one that is gone already is fine."""
+        """Remove a web hook; one that is gone already is fine. Raises Refused, OutcomeUnknown, Malformed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,11 @@ from typing import Any
 
 import structlog
 
-from relay.adminlistener import AdminListener
 from relay.bus.requests import CommandRules
 from relay.consent import Consents
-from relay.consentpages import ConsentRoute
 from relay.control import Controls, ControlServer
 from relay.hookaddresses import consent_address, hook_addresses, hook_prefix
 from relay.intake import Intake, MediaFolder
-from relay.listener import Hooks, Listener
-from relay.mediaroutes import MediaRoute
 from relay.mediastore import MediaStore
 from relay.providerkit.hooks import Wanted
 from relay.providerkit.spec import InstallsHooks, NeedsConsent, TakesHooks
@@ -21,6 +17,10 @@ from relay.stages.leftovers import Leftovers
 from relay.stages.receiver import Receiver
 from relay.status import NodeStatus
 from relay.telemetry.health import LineBoard
+from relay.web.admin import AdminListener
+from relay.web.attachments import MediaRoute
+from relay.web.consent import ConsentRoute
+from relay.web.public import Hooks, Listener
 from relay.webhooks import HookKeeper, Webhooks
 from relay.wiring.core import Core
 

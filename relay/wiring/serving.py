@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import structlog
 
 from relay import __version__
-from relay.adminlistener import AdminListener
 from relay.bus.mqtt import Bus
 from relay.control import ControlServer
-from relay.listener import Listener
 from relay.providerkit.spec import Provider
 from relay.settings import Settings
 from relay.stagekit import Standing
@@ -19,6 +17,8 @@ from relay.status import NodeStatus
 from relay.supervisor import Supervisor, keep_watchdog
 from relay.telemetry.health import LineBoard, Pulse
 from relay.telemetry.notify import Notifier
+from relay.web.admin import AdminListener
+from relay.web.public import Listener
 from relay.wiring.core import Core, bus_settings, core, peer_key
 from relay.wiring.services import Services
 from relay.wiring.stages import Stages

@@ -12,6 +12,7 @@ import relay.providers
 from relay.clock import SystemClock
 from relay.ids import Ids
 from relay.providerkit.spec import FetchesInbox, LineContext, Sends
+from tests.memory import Memory
 
 PIGEON = '''
 """Carrier pigeons: a provider that relay has never heard of."""
@@ -77,21 +78,6 @@ def test_a_provider_is_gone_with_its_folder() -> None:
     found = relay.providers.discover()
     assert "pigeon" not in found
     assert all(name == provider.name for name, provider in found.items())
-
-
-class Memory:
-    """A line's state, kept nowhere."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, bytes] = {}
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put, or None."""
-        return self._kept.get(key)
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep it."""
-        self._kept[key] = value
 
 
 @pytest.mark.usefixtures("dropped_in")

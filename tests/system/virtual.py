@@ -3,16 +3,14 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from relay.adminlistener import AdminListener
 from relay.bus.delivery import Delivery
 from relay.bus.mqtt import Bus
 from relay.hookaddresses import hook_secrets
@@ -27,13 +25,15 @@ from relay.stagekit import Rest, Stage, Standing
 from relay.stages.janitor import Janitor
 from relay.supervisor import Supervisor
 from relay.telemetry.health import LineBoard, Pulse
+from relay.web.admin import AdminListener
 from relay.wiring import bus_settings
 from relay.wiring.core import Core
 from relay.wiring.services import Services
 from relay.wiring.stages import Stages
+from tests.system.world import SECRETS
 
 GRACE = 20.0
-SELDOM = 60.0
+SELDOM, SHORT = 600.0, 5.0
 SETTINGS = """
 [node]
 name = "relay-1"
@@ -50,30 +50,64 @@ socket = "{folder}/relay.sock"
 """
 
 
+class WatchedPulse(Pulse):
+    """Tells when a stage has ended a step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = asyncio.Event()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any stage is at a step."""
+        return bool(self._busy_since)
+
+    def resting(self, stage: str) -> None:
+        """As it is, and whoever waits is woken."""
+        super().resting(stage)
+        self.ended.set()
+
+
 class PatientClock(ManualClock):
     """Moves on only when nothing is under way any more."""
 
     def __init__(self) -> None:
-        super().__init__(turns=6)
-        self.is_idle: Callable[[], bool] = lambda: True
+        super().__init__(turns=8)
+        self.pulse = WatchedPulse()
+        self.stages: Sequence[Any] = ()
 
     async def _settle(self) -> None:
         await super()._settle()
-        while not self.is_idle():
+        while self.pulse.is_busy or self._pieces():
+            self.pulse.ended.clear()
+            ended = asyncio.ensure_future(self.pulse.ended.wait())
+            await asyncio.wait({ended, *self._pieces()}, return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
             await super()._settle()
+
+    def _pieces(self) -> "set[asyncio.Task[Any]]":
+        """What the stages have in flight."""
+        windows = (getattr(stage, "_window", None) for stage in self.stages)
+        return {piece for window in windows if window is not None for piece in window._pieces}
 
 
 class Seldom(Stage):
-    """A stage that looks every so often, less often than it would: three days are many looks."""
+    """A stage that looks for work as it is told of it, and else less often than it would: three days are many looks."""
 
-    def __init__(self, stage: Stage, seconds: float) -> None:
+    def __init__(self, stage: Stage) -> None:
         self.name, self.line = stage.name, stage.line
-        self._stage, self._seconds = stage, seconds
+        self._stage = stage
 
     async def step(self) -> Rest | None:
         """As the stage's own, and a longer rest."""
         rest = await self._stage.step()
-        return Rest(self._seconds) if rest is not None else None
+        if rest is None or rest.seconds is None or rest.seconds < SHORT:
+            return rest
+        return Rest(max(rest.seconds, SELDOM), rest.bell)
+
+    async def drain(self, seconds: float) -> None:
+        """As the stage's own."""
+        await self._stage.drain(seconds)
 
 
 @dataclass
@@ -85,17 +119,8 @@ class Life:
     journal: Journal
     services: Services
     board: LineBoard
-    stages: list[Any]
-    pulse: Pulse
     published: list[Any] = field(default_factory=list)
     _position: int = 0
-
-    def is_idle(self) -> bool:
-        """Whether no stage has anything under way."""
-        return not self.pulse.stuck(-1) and not any(window.busy for window in self._windows())
-
-    def _windows(self) -> Iterator[Any]:
-        return (window for stage in self.stages if (window := getattr(stage, "_window", None)) is not None)
 
     async def passes(self, seconds: float) -> None:
         """So much time goes by, and what was announced meanwhile is published."""
@@ -126,16 +151,16 @@ class Life:
         """AT&T's ledger."""
         return [line for line in self.att.world.ledger.lines() if line["what"] in what]
 
-    def act(self, action: str, **facts: Any) -> None:
+    def act(self, action: str, service: str = "att-inapp", **facts: Any) -> None:
         """Let something happen at AT&T's."""
-        self.att.act("att-inapp", action, {name.rstrip("_"): value for name, value in facts.items()})
+        self.att.act(service, action, {name.rstrip("_"): value for name, value in facts.items()})
 
 
 @asynccontextmanager
-async def life(folder: Path, port: int, lines: str, **modes: Any) -> AsyncIterator[Life]:
+async def life(folder: Path, port: int, lines: str, modes: Mapping[str, Any]) -> AsyncIterator[Life]:
     """Everything that runs, but for the bus."""
     clock = PatientClock()
-    options = SimulatorOptions(clock=clock, seed=7, keep=None, modes={"att-inapp": modes} if modes else {})
+    options = SimulatorOptions(clock=clock, seed=7, keep=None, modes=modes)
     async with Simulator(options) as att:
         settings = await asyncio.to_thread(_loaded, folder, port, lines.format(att=att.base_url, directory=folder))
         ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
@@ -157,14 +182,12 @@ async def _running(base: Core, att: Simulator) -> AsyncIterator[Life]:
     made = Stages(base, Bus(bus_settings(base.settings), tuple(base.lines), base.clock, base.ids), standing, services)
     listener = services.listener(made.receiver)
     listener.claim()
-    pulse = Pulse()
-    stages = [made.receiver, *made.to_providers(), *made.from_providers()]
     assert isinstance(base.clock, PatientClock)
-    now = Life(base.clock, att, base.journal, services, standing.board, stages, pulse)
-    base.clock.is_idle = now.is_idle
-    supervisor = Supervisor(base.clock, base.ids, standing.board, pulse, GRACE)
-    async with supervisor.running([*stages, Seldom(Janitor(journal=base.journal), SELDOM)]), admin, listener:
-        yield now
+    stages = [made.receiver, *made.to_providers(), *made.from_providers(), Janitor(journal=base.journal)]
+    base.clock.stages = stages
+    supervisor = Supervisor(base.clock, base.ids, standing.board, base.clock.pulse, GRACE)
+    async with supervisor.running([Seldom(stage) for stage in stages]), admin, listener:
+        yield Life(base.clock, att, base.journal, services, standing.board)
 
 
 async def _core(settings: Settings, clock: PatientClock, ids: Ids, journal: Journal) -> Core:
@@ -178,14 +201,10 @@ async def _core(settings: Settings, clock: PatientClock, ids: Ids, journal: Jour
 
 
 def _loaded(folder: Path, port: int, lines: str) -> Settings:
-    (folder / "inapp_secret").write_text("demo-inapp-secret\n")
-    (folder / "inapp_secret").chmod(0o600)
+    for name, secret in SECRETS.items():
+        (folder / name).write_text(secret + "\n")
+        (folder / name).chmod(0o600)
     path = folder / "relay.toml"
     path.write_text(SETTINGS.format(folder=folder, port=port) + lines)
     models = {name: provider.settings for name, provider in discover().items()}
     return load_settings(path=path, environment={}, line_models=models)
-
-
-def between(calls: Iterable[dict[str, Any]], since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """The calls of a time."""
-    return [call for call in calls if since <= datetime.fromisoformat(call["at"]) < until]

@@ -13,7 +13,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.consent import REMEMBERED, CannotAsk, Consents, End, Login, Outcome
-from relay.consentpages import ConsentRoute
 from relay.domain.errors import (
     ErrorCode,
     Malformed,
@@ -26,9 +25,10 @@ from relay.domain.errors import (
 )
 from relay.ids import Ids
 from relay.journal import Journal
-from relay.listener import Hooks, Listener
 from relay.simulator.virtual import ManualClock
 from relay.telemetry.health import LineBoard, LineState
+from relay.web.consent import ConsentRoute
+from relay.web.public import Hooks, Listener
 from tests.unit.consenting import DESK, FORMER, SECRET, Desk
 
 PATIENCE = 5.0

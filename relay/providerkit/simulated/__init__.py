@@ -2,7 +2,7 @@
 
 from relay.providerkit.simulated.agenda import Agenda
 from relay.providerkit.simulated.callbacks import Callback, CallbackModes, Callbacks
-from relay.providerkit.simulated.envelope import ApiError, envelope
+from relay.providerkit.simulated.envelope import ApiError, envelope, wrong
 from relay.providerkit.simulated.faults import Faults, Rule
 from relay.providerkit.simulated.handset import Fate, Handset
 from relay.providerkit.simulated.ledger import Ledger, Overrun, Violations
@@ -35,4 +35,5 @@ __all__ = [
     "Violations",
     "World",
     "envelope",
+    "wrong",
 ]

@@ -64,3 +64,8 @@ class ApiError(Exception):
         ((root, inner),) = body.items()
         text = to_xml(root, inner)
         return web.Response(text=text, status=self.status, headers=self.headers, content_type="application/xml")
+
+
+def wrong(part: str) -> ApiError:
+    """What a request gets wrong in `part` (OpenAPI of SMS v3 and of In-App Messaging, the 400s)."""
+    return ApiError(400, "SVC0002", part)

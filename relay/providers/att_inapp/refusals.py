@@ -64,7 +64,9 @@ def refuse(answer: HttpAnswer, asked: Asked, *, now: datetime, divisible: bool =
     about = complaint(answer)
     error = _error(answer, asked, about)
     if error is None:
-        judge(answer, effect=asked is Asked.SEND, now=now, said=said(answer, about))
+        # A store cannot be gone as a message can: where nothing is there, a gateway has lost its way.
+        lost = asked in (Asked.STORE, Asked.CHANGES) and answer.status in _NOTHING_THERE
+        judge(answer, effect=asked is Asked.SEND or lost, now=now, said=said(answer, about))
         raise ValueError("an answer that is a success refuses nothing")
     problem = Problem(error.code, error.detail, said(answer, about) or provider_detail(answer.status))
     if error is codes.NO_CREDENTIALS:

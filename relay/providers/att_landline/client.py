@@ -11,7 +11,7 @@ import structlog
 
 from relay import __version__
 from relay.domain.addresses import AddressKind
-from relay.domain.errors import ErrorCode, Gone, Malformed, Problem, Refused, TryLater
+from relay.domain.errors import ErrorCode, Gone, Malformed, OutcomeUnknown, Problem, Refused, TryLater
 from relay.domain.messages import CallAnswer, Content, HookReading, OutboundCall, Part, Plan, RawAnswer
 from relay.providerkit.http import Http
 from relay.providerkit.operations import Operation
@@ -94,7 +94,7 @@ class AttLandlineLine:
         """The attachments of a message, without the MMS layout; raises TryLater while they are not stored yet, Gone."""
         try:
             return read_parts(await self._calls.fetch(operations.LIST_ATTACHMENTS, [("messageId", ref)]))
-        except Malformed as error:
+        except (Malformed, OutcomeUnknown) as error:
             raise TryLater(Problem(ErrorCode.PROVIDER_ERROR, error.problem.detail)) from None
         except Gone:
             raise

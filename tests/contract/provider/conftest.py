@@ -15,21 +15,7 @@ from relay.providers.att_sms.client import AttSmsLine
 from relay.simulator.app import Simulator, SimulatorOptions
 from relay.simulator.virtual import ManualClock
 from tests.contract.provider.conformity import Watch
-
-
-class Memory:
-    """A line's memory that lasts as long as the test."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put."""
-        return self.kept.get(key)
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep it."""
-        self.kept[key] = value
+from tests.memory import Memory
 
 
 @pytest.fixture

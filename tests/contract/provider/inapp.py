@@ -19,27 +19,13 @@ from relay.providers.att_inapp.client import AttInAppLine
 from relay.simulator.app import Simulator, SimulatorOptions
 from relay.simulator.virtual import ManualClock
 from tests.contract.provider.conformity import Watch
+from tests.memory import Memory
 
 NUMBER = "+12065550150"
 FRIEND = "+12065550001"
 REDIRECT = "http://127.0.0.1:9/consent/desk/s3cret"
 SERVICE = "att-inapp"
 IMAGE = Media("image/png", "map.png", b"\x89PNG\r\n--relay\r\n\x00\xff")
-
-
-class Memory:
-    """A line's memory that lasts as long as the test."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put."""
-        return self.kept.get(key)
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep it."""
-        self.kept[key] = value
 
 
 @dataclass

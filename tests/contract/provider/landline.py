@@ -28,26 +28,12 @@ from relay.providers.att_landline import PROVIDER
 from relay.providers.att_landline.client import AttLandlineLine
 from relay.simulator.app import Simulator, SimulatorOptions
 from relay.simulator.virtual import ManualClock
+from tests.memory import Memory
 
 SESSION = "11111111-2222-3333-4444-555555555555:7"
 USERNAME, PASSWORD = "2065550100", "the line's password"
 NUMBER = "+12065550100"
 FRIEND, OTHER = "+14257770001", "+14257770002"
-
-
-@dataclass
-class Memory:
-    """A line's state, in a dictionary."""
-
-    kept: dict[str, bytes] = field(default_factory=dict)
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put."""
-        return self.kept.get(key)
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep it."""
-        self.kept[key] = value
 
 
 @dataclass

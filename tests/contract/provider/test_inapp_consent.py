@@ -6,7 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from relay.domain.errors import ConsentRequired, NotAuthorized, NotReady, Refused, TryLater
-from tests.contract.provider.inapp import FRIEND, NUMBER, SERVICE, Desk, Memory, a_call, a_desk
+from tests.contract.provider.inapp import FRIEND, NUMBER, SERVICE, Desk, a_call, a_desk
+from tests.memory import Memory
 
 OTHER = "+12065550151"
 

@@ -1,4 +1,4 @@
-"""A server that answers byte for byte what a test tells it to, and counts what came over the wire."""
+"""A server that answers byte for byte what a test tells it to, an OAuth endpoint, and what a line has beside them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,6 +7,9 @@ from contextlib import suppress
 import pytest
 
 from relay.providerkit.http import Http
+from relay.simulator.virtual import ManualClock
+from tests.memory import Memory
+from tests.unit.providerkit import oauthendpoint
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -120,3 +123,22 @@ async def http(server: RawServer) -> AsyncIterator[Http]:
     client = Http(server.url, timeout_seconds=1.0, max_body=1 << 16, user_agent="relay/test")
     yield client
     await client.aclose()
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[oauthendpoint.Endpoint]:
+    """An OAuth endpoint that is up."""
+    async with oauthendpoint.running() as made:
+        yield made
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Time that the test moves."""
+    return ManualClock()
+
+
+@pytest.fixture
+def memory() -> Memory:
+    """A line's memory."""
+    return Memory()

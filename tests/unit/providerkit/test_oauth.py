@@ -3,11 +3,9 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiohttp import web
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -16,83 +14,11 @@ from relay.ids import Ids
 from relay.providerkit.http import Http, HttpAnswer
 from relay.providerkit.oauth import OAuthApp, TokenSource
 from relay.simulator.virtual import ManualClock
+from tests.memory import Memory
+from tests.unit.providerkit.oauthendpoint import Endpoint
 
 APP = OAuthApp("app-key", SecretStr("app-s3cret"), "SMS")
 DAY = 86_400.0
-
-
-class Memory:
-    """A line's memory that lasts as long as the test."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put."""
-        return self.kept.get(key)
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep it."""
-        self.kept[key] = value
-
-
-@dataclass
-class Endpoint:
-    """A token endpoint: writes down each form, and answers what `answers` has for its grant."""
-
-    forms: list[Mapping[str, str]] = field(default_factory=list)
-    answers: dict[str, Any] = field(default_factory=dict)  # a body, or (status, body)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    hold: asyncio.Event | None = None
-    url: str = ""
-
-    async def token(self, request: web.Request) -> web.Response:
-        """POST /oauth/v4/token."""
-        assert request.content_type == "application/x-www-form-urlencoded"
-        form = dict(await request.post())
-        self.forms.append({key: str(value) for key, value in form.items()})
-        self.asked.set()
-        if self.hold is not None:
-            await self.hold.wait()
-        answer = self.answers.get(str(form["grant_type"]), {})
-        status, body = answer if isinstance(answer, tuple) else (200, answer)
-        if isinstance(body, str):
-            return web.Response(status=status, text=body, content_type="text/html")
-        fresh = {"access_token": f"access~{len(self.forms)}", "refresh_token": f"refresh~{len(self.forms)}"}
-        whole = {**fresh, "token_type": "bearer", "expires_in": 172_800, **body}
-        return web.json_response({key: value for key, value in whole.items() if value is not None}, status=status)
-
-    @property
-    def grants(self) -> list[str]:
-        """The grants that were asked for."""
-        return [form["grant_type"] for form in self.forms]
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    """A token endpoint that is up."""
-    made = Endpoint()
-    app = web.Application()
-    app.router.add_post("/oauth/v4/token", made.token)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    """Time that the test moves."""
-    return ManualClock()
-
-
-@pytest.fixture
-def memory() -> Memory:
-    """A line's memory."""
-    return Memory()
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from aiohttp import web
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
@@ -19,90 +17,12 @@ from relay.providerkit.oauthconsent import ConsentedTokens, authorize_url
 from relay.providerkit.oauthendpoint import OAuthApp, Token
 from relay.providerkit.spec import ConsentStanding
 from relay.simulator.virtual import ManualClock
+from tests.memory import Memory
+from tests.unit.providerkit.oauthendpoint import Endpoint
 
 APP = OAuthApp("app-key", SecretStr("app-s3cret"), "IMMN,MIM")
 DAY = 86_400.0
 INVALID_GRANT = (400, {"error": "invalid_grant"})
-
-
-class Memory:
-    """A line's memory that lasts as long as the test, and counts what is put."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-        self.puts = 0
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put."""
-        return self.kept.get(key)
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep it."""
-        self.kept[key] = value
-        self.puts += 1
-
-
-@dataclass
-class Endpoint:
-    """OAuth's endpoint: writes down each form, and answers what `answers` has for its grant or for `revoke`."""
-
-    forms: list[Mapping[str, str]] = field(default_factory=list)
-    answers: dict[str, Any] = field(default_factory=dict)  # a body, or (status, body); None hangs up
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    hold: asyncio.Event | None = None
-    url: str = ""
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Any POST."""
-        form = {key: str(value) for key, value in (await request.post()).items()}
-        self.forms.append(form)
-        self.asked.set()
-        if self.hold is not None:
-            await self.hold.wait()
-        answer = self.answers.get(form.get("grant_type", "revoke"), {})
-        if answer is None:
-            assert request.transport is not None
-            request.transport.abort()
-            return web.Response()
-        status, body = answer if isinstance(answer, tuple) else (200, answer)
-        if isinstance(body, str):
-            return web.Response(status=status, text=body, content_type="text/html")
-        if status >= 400:
-            return web.json_response(body, status=status)
-        fresh = {"access_token": f"access~{len(self.forms)}", "refresh_token": f"refresh~{len(self.forms)}"}
-        whole = {**fresh, "token_type": "bearer", "expires_in": 172_800, **body}
-        return web.json_response({key: value for key, value in whole.items() if value is not None})
-
-    @property
-    def grants(self) -> list[str]:
-        """The grants that were asked for; a revocation is `revoke`."""
-        return [form.get("grant_type", "revoke") for form in self.forms]
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Endpoint]:
-    """An endpoint that is up."""
-    made = Endpoint()
-    app = web.Application()
-    app.router.add_post("/oauth/v4/{what}", made.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    """Time that the test moves."""
-    return ManualClock()
-
-
-@pytest.fixture
-def memory() -> Memory:
-    """A line's memory."""
-    return Memory()
 
 
 @pytest.fixture

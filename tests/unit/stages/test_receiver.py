@@ -11,8 +11,8 @@ import pytest
 
 from relay.domain.messages import HookReading, RawAnswer
 from relay.journal import Journal, JournalError, JournalFull, JournalUnusable
-from relay.listener import Hooks, Listener
 from relay.stages.receiver import BATCH, MOST, Receiver
+from relay.web.public import Hooks, Listener
 from tests.unit.stages.house import ALICE, BOB, GRACE, OFFICE, House, happens, settled, until_rest
 
 SECRET = "secret-0123456789"

@@ -7,7 +7,7 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from relay.providers.att_inapp.simulator.errors import wrong
+from relay.providerkit.simulated import wrong
 
 _MOST_BYTES_READ = 4 << 20
 _LEAST_LIMIT, _MOST_LIMIT, _DEFAULT_LIMIT = 1, 500, 50

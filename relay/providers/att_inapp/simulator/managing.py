@@ -6,9 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.providerkit.simulated import World
+from relay.providerkit.simulated import World, wrong
 from relay.providers.att_inapp.simulator.asking import body_of, split_ids
-from relay.providers.att_inapp.simulator.errors import wrong
 from relay.providers.att_inapp.simulator.mail import StoredMail
 from relay.providers.att_inapp.simulator.mailbox import Mailbox
 from relay.providers.att_inapp.simulator.modes import InAppModes

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from relay.providers.att_inapp.simulator.errors import wrong
+from relay.providerkit.simulated import wrong
 
 _PARAMETER = re.compile(r';\s*([\w!#$&^.+*-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;"]*)')
 _TRANSPARENT = frozenset(("", "binary", "8bit", "7bit"))

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from relay.providerkit.simulated import REQUEST_NUMBER, ApiError, World
+from relay.providerkit.simulated import REQUEST_NUMBER, ApiError, World, wrong
 from relay.providers.att_inapp.simulator.asking import ListQuery, read_list
-from relay.providers.att_inapp.simulator.errors import wrong
 from relay.providers.att_inapp.simulator.index import Standing
 from relay.providers.att_inapp.simulator.mail import StoredMail
 from relay.providers.att_inapp.simulator.mailbox import Mailbox, MessageIds

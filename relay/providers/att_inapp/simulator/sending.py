@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from relay.providerkit.simulated import ApiError, Fate, World
+from relay.providerkit.simulated import ApiError, Fate, World, wrong
 from relay.providers.att_inapp.simulator.addresses import canonical, is_abroad, is_documented, is_number
-from relay.providers.att_inapp.simulator.errors import wrong
 from relay.providers.att_inapp.simulator.mail import MailPart
 from relay.providers.att_inapp.simulator.multipart import SentPart, read_multipart
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.providerkit.simulated import ApiError
+from relay.providerkit.simulated import wrong
 from relay.providerkit.simulated.xmlform import from_xml
 from relay.providers.att_sms.simulator.dialects import Dialect
 
@@ -54,9 +54,9 @@ async def _parsed(request: web.Request) -> tuple[dict[str, Any], bool]:
             case form if form == _FORM:
                 return {"": await _form(request)}, False
             case _:
-                raise ApiError(400, "SVC0002", "Content-Type")
+                raise wrong("Content-Type")
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, LookupError, ValueError) as error:
-        raise ApiError(400, "SVC0002", "body") from error
+        raise wrong("body") from error
     return body if isinstance(body, dict) else {}, True
 
 
@@ -70,7 +70,7 @@ async def _form(request: web.Request) -> dict[str, Any]:
 def _att(body: Mapping[str, Any], root: str, *, is_typed: bool) -> Fields:
     inner = body.get(root, body.get("", None))
     if not isinstance(inner, dict):
-        raise ApiError(400, "SVC0002", root)
+        raise wrong(root)
     notify = inner.get("notifyDeliveryStatus", False)
     return Fields(inner.get("address"), inner.get("message"), notify if is_typed else _flag(notify))
 
@@ -79,7 +79,7 @@ def _rest(body: Mapping[str, Any], *, is_typed: bool) -> Fields:
     # A form's fields stand below "", XML's below a root whose name is not documented.
     inner = body if is_typed else next(iter(body.values()))
     if not isinstance(inner, dict):
-        raise ApiError(400, "SVC0002", "Message")
+        raise wrong("Message")
     notify = inner.get("NotifyDeliveryStatus", inner.get("notifyDeliveryStatus", False))
     return Fields(inner.get("Address"), inner.get("Message"), notify if is_typed else _flag(notify))
 
@@ -92,7 +92,7 @@ def _oneapi(body: Mapping[str, Any], *, is_typed: bool) -> Fields:
     inner = body[root]
     text = inner.get("outboundSMSTextMessage") if isinstance(inner, dict) else None
     if not isinstance(text, dict):
-        raise ApiError(400, "SVC0002", root)
+        raise wrong(root)
     receipt = inner.get("receiptRequest")
     return Fields(
         address=inner.get("address"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.providerkit.simulated import REQUEST_NUMBER, ApiError, World
+from relay.providerkit.simulated import REQUEST_NUMBER, ApiError, World, wrong
 from relay.providers.att_sms.simulator.accounts import Accounts, SmsAccount
 from relay.providers.att_sms.simulator.answers import answer
 from relay.providers.att_sms.simulator.arrivals import Arrivals
@@ -74,7 +74,7 @@ class Outgoing:
             if account.short_code == short_code(asked):
                 return account
         self.world.violations.record(_SERVICE, "send", "a sender that is no short code of the app's")
-        raise ApiError(400, "SVC0002", "senderAddress")
+        raise wrong("senderAddress")
 
     def _repeated(self, account: SmsAccount, asked: Asked) -> Sent | None:
         honoured = self.modes.correlator and asked.correlator
@@ -123,7 +123,7 @@ class Outgoing:
             self.world.violations.record(_SERVICE, "status", "asked again after the final status was told")
         if self.modes.forgotten == "404":
             raise ApiError(404, "SVC0001", "RequestIdentifier")
-        raise ApiError(400, "SVC0002", "RequestIdentifier")
+        raise wrong("RequestIdentifier")
 
 
 @dataclass(slots=True)
@@ -151,7 +151,7 @@ class Inboxes:
         registration = _registration(caller.request)
         if not registration:
             self.world.violations.record(_SERVICE, "inbox", "no RegistrationID")
-            raise ApiError(400, "SVC0002", "RegistrationID")
+            raise wrong("RegistrationID")
         account = self.accounts.registered(caller.app_key, registration)
         if account is None:
             raise ApiError(404, "SVC0001", "RegistrationID")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from relay.providerkit.simulated import ApiError, Fate, World
+from relay.providerkit.simulated import ApiError, Fate, World, wrong
 from relay.providerkit.simulated.numbers import e164
 from relay.providers.att_sms.simulator.accounts import checked_url
 from relay.providers.att_sms.simulator.bodies import Fields
@@ -59,7 +59,7 @@ def read_send(fields: Fields, sender: str, world: World) -> Asked:
 
 def _forbidden(world: World, part: str, what: str) -> ApiError:
     world.violations.record("att-sms", "send", what)
-    return ApiError(400, "SVC0002", part)
+    return wrong(part)
 
 
 def _receipt(receipt: Any, world: World) -> Receipt:

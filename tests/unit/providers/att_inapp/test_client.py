@@ -23,6 +23,7 @@ from relay.providerkit.spec import (
 )
 from relay.providers.att_inapp import PROVIDER
 from relay.providers.att_inapp.client import AttInAppLine
+from tests.memory import Memory
 
 ANSWER = {
     "access_token": "t~1",
@@ -33,21 +34,6 @@ ANSWER = {
     "messageIndexInfo": {"status": "INITIALIZED", "state": "s"},
 }
 CALL = OutboundCall("c", "m", "desk", 1, (Recipient("1", outbound("2065550123")),), "hi")
-
-
-class Memory:
-    """A memory that lasts as long as the test."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put."""
-        return self.kept.get(key)
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep it."""
-        self.kept[key] = value
 
 
 @pytest.fixture

@@ -25,24 +25,10 @@ from relay.providerkit.spec import LineContext
 from relay.providers.att_landline import PROVIDER
 from relay.providers.att_landline.client import AttLandlineLine
 from relay.providers.att_landline.session import LoginSession
+from tests.memory import Memory
 
 USERNAME, PASSWORD = "2065550100", "correct-horse-battery"
 KEY = "3d0f1dde-aaff-4ce8-b61a-af212a860abc:{}"
-
-
-@dataclass
-class Memory:
-    """A line's state, in a dictionary."""
-
-    kept: dict[str, bytes] = field(default_factory=dict)
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put."""
-        return self.kept.get(key)
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep it."""
-        self.kept[key] = value
 
 
 @dataclass

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from relay.webserver import Deadlines, WebServer, not_found
+from relay.web.server import Deadlines, WebServer, not_found
 
 Route = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
 

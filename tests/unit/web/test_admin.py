@@ -13,14 +13,14 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from relay.adminlistener import AdminListener
 from relay.domain.messages import Part
 from relay.ids import Ids
 from relay.journal import Journal
-from relay.mediaroutes import MediaRoute
 from relay.mediastore import MediaStore
 from relay.simulator.virtual import ManualClock
-from relay.webserver import Deadlines
+from relay.web.admin import AdminListener
+from relay.web.attachments import MediaRoute
+from relay.web.server import Deadlines
 
 PATIENCE = 5.0
 LIFETIME = 3600.0

@@ -13,7 +13,7 @@ from aiohttp import web
 from relay.domain.messages import RawAnswer
 from relay.hookaddresses import opens
 from relay.journal import JournalFull, JournalUnusable
-from relay.webserver import Deadlines, WebServer, not_found, read_body
+from relay.web.server import Deadlines, WebServer, not_found, read_body
 
 log = structlog.get_logger()
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from relay.domain.messages import RawAnswer
 from relay.journal import JournalFull, JournalUnusable
-from relay.listener import Hooks, Listener, Page
-from relay.webserver import Deadlines
+from relay.web.public import Hooks, Listener, Page
+from relay.web.server import Deadlines
 
 PATIENCE = 5.0
 SECRET = "secret-0123456789"
