@@ -19,7 +19,7 @@ import structlog
 
 from relay.domain.errors import Refused, RelayError
 from relay.ids import unguessable
-from relay.journal import Journal
+from relay.journal import Journal, JournalError
 from relay.providerkit.spec import Line, NeedsConsent
 from relay.telemetry.health import LineBoard, LineState
 
@@ -204,6 +204,9 @@ class Consents:
         except RelayError as error:
             log.warning("consent.refused", line=line, policy=type(error).__name__)
             return Outcome(End.REFUSED if isinstance(error, Refused) else End.FAILED, error.problem.detail)
+        except JournalError as error:
+            log.error("consent.unkept", line=line, policy=type(error).__name__)
+            return Outcome(End.FAILED, "the consent was given, and relay cannot keep it: see its log, and begin again")
         self._board.report(line, PART, LineState.READY)
         self._journal.ring(f"consent:{line}")
         log.info("consent.given", line=line)

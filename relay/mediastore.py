@@ -20,7 +20,7 @@ from relay.domain.errors import ErrorCode, NotAuthorized, OutcomeUnknown, Proble
 from relay.domain.mailbox import Mail
 from relay.domain.messages import Part
 from relay.ids import unguessable
-from relay.journal import Journal, KeptMedia
+from relay.journal import Journal, JournalError, KeptMedia
 from relay.providerkit.spec import FetchesParts, Line
 from relay.providerkit.texts import with_text
 
@@ -76,7 +76,7 @@ class MediaStore:
         gathering = _Gathering(self, line, mail, is_patient=patient)
         try:
             return with_text(replace(mail, parts=tuple(await gathering.parts()), has_parts=False))
-        except (RelayError, asyncio.CancelledError):
+        except (RelayError, JournalError, asyncio.CancelledError):
             await self._drop(gathering.kept)
             raise
 
@@ -95,6 +95,10 @@ class MediaStore:
         except OSError as error:
             log.error("media.unkept", line=line, reason=os.strerror(error.errno or 0))
             raise TryLater(Problem(ErrorCode.INTERNAL, "relay cannot keep the attachment: see its log")) from None
+        except JournalError:
+            # A disk that is full must not be filled with what nobody will ever ask for.
+            await asyncio.to_thread(_delete, self.directory, [token])
+            raise
         finally:
             self._being_kept.discard(token)
         return whole

@@ -166,6 +166,11 @@ class ConsentGate:
         # One rest at least, whatever the line thinks of its consent: a stage must never spin.
         self._shut = self._owed = True
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether the stage is held back, as far as it was last told."""
+        return self._shut
+
     async def rest(self) -> Rest | None:
         """The rest that the stage has to take now; None where it may go on."""
         if not self._shut:

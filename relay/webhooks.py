@@ -43,12 +43,16 @@ class HookKeeper:
         prefixes: the beginnings of every address that is this line's, whatever its secret was.
         journal: remembers what was installed where, and whether it was removed on purpose; has the lease.
         node: this relay's name, which holds the lease.
+
+    Attributes:
+        stand: set once they stand, or it is not for this node to see to it.
     """
 
     def __init__(
         self, line: InstallingLine, wanted: Sequence[Wanted], prefixes: Sequence[str], *, journal: Journal, node: str
     ) -> None:
         self.line = line
+        self.stand = asyncio.Event()
         self._wanted = wanted
         self._prefixes = frozenset(prefixes)
         self._memory = journal.memory(line.alias)
@@ -65,9 +69,10 @@ class HookKeeper:
         """
         async with self._one_at_a_time:
             standing = await self._standing()
-            if standing["removed"] or not await self._hold():
-                return None
-            return await self._bring_about(self._wanted, standing["prefixes"])
+            its_turn = not standing["removed"] and await self._hold()
+            changes = await self._bring_about(self._wanted, standing["prefixes"]) if its_turn else None
+            self.stand.set()
+            return changes
 
     async def install(self) -> Sequence[Change]:
         """Install what is missing, mend what is wrong, and keep it so from now on."""
@@ -81,7 +86,7 @@ class HookKeeper:
 
     async def remove(self) -> Sequence[Change]:
         """Remove every hook of this line's, and put none back until `install` is asked for."""
-        return await self._asked(())
+        return await self._asked((), removed=True)
 
     async def look(self) -> list[dict[str, Any]]:
         """Each hook that is wanted or there, as a row; raises what the provider's line raises."""
@@ -104,7 +109,7 @@ class HookKeeper:
             await self._leases.release(self._lease)
             self._lease = None
 
-    async def _asked(self, wanted: Sequence[Wanted]) -> Sequence[Change]:
+    async def _asked(self, wanted: Sequence[Wanted], *, removed: bool = False) -> Sequence[Change]:
         async with self._one_at_a_time:
             standing = await self._standing()
             if not await self._hold():
@@ -112,21 +117,23 @@ class HookKeeper:
                     "another node looks after its web hooks: ask that one, or again in a quarter of an hour"
                 )
             try:
-                return await self._bring_about(wanted, standing["prefixes"])
+                return await self._bring_about(wanted, standing["prefixes"], removed=removed)
             finally:
                 self._ring()
 
-    async def _bring_about(self, wanted: Sequence[Wanted], before: frozenset[str]) -> Sequence[Change]:
+    async def _bring_about(
+        self, wanted: Sequence[Wanted], before: frozenset[str], *, removed: bool = False
+    ) -> Sequence[Change]:
         """Remember first what is about to be installed, so that it is known as ours for as long as it is there."""
         prefixes = self._prefixes | before
-        await self._remember(prefixes, removed=not wanted)
+        await self._remember(prefixes, removed=removed)
         installed = await self.line.list_hooks()
         changes = reconcile(installed, wanted, lambda url: _is_below(prefixes, url))
         for place, change in enumerate(changes):
             if not await self._still_held():
                 return changes[:place]
             await self._make(change)
-        await self._remember(self._prefixes, removed=not wanted)
+        await self._remember(self._prefixes, removed=removed)
         return changes
 
     async def _make(self, change: Change) -> None:

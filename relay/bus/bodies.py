@@ -25,6 +25,7 @@ from relay.domain.messages import MessageClass, OnUncertain, Priority
 T = TypeVar("T")
 
 METADATA_BYTES = 2048
+MOST_MEDIA = 50  # attachments of a request: more than any provider takes
 LONGEST_TTL = 366 * 86_400.0  # seconds
 FARTHEST = timedelta(seconds=LONGEST_TTL)  # ahead of now that a time may lie: far beyond it the calendar ends
 
@@ -136,7 +137,7 @@ class SendBody(Body):
     to: Recipients
     text: str | None = None
     subject: str | None = None
-    media: list[MediaBody] = []
+    media: Annotated[list[MediaBody], Field(max_length=MOST_MEDIA)] = []
     group: bool = False
     send_at: Moment | None = None
     expires_at: Moment | None = None

@@ -105,5 +105,5 @@ _OUTCOMES = {
     "read": "read",
     "unreadable": "still not readable",
     "published": "on its way to the bus again",
-    "queued": "will be sent again",
+    "queued": "will be sent, or fetched, again",
 }

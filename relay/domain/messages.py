@@ -248,6 +248,7 @@ class Sighting:
     provider_time: datetime | None = None
     provider: Mapping[str, Any] = field(default_factory=dict)
     fact: Fact = Fact.SUBMITTED_UNTRACKED  # what it is evidence of, for a copy of relay's own that was uncertain
+    segment: Segment | None = None
 
     @property
     def is_whole(self) -> bool:

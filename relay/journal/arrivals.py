@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -12,14 +12,17 @@ from relay.clock import Clock
 from relay.domain.mailbox import Mail
 from relay.domain.messages import InboundMessage, RawAnswer
 from relay.journal.announce import SetAside, notice, set_aside
-from relay.journal.arrivalrows import drop_arrival
+from relay.journal.arrivalrows import add_arrivals, drop_arrival
 from relay.journal.columns import printable
 from relay.journal.inbound import take_whole
 from relay.journal.mailcodec import mail_of
+from relay.journal.mailrows import is_listed, unlist
 from relay.journal.mailschema import arrival
+from relay.journal.raw import KeptRaw, leave, settle_asides
 from relay.journal.reader import Reader
 from relay.journal.schema import raw
 from relay.journal.seen import first_seen, forget_seen
+from relay.journal.segments import is_piece, take_piece
 from relay.journal.sightings import take_whole_sighting
 from relay.journal.sums import raw_sum
 from relay.journal.transaction import Transaction
@@ -48,9 +51,9 @@ class ArrivalVerbs:
         self._reader = reader
         self._clock = clock
 
-    async def due(self, line: str, limit: int) -> list[Arrival]:
-        """The arrivals that are due, those first that wait longest. A damaged one is set aside and left out."""
-        asked = {"here": line, "now": self._clock.now(), "most": limit}
+    async def due(self, line: str, limit: int, *, whenever: bool = False) -> list[Arrival]:
+        """The arrivals that are due, or all; those first that wait longest. A damaged one is set aside and left out."""
+        asked = {"here": line, "now": _NEVER if whenever else self._clock.now(), "most": limit}
         rows = await self._reader.run(lambda connection: _read(connection, asked))
         whole = []
         for row in rows:
@@ -73,25 +76,50 @@ class ArrivalVerbs:
     async def later(self, arrived: Arrival, seconds: float) -> None:
         """Try again in so many seconds."""
 
-        def operation(tx: Transaction) -> None:
-            due_at = tx.now + timedelta(seconds=seconds)
-            tx.execute(_LATER, {"this": arrived.id, "due_at": due_at})
-            tx.bells.add(f"arrivals:{arrived.line}")
+        await self._writer.run(lambda tx: _postpone(tx, arrived, seconds))
 
-        await self._writer.run(operation)
+    async def dropped(self, arrived: Arrival, *, unless_listed: float | None = None) -> bool:
+        """The provider has it no more: nothing is announced. Should it be there again, it is new.
 
-    async def dropped(self, arrived: Arrival) -> None:
-        """The provider has it no more: nothing is announced. Should it be there again, it is new."""
+        Args:
+            arrived: what it has no more.
+            unless_listed: where its mailbox still shows it, it is tried again in so many seconds; None: it is not.
 
-        def operation(tx: Transaction) -> None:
-            forget_seen(tx, arrived.line, "arrival", arrived.ref)
-            log.info("arrival.dropped", line=arrived.line, arrival_id=arrived.id)
+        Returns:
+            whether it was dropped.
+        """
 
-        await self._once(arrived, operation)
+        def operation(tx: Transaction) -> bool:
+            if unless_listed is not None and is_listed(tx, arrived.line, arrived.ref):
+                _postpone(tx, arrived, unless_listed)
+                return False
+            if drop_arrival(tx, arrived.id):
+                forget_seen(tx, arrived.line, "arrival", arrived.ref)
+                unlist(tx, arrived.line, [arrived.ref])
+                log.info("arrival.dropped", line=arrived.line, arrival_id=arrived.id)
+            return True
+
+        return await self._writer.run(operation)
 
     async def aside(self, arrived: Arrival, answer: RawAnswer, why: str) -> None:
         """Keep the provider's bytes of it, which cannot be understood, for a person. `why` holds no content."""
         await self._once(arrived, lambda tx: _aside(tx, arrived, answer, why))
+
+    async def again(self, kept: KeptRaw) -> None:
+        """Fetch the message once more that `kept`, which is nothing but its id, was set aside for."""
+
+        def operation(tx: Transaction) -> None:
+            if leave(tx, kept, "read"):
+                settle_asides(tx, kept.id)
+                forget_seen(tx, kept.line, "arrival", kept.event)
+                add_arrivals(tx, kept.line, [kept.event])
+
+        await self._writer.run(operation)
+
+    async def lines(self) -> list[str]:
+        """The lines of which something is still to be fetched."""
+        named = select(arrival.c.line).distinct().order_by(arrival.c.line)
+        return await self._reader.run(lambda connection: list(connection.execute(named).scalars()))
 
     async def _once(self, arrived: Arrival, then: Callable[[Transaction], None]) -> None:
         def operation(tx: Transaction) -> None:
@@ -105,6 +133,11 @@ def _read(connection: Connection, asked: dict[str, Any]) -> list[Any]:
     return list(connection.execute(_DUE, asked))
 
 
+def _postpone(tx: Transaction, arrived: Arrival, seconds: float) -> None:
+    tx.execute(_LATER, {"this": arrived.id, "due_at": tx.now + timedelta(seconds=seconds)})
+    tx.bells.add(f"arrivals:{arrived.line}")
+
+
 def _take(tx: Transaction, arrived: Arrival, mail: Mail) -> None:
     line, known = arrived.line, arrived.mail is not None
     if isinstance(mail, InboundMessage):
@@ -113,7 +146,7 @@ def _take(tx: Transaction, arrived: Arrival, mail: Mail) -> None:
             one = mail if mail.ref is not None else replace(mail, ref=arrived.ref)
             take_whole(tx, line, arrived.id, arrived.since, [one])
     elif known or first_seen(tx, line, "sighting", mail.ref):
-        take_whole_sighting(tx, line, mail)
+        (take_piece if is_piece(mail) else take_whole_sighting)(tx, line, mail)
 
 
 def _aside(tx: Transaction, arrived: Arrival, answer: RawAnswer, why: str) -> None:
@@ -141,6 +174,7 @@ def _damaged(tx: Transaction, row: Any) -> None:
         notice(tx, thing, set_aside(tx, thing))
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)  # as far as anybody here waits
 _DUE = (
     select(arrival)
     .where(arrival.c.line == bindparam("here"), arrival.c.due_at <= bindparam("now"))

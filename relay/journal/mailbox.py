@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from relay.domain.mailbox import MailChanges, MailEntry
 from relay.domain.messages import MailChange
+from relay.journal.announce import SetAside, notice, set_aside
 from relay.journal.arrivalrows import add_arrivals
 from relay.journal.columns import as_json
-from relay.journal.mailrows import tell_changes, unlist
+from relay.journal.mailrows import forget_mailbox, tell_changes, unlist
 from relay.journal.mailschema import mail, mail_has_message, mail_is_listed
 from relay.journal.reader import Reader
 from relay.journal.schema import memory
@@ -24,6 +26,7 @@ from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
+log = structlog.get_logger()
 T = TypeVar("T")
 
 AT_ONCE = 200  # entries that are compared in one transaction, so that nobody waits for all
@@ -61,6 +64,27 @@ class MailboxVerbs:
     async def standing(self, line: str) -> MailboxStanding:
         """How far the mailbox of `line` is known."""
         return await self._reader.run(lambda connection: _standing(connection, line))
+
+    async def belongs(self, line: str, number: str) -> None:
+        """Whose mailbox it is. Where it was another's, what is known of that one is forgotten, ids included."""
+        mine = {"owner": _owner(line), "key": _WHOSE}
+        if await self._reader.run(lambda connection: connection.execute(_STANDING, mine).scalar()) == number.encode():
+            return
+
+        def operation(tx: Transaction) -> None:
+            before = tx.execute(_STANDING, mine).scalar()
+            _put(tx, line, _WHOSE, number.encode())
+            if before in {None, number.encode()}:
+                return
+            lost = forget_mailbox(tx, line)
+            _stand(tx, line, MailboxStanding())
+            log.warning("mailbox.another", line=line, unfetched=lost)
+            if lost:
+                why = f"the line has another number now: {lost} messages of the former one were not fetched"
+                thing = SetAside("damaged", line, "mail", why)
+                notice(tx, thing, set_aside(tx, thing))
+
+        await self._writer.run(operation)
 
     async def ref_of(self, line: str, message_id: str) -> str | None:
         """The provider's id of the message that relay published as `message_id`; None where it is not known."""
@@ -117,8 +141,10 @@ class MailboxVerbs:
             gone = set(changes.deleted)
             came = _glimpse(tx, line, [entry.ref for entry in changes.added if entry.ref in gone])
             came += _take_in(tx, line, [entry for entry in changes.added if entry.ref not in gone])
+            # A cursor that stands brings the same again: what says nothing else is told once.
+            said = _Told(changes.cursor if before.cursor == changes.cursor else None)
             # What is changed and not known was missed: it is new.
-            came += _take_in(tx, line, [entry for entry in changes.updated if entry.ref not in gone], told=True)
+            came += _take_in(tx, line, [entry for entry in changes.updated if entry.ref not in gone], told=said)
             came += _delete(tx, line, changes.deleted)
             if before.cursor != changes.cursor:
                 _stand(tx, line, replace(before, cursor=changes.cursor))
@@ -151,8 +177,24 @@ class _History:
         return self.before is not None and entry.time < self.before
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The provider says that something changed. `again`: under this cursor, which may bring the same once more."""
+
+    again: str | None = None
+
+    def key(self, ref: str) -> str | None:
+        """By which this change is recognised when it comes again."""
+        return None if self.again is None else f"{ref} {self.again}"
+
+
 def _take_in(
-    tx: Transaction, line: str, entries: Sequence[MailEntry], history: _History = _History(), *, told: bool = False
+    tx: Transaction,
+    line: str,
+    entries: Sequence[MailEntry],
+    history: _History = _History(),
+    *,
+    told: _Told | None = None,
 ) -> Changed:
     """Know `entries`; fetch what is new, tell what is not as it was. `told`: the provider says that they changed."""
     named = {entry.ref: entry for entry in entries}
@@ -165,7 +207,9 @@ def _take_in(
     differing = [(entry, row) for entry, row in again if not row.listed or _differs(entry, row)]
     if differing:
         tx.execute(_SHOW, [_shown(line, entry, row) for entry, row in differing])
-    changes = [_change(entry) for entry, row in again if row.listed and _is_news(entry, row, told=told)]
+    changes = [
+        _change(entry, told) for entry, row in again if row.listed and _is_news(entry, row, told=told is not None)
+    ]
     return Changed(added, tell_changes(tx, line, changes))
 
 
@@ -214,8 +258,10 @@ def _is_news(entry: MailEntry, row: Row[Any], *, told: bool) -> bool:
     return int(entry.is_unread) != int(row.is_unread)
 
 
-def _change(entry: MailEntry) -> MailChange:
-    return MailChange("updated", entry.ref, {} if entry.is_unread is None else {"is_unread": entry.is_unread})
+def _change(entry: MailEntry, told: _Told | None) -> MailChange:
+    if entry.is_unread is None:
+        return MailChange("updated", entry.ref, dedupe_key=told and told.key(entry.ref))
+    return MailChange("updated", entry.ref, {"is_unread": entry.is_unread})
 
 
 def _standing(connection: Connection, line: str) -> MailboxStanding:
@@ -227,10 +273,12 @@ def _standing(connection: Connection, line: str) -> MailboxStanding:
 
 
 def _stand(tx: Transaction, line: str, standing: MailboxStanding) -> None:
-    value = as_json([standing.cursor, standing.since and standing.since.isoformat()])
-    here = {"by": _owner(line), "named": _KEY, "as_json": value}
-    if not tx.execute(_STAND, here).rowcount:
-        tx.execute(insert(memory), [{"owner": _owner(line), "key": _KEY, "value": value}])
+    _put(tx, line, _KEY, as_json([standing.cursor, standing.since and standing.since.isoformat()]))
+
+
+def _put(tx: Transaction, line: str, key: str, value: bytes) -> None:
+    if not tx.execute(_PUT, {"by": _owner(line), "named": key, "now": value}).rowcount:
+        tx.execute(insert(memory), [{"owner": _owner(line), "key": key, "value": value}])
 
 
 def _owner(line: str) -> str:
@@ -246,12 +294,12 @@ def _pieces(items: Sequence[T]) -> list[Sequence[T]]:
     return [items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE)]
 
 
-_KEY = "standing"
+_KEY, _WHOSE = "standing", "number"
 _STANDING = select(memory.c.value).where(memory.c.owner == bindparam("owner"), memory.c.key == bindparam("key"))
-_STAND = (
+_PUT = (
     update(memory)
     .where(memory.c.owner == bindparam("by"), memory.c.key == bindparam("named"))
-    .values(value=bindparam("as_json"))
+    .values(value=bindparam("now"))
 )
 _SHOW = (
     update(mail)

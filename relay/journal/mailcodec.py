@@ -36,11 +36,11 @@ def mail_out(mail: Mail) -> bytes:
         "has_parts": mail.has_parts,
         "provider_time": mail.provider_time and mail.provider_time.isoformat(),
         "provider": dict(mail.provider),
+        "segment": mail.segment and [mail.segment.group, mail.segment.place, mail.segment.total],
     }
     if isinstance(mail, Sighting):
         return as_json({**common, "to": [_address_out(one) for one in mail.to], "fact": mail.fact.value})
-    place = mail.segment and [mail.segment.group, mail.segment.place, mail.segment.total]
-    own = {"recipient": mail.recipient, "dedupe_key": mail.dedupe_key, "segment": place}
+    own = {"recipient": mail.recipient, "dedupe_key": mail.dedupe_key}
     return as_json({**common, **own, "sender": _address_out(mail.sender)})
 
 
@@ -49,12 +49,13 @@ def mail_in(kept: bytes) -> Mail:
     said: dict[str, Any] = json.loads(kept)
     said["parts"] = tuple(_part_in(part) for part in said["parts"])
     said["provider_time"] = said["provider_time"] and datetime.fromisoformat(said["provider_time"]).astimezone(UTC)
+    place = said.pop("segment", None)
+    said["segment"] = place and Segment(*place)
     if "sender" not in said:
         to = tuple(_address_in(one) for one in said.pop("to"))
         return Sighting(**{**said, "to": to, "fact": Fact(said["fact"])})
-    place = said.pop("segment")
     sender = _address_in(said.pop("sender"))
-    return InboundMessage(**said, sender=sender, segment=place and Segment(*place))
+    return InboundMessage(**said, sender=sender)
 
 
 def _address_out(address: Address) -> list[str]:

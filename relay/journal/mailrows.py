@@ -8,8 +8,8 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from relay.domain.messages import MailChange
 from relay.journal.announce import News, announce, next_sequence
 from relay.journal.copies import copy_of
-from relay.journal.mailschema import mail, mail_has_message
-from relay.journal.schema import message
+from relay.journal.mailschema import arrival, mail, mail_has_message
+from relay.journal.schema import copy, copy_is_unseen, message, seen
 from relay.journal.seen import first_seen
 from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
@@ -44,6 +44,19 @@ def tell_changes(tx: Transaction, line: str, changes: Sequence[MailChange]) -> i
     return len(fresh)
 
 
+def is_listed(tx: Transaction, line: str, ref: str) -> bool:
+    """Whether the mailbox shows the provider's message `ref`, as far as is known."""
+    return bool(tx.execute(_LISTED, {"here": line, "by": ref}).scalar())
+
+
+def forget_mailbox(tx: Transaction, line: str) -> int:
+    """Forget everything about a line's mailbox; gives how many messages of it were still to be fetched."""
+    for table in (mail, seen):
+        tx.execute(delete(table).where(table.c.line == line))
+    tx.execute(update(copy).where(copy_is_unseen, copy.c.line == line).values(unseen=0))
+    return tx.execute(delete(arrival).where(arrival.c.line == line, arrival.c.mail.is_(None))).rowcount
+
+
 def unlist(tx: Transaction, line: str, refs: Iterable[str]) -> None:
     """The mailbox shows these no more. What relay has published is known until it is forgotten as a whole."""
     here = (mail.c.line == line, one_of(mail.c.ref, refs))
@@ -53,5 +66,6 @@ def unlist(tx: Transaction, line: str, refs: Iterable[str]) -> None:
 
 
 _HERE: Any = (mail.c.line == bindparam("here"), mail.c.ref == bindparam("by"))
+_LISTED = select(mail.c.listed).where(*_HERE)
 _NAMED = select(mail.c.message_id).where(*_HERE)
 _NAME = update(mail).where(*_HERE).values(message_id=bindparam("own"))

@@ -23,11 +23,12 @@ def migrate(connection: Connection) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     revision = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    scripts = ScriptDirectory.from_config(config)
+    known = {script.revision for script in scripts.walk_revisions()}
     if revision is not None and revision not in known:
         raise JournalTooNew(
             f"the journal has the tables of a newer relay (revision {revision}): install that relay again,"
             " or name another file in journal.url"
         )
-    if revision is None or revision != ScriptDirectory.from_config(config).get_current_head():
+    if revision is None or revision != scripts.get_current_head():
         command.upgrade(config, "head")

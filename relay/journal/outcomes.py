@@ -129,6 +129,7 @@ def unanswered(tx: Transaction, row: Row[Any], problem: Problem, evidence_within
     happen(tx, [Happening(one, Fact.UNANSWERED, problem=problem) for one in recipients_of(tx, row)])
     # What was seen already need not be guessed.
     match_waiting(tx, row.line)
+    unpark(tx, row.line, [row.id], call_id=row.id)
     copies = _decide(tx, row, recipients_of(tx, row), problem)
     if any(one.waits for one in copies):
         pause = RETRY_SEND.delay(max(row.attempts, 1), tx.ids.chance.random())
@@ -175,9 +176,14 @@ def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first
 
 
 def _handed(one: Copy, ref: str | None, handover: Handover, *, unseen: bool) -> Happening:
-    """What the provider said of a copy; it will show the copy only where it may have taken it."""
+    """What the provider said of a copy; it will show the copy only where it may have taken it.
+
+    What is followed and has no id can be told by nothing else than being shown.
+    """
     taken = handover.fact not in {Fact.RETRIED, Fact.REFUSED}
-    return Happening(one, handover.fact, _word(ref, handover), handover.problem, handover.ref, unseen=unseen and taken)
+    nameless = handover.fact is Fact.SUBMITTED and not (ref or handover.ref)
+    shown = taken and (unseen or nameless)
+    return Happening(one, handover.fact, _word(ref, handover), handover.problem, handover.ref, unseen=shown)
 
 
 def _decide(tx: Transaction, row: Row[Any], copies: Sequence[Copy], problem: Problem) -> list[Copy]:

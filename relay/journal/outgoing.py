@@ -1,6 +1,7 @@
 """An outbound message as its copies need it: what is said, and what every receipt of it repeats."""
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -123,13 +124,29 @@ def content_of(tx: Transaction, message_id: str) -> dict[str, Any] | None:
     return None
 
 
-def text_of(tx: Transaction, message_id: str) -> tuple[str, str | None] | None:
-    """Text and subject, to be compared with another message's; None where there is no such row, or a damaged one."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a message says, to be compared with another. `texts`: its own, and those of its attachments."""
+
+    text: str = field(repr=False)
+    subject: str | None = field(repr=False)
+    texts: tuple[str, ...] = field(repr=False)
+
+
+def said_in(tx: Transaction, message_id: str) -> Said | None:
+    """What a message says; None where there is no such row, or a damaged one."""
     row = tx.execute(_CONTENT, {"this": message_id}).first()
     if row is None or sum_of(row.content) != row.sum:
         return None
     said = json.loads(row.content)
-    return said["text"] or "", said["subject"]
+    text = said["text"] or ""
+    attached = (b64decode(data).decode("utf-8", "replace") for kind, _, data in said["media"] if is_plain_text(kind))
+    return Said(text, said["subject"], tuple(filter(None, (text, *attached))))
+
+
+def is_plain_text(content_type: str) -> bool:
+    """Whether an attachment is a text, which a phone may show as if it were the message's own."""
+    return content_type.partition(";")[0].strip().lower() == "text/plain"
 
 
 def send_at_of(tx: Transaction, message_id: str) -> datetime | None:

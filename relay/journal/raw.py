@@ -1,7 +1,7 @@
 """Bytes before meaning: what a provider sent is on disk before anybody reads it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from relay.journal.mailrows import tell_changes
 from relay.journal.reader import Reader
 from relay.journal.reports import take_reports
 from relay.journal.schema import aside, aside_is_open, raw, raw_is_kept
+from relay.journal.segments import is_piece, take_pieces
 from relay.journal.sightings import take_sightings
 from relay.journal.sums import raw_sum
 from relay.journal.transaction import Transaction
@@ -84,20 +85,28 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> KeptRaw:
-            row = {
-                "line": line,
-                "source": source,
-                "event": printable(event),
-                "about": about,
-                "content_type": printable(answer.content_type),
-                "body": answer.body,
-            }
-            kept_id = tx.ids.new()
-            tx.execute(_KEEP, {**row, "id": kept_id, "received_at": tx.now, "state": "kept", "sum": raw_sum(row)})
-            tx.bells.add(f"raw:{line}")
-            return KeptRaw(kept_id, line, source, event, about, answer, tx.now)
+            return _keep(tx, KeptRaw("", line, source, event, about, answer, tx.now))
 
         return await self._writer.run(operation, brings=len(answer.body))
+
+    async def sample(self, line: str, source: str, answer: RawAnswer, why: str) -> None:
+        """Keep bytes that cannot be understood and lose nothing, unless others of the line wait for a person already.
+
+        Args:
+            line: whose they are.
+            source: what kind; see `keep`.
+            answer: the bytes.
+            why: what is wrong with them; holds no content.
+
+        Raises:
+            JournalFull: too much waits to be written.
+        """
+
+        def operation(tx: Transaction) -> None:
+            if tx.execute(_SAMPLED, {"here": line, "kind": source}).first() is None:
+                _list(tx, _keep(tx, KeptRaw("", line, source, "", "", answer, tx.now), "aside"), why)
+
+        await self._writer.run(operation, brings=len(answer.body))
 
     async def unread(
         self, line: str, *, source: str | None = None, after: str = "", limit: int = 10_000
@@ -147,12 +156,13 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> Understood:
-            if not _leave(tx, kept, "read"):
+            if not leave(tx, kept, "read"):
                 return Understood()
             settle_asides(tx, kept.id)
             taken = take_messages(tx, kept.line, kept.id, kept.received_at, messages)
             duplicates = len(messages) - taken.messages - taken.arriving
-            own = take_sightings(tx, kept.line, sightings)
+            take_pieces(tx, kept.line, sightings)
+            own = take_sightings(tx, kept.line, [one for one in sightings if not is_piece(one)])
             status = kept.source == "status"
             applied, parked = take_reports(tx, kept.line, reports, call_id=kept.about if status else None)
             if status:
@@ -171,16 +181,37 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> None:
-            if not _leave(tx, kept, "aside") or _is_listed(tx, kept.id, why):
+            if not leave(tx, kept, "aside") or _is_listed(tx, kept.id, why):
                 return
-            thing = SetAside("raw", kept.line, kept.source, why, raw_id=kept.id)
-            set_aside(tx, thing)
-            notice(tx, thing, kept.id)
+            _list(tx, kept, why)
             if kept.source == "status":
                 looked(tx, kept.about, LOOK_AFTER_MALFORMED)
-            log.warning("raw.aside", line=kept.line, source=kept.source, raw_id=kept.id)
 
         await self._writer.run(operation)
+
+
+def _keep(tx: Transaction, fresh: KeptRaw, state: str = "kept") -> KeptRaw:
+    """Write bytes down; gives them with their id."""
+    row = {
+        "line": fresh.line,
+        "source": fresh.source,
+        "event": printable(fresh.event),
+        "about": fresh.about,
+        "content_type": printable(fresh.raw.content_type),
+        "body": fresh.raw.body,
+    }
+    kept = replace(fresh, id=tx.ids.new())
+    tx.execute(_KEEP, {**row, "id": kept.id, "received_at": tx.now, "state": state, "sum": raw_sum(row)})
+    if state == "kept":
+        tx.bells.add(f"raw:{kept.line}")
+    return kept
+
+
+def _list(tx: Transaction, kept: KeptRaw, why: str) -> None:
+    thing = SetAside("raw", kept.line, kept.source, why, raw_id=kept.id)
+    set_aside(tx, thing)
+    notice(tx, thing, kept.id)
+    log.warning("raw.aside", line=kept.line, source=kept.source, raw_id=kept.id)
 
 
 def settle_asides(tx: Transaction, raw_id: str) -> None:
@@ -193,7 +224,7 @@ def _is_listed(tx: Transaction, raw_id: str, why: str) -> bool:
     return tx.execute(_EXPLAIN, {"about": raw_id, "now": why}).rowcount > 0
 
 
-def _leave(tx: Transaction, kept: KeptRaw, state: str) -> bool:
+def leave(tx: Transaction, kept: KeptRaw, state: str) -> bool:
     """Whether these bytes were still unread; they are `state` from now on."""
     return tx.execute(_LEAVE, {"this": kept.id, "state": state}).rowcount == 1
 
@@ -202,6 +233,9 @@ _KEEP = insert(raw)
 _LEAVE = update(raw).where(raw.c.id == bindparam("this"), raw_is_kept).values(state=bindparam("state"))
 
 
+_SAMPLED = select(aside.c.id).where(
+    aside_is_open, aside.c.kind == "raw", aside.c.line == bindparam("here"), aside.c.what == bindparam("kind")
+)
 _SETTLE = update(aside).where(aside_is_open, aside.c.raw_id == bindparam("about")).values(state="settled")
 _EXPLAIN = update(aside).where(aside_is_open, aside.c.raw_id == bindparam("about")).values(why=bindparam("now"))
 

@@ -8,6 +8,8 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
+from relay.journal.failures import JournalUnusable
+
 T = TypeVar("T")
 
 
@@ -23,14 +25,18 @@ class Reader:
         self._connect = connect
         self._judged = judged
         self._connection: Connection | None = None
+        self._closed = False
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
 
     async def run(self, read: Callable[[Connection], T]) -> T:
         """What `read` gives; raises JournalUnusable. Keep it short: the WAL cannot be reset under an open read."""
+        if self._closed:
+            raise JournalUnusable("the journal is closed")
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._read, read)
 
     async def aclose(self) -> None:
-        """Finish, then close the connection."""
+        """Finish, then close the connection; whoever asks from now on gets JournalUnusable."""
+        self._closed = True
         await asyncio.get_running_loop().run_in_executor(self._executor, self._disconnect)
         await asyncio.to_thread(self._executor.shutdown)
 

@@ -6,12 +6,12 @@ from enum import Enum, auto
 from typing import Any
 
 import structlog
-from sqlalchemy import and_, bindparam, delete, insert, select
+from sqlalchemy import Row, and_, bindparam, delete, insert, select
 
 from relay.domain.addresses import Address, AddressKind
 from relay.domain.messages import DeliveryReport
 from relay.domain.receipts import ProviderWord
-from relay.journal.callrows import settle
+from relay.journal.callrows import close_if_sent, settle
 from relay.journal.codec import report_in, report_out
 from relay.journal.copies import Copy, Happening, copies_of, copy_of, happen
 from relay.journal.schema import call, call_has_ref, parked
@@ -56,13 +56,13 @@ def take_reports(
     return applied, waiting
 
 
-def unpark(tx: Transaction, line: str, refs: Iterable[str]) -> None:
-    """Apply the reports that came before the answer which told these refs."""
+def unpark(tx: Transaction, line: str, refs: Iterable[str], *, call_id: str | None = None) -> None:
+    """Apply the reports that came before the answer which told these refs, or about a call that was not answered."""
     waiting = and_(parked.c.line == line, one_of(parked.c.ref, sorted(set(refs))))
     rows = tx.execute(select(parked).where(waiting).order_by(parked.c.id)).all()
     for row in rows:
         report = report_in(row.report)
-        found = _find(tx, line, report, None)
+        found = _find(tx, line, report, call_id)
         if isinstance(found, Copy):
             _apply(tx, found, report)
     if rows:
@@ -72,6 +72,8 @@ def unpark(tx: Transaction, line: str, refs: Iterable[str]) -> None:
 def _apply(tx: Transaction, one: Copy, report: DeliveryReport) -> int:
     word = ProviderWord(report.ref, report.status, report.code)
     [after] = happen(tx, [Happening(one, report.fact, word, report.problem)])
+    if one.waits and one.call_id:
+        close_if_sent(tx, [one.call_id])
     settle(tx, [one.call_id])
     return int(after.state is not one.state)
 
@@ -84,8 +86,8 @@ def _park(tx: Transaction, line: str, report: DeliveryReport) -> None:
 def _find(tx: Transaction, line: str, report: DeliveryReport, call_id: str | None) -> Copy | _Found:
     own = copy_of(tx, line, report.ref)
     if own is not None:
-        return own
-    called = _Call.find(tx, line, report.ref, call_id)
+        return _Call(copies_of(tx, own.call_id)).confirmed(own, report) if own.call_id else own
+    called = _Call.find(tx, line, report.ref, call_id) or _Call.unanswered(tx, line, report.ref)
     if called is None:
         return _Found.NOBODY
     return called.copy_of(report) or _Found.UNCLEAR
@@ -100,12 +102,27 @@ class _Call:
     @classmethod
     def find(cls, tx: Transaction, line: str, ref: str, call_id: str | None) -> "_Call | None":
         named: Any = {"here": line, "ref": ref} if call_id is None else {"this": call_id}
-        row = tx.execute(_BY_REF if call_id is None else _BY_ID, named).first()
+        return cls._of(tx, tx.execute(_BY_REF if call_id is None else _BY_ID, named).first())
+
+    @classmethod
+    def unanswered(cls, tx: Transaction, line: str, ref: str) -> "_Call | None":
+        """A call that was not answered, where a provider repeats relay's own id of it: the report is the evidence."""
+        return cls._of(tx, tx.execute(_UNANSWERED, {"here": line, "this": ref}).first())
+
+    @classmethod
+    def _of(cls, tx: Transaction, row: Row[Any] | None) -> "_Call | None":
         if row is None:
             return None
         copies = {one.ordinal: one for one in copies_of(tx, row.id)}
         order = row.recipients or sorted(copies)
         return cls([copies.get(ordinal) for ordinal in order])
+
+    def confirmed(self, own: Copy, report: DeliveryReport) -> Copy:
+        """The copy whose id the report names, or the one whose number it names.
+
+        Ids may have been given to copies in the order of the call, which is likely, and no more than that.
+        """
+        return (self._at(report.address) if report.address is not None else None) or own
 
     def copy_of(self, report: DeliveryReport) -> Copy | None:
         """By the address, else by the place; the only copy needs neither. Another's number is nobody's report."""
@@ -127,6 +144,9 @@ class _Call:
 
 
 _BY_ID = select(call.c.id, call.c.recipients).where(call.c.id == bindparam("this"))
+_UNANSWERED = select(call.c.id, call.c.recipients).where(
+    call.c.id == bindparam("this"), call.c.line == bindparam("here"), call.c.stage.in_(("held", "waiting"))
+)
 _BY_REF = select(call.c.id, call.c.recipients).where(
     call_has_ref, call.c.line == bindparam("here"), call.c.remote_ref == bindparam("ref")
 )

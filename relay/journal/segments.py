@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select
 
-from relay.domain.messages import InboundMessage
+from relay.domain.mailbox import Mail
+from relay.domain.messages import InboundMessage, Sighting
 from relay.journal.announce import SetAside, notice, set_aside
 from relay.journal.mailcodec import mail_of, mail_row
 from relay.journal.mailschema import segment
-from relay.journal.seen import hash_of
+from relay.journal.seen import first_seen, hash_of
+from relay.journal.sightings import take_whole_sighting
 from relay.journal.telling import tell_message
 from relay.journal.transaction import Transaction
 
@@ -22,17 +24,17 @@ MOST_PIECES = 255  # a text message's header has one byte for the number
 @dataclass(frozen=True, slots=True)
 class _Piece:
     place: int
-    message: InboundMessage
+    message: Mail
 
 
-def is_piece(one: InboundMessage) -> bool:
+def is_piece(one: Mail) -> bool:
     """Whether `one` has a place in a longer message that makes sense."""
     place = one.segment
     return place is not None and 1 < place.total <= MOST_PIECES and 1 <= place.place <= place.total
 
 
-def take_piece(tx: Transaction, line: str, one: InboundMessage) -> None:
-    """Keep a piece, and announce the longer message if it is whole now.
+def take_piece(tx: Transaction, line: str, one: Mail) -> None:
+    """Keep a piece, and announce the longer message, or judge whose it is, if it is whole now.
 
     A place that is taken belongs to an earlier message whose group's number came around again: that one is
     announced as far as it is there.
@@ -43,7 +45,7 @@ def take_piece(tx: Transaction, line: str, one: InboundMessage) -> None:
     place = one.segment
     if place is None:
         raise ValueError("a message without a place in another is no piece")
-    whole = hash_of("segments", one.sender.value, place.group, str(place.total))
+    whole = hash_of("segments", *_between(one), place.group, str(place.total))
     about = {"here": line, "named": whole}
     if tx.execute(_AT_PLACE, {**about, "at_place": place.place}).first():
         _join(tx, line, whole)
@@ -51,6 +53,13 @@ def take_piece(tx: Transaction, line: str, one: InboundMessage) -> None:
     tx.execute(insert(segment), [row])
     if len(tx.execute(_PLACES, about).all()) == place.total:
         _join(tx, line, whole)
+
+
+def take_pieces(tx: Transaction, line: str, sightings: Sequence[Sighting]) -> None:
+    """Take those of `sightings` that are new pieces of longer messages."""
+    for one in sightings:
+        if is_piece(one) and first_seen(tx, line, "sighting", one.ref):
+            take_piece(tx, line, one)
 
 
 def join_overdue(tx: Transaction, limit: int) -> int:
@@ -65,16 +74,25 @@ def join_overdue(tx: Transaction, limit: int) -> int:
 def _join(tx: Transaction, line: str, whole: bytes) -> None:
     rows = tx.execute(_PIECES, {"here": line, "named": whole}).all()
     tx.execute(_DROP, {"here": line, "named": whole})
-    pieces = [_Piece(row.place, one) for row in rows if isinstance(one := mail_of(row), InboundMessage)]
+    pieces = [_Piece(row.place, one) for row in rows if (one := mail_of(row)) is not None]
     if len(pieces) < len(rows):
         thing = SetAside("damaged", line, "message", "the journal's row is damaged: a piece of a message is lost")
         notice(tx, thing, set_aside(tx, thing))
     if pieces:
-        refs = [piece.message.ref for piece in pieces]
-        tell_message(tx, line, _joined(pieces), _first_at(rows), refs=refs)
+        joined = _joined(pieces)
+        if isinstance(joined, InboundMessage):
+            refs = [piece.message.ref for piece in pieces]
+            tell_message(tx, line, joined, _first_at(rows), refs=refs)
+        else:
+            take_whole_sighting(tx, line, joined)
 
 
-def _joined(pieces: Sequence[_Piece]) -> InboundMessage:
+def _between(one: Mail) -> list[str]:
+    """Who wrote to the line, or whom it wrote to."""
+    return [one.sender.value] if isinstance(one, InboundMessage) else ["to", *(each.value for each in one.to)]
+
+
+def _joined(pieces: Sequence[_Piece]) -> Mail:
     """The pieces as one message, in their order."""
     first = pieces[0].message
     total = first.segment.total if first.segment else len(pieces)

@@ -23,7 +23,7 @@ from relay.journal.copies import Copy, Happening, copies_of, copies_where, copy_
 from relay.journal.mailcodec import mail_of, mail_row
 from relay.journal.mailrows import remember
 from relay.journal.mailschema import sighting
-from relay.journal.outgoing import text_of
+from relay.journal.outgoing import is_plain_text, said_in
 from relay.journal.reports import unpark
 from relay.journal.schema import call, call_has_ref, call_is_in_flight, copy, copy_is_unseen
 from relay.journal.seen import first_seen
@@ -109,22 +109,30 @@ def _again(tx: Transaction, row: Row[Any]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What a sighting says, to be compared; None where that is not known yet."""
+    """What a sighting says, to be compared: its text, and those of its parts that are texts."""
 
     text: str | None
+    words: tuple[str, ...]
     subject: str | None
+    is_known: bool
 
     @classmethod
     def by(cls, one: Sighting) -> "_Said":
         """The text of an MMS may be one of its parts."""
-        if one.text is not None:
-            return cls(one.text, one.subject)
-        return cls("".join(_words(one.parts)) if one.is_whole else None, one.subject)
+        return cls(one.text, tuple(_words(one.parts)), one.subject, one.text is not None or one.is_whole)
 
     def says(self, tx: Transaction, message_id: str) -> bool:
         """Whether the message says the same."""
-        said = text_of(tx, message_id)
-        return said is not None and said[0] == self.text and (not self.subject or self.subject == said[1])
+        said = said_in(tx, message_id)
+        if said is None or (self.subject and self.subject != said.subject):
+            return False
+        return self._has_texts(said.texts) or (self.text or "" if not self.words else self.text) == said.text
+
+    def _has_texts(self, texts: Sequence[str]) -> bool:
+        """Of several texts the first is the message's own, and the others may come back in another form."""
+        if not self.words or not texts:
+            return False
+        return self.words == tuple(texts) or (len(texts) > 1 and self.words[0] == texts[0])
 
 
 def _own(tx: Transaction, line: str, one: Sighting) -> bool:
@@ -136,7 +144,9 @@ def _own(tx: Transaction, line: str, one: Sighting) -> bool:
     ref = one.ref if len(copies) == 1 and copies[0].remote_ref is None else None
     word = ProviderWord(one.ref)
     happen(tx, [Happening(each, one.fact, word, remote_ref=ref) for each in copies])
-    tx.execute(update(copy).where(one_of(copy.c.id, [each.id for each in copies])).values(unseen=0))
+    # The id is written down also where the sighting tells nothing new of the copy: reports will speak of it by that.
+    known = {"unseen": 0, "remote_ref": ref} if ref else {"unseen": 0}
+    tx.execute(update(copy).where(one_of(copy.c.id, [each.id for each in copies])).values(known))
     if copies[0].remote_ref != one.ref:
         remember(tx, line, one.ref, copies[0].message_id)
     unpark(tx, line, [one.ref])
@@ -158,7 +168,7 @@ def _by_ref(tx: Transaction, line: str, one: Sighting) -> list[Copy]:
 def _by_content(tx: Transaction, line: str, one: Sighting) -> Iterator[Copy]:
     """For each recipient the oldest copy that says the same and may be the one that is seen."""
     said = _Said.by(one)
-    if said.text is None:
+    if not said.is_known:
         return
     for address in dict.fromkeys(one.to):
         here = (copy_is_unseen, copy.c.line == line, copy.c.address == address.value)
@@ -170,7 +180,7 @@ def _by_content(tx: Transaction, line: str, one: Sighting) -> Iterator[Copy]:
 def _may_be_under_way(tx: Transaction, line: str, one: Sighting) -> bool:
     said = _Said.by(one)
     return any(
-        said.text is None or said.says(tx, row.message_id)
+        not said.is_known or said.says(tx, row.message_id)
         for address in one.to
         for row in tx.execute(_IN_FLIGHT, {"here": line, "to": address.value, "sending": State.SENDING.key})
     )
@@ -183,7 +193,7 @@ def _under_way(tx: Transaction, one: Copy) -> bool:
 
 def _words(parts: Iterable[Part]) -> Iterator[str]:
     for part in parts:
-        if part.data is not None and part.content_type.partition(";")[0].strip().lower() == "text/plain":
+        if part.data is not None and is_plain_text(part.content_type):
             yield part.data.decode("utf-8", "replace")
 
 

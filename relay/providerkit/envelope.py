@@ -6,7 +6,7 @@ fails.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +47,16 @@ def complaint(answer: HttpAnswer) -> Complaint | None:
 
 
 def said(answer: HttpAnswer, about: Complaint | None) -> ProviderDetail | None:
-    """The complaint as users see it; None where there is none."""
-    return provider_detail(answer.status, about.code, about.text) if about else None
+    """The complaint as users see it; None where there is none. What the request had hidden is hidden here too."""
+    if about is None:
+        return None
+    return provider_detail(answer.status, _masked(about.code, answer.hidden), _masked(about.text, answer.hidden))
+
+
+def _masked(text: str, hidden: Iterable[str]) -> str:
+    for secret in hidden:
+        text = text.replace(secret, "#")
+    return text
 
 
 def _of_gsma(error: Mapping[str, Any]) -> Complaint | None:

@@ -5,8 +5,8 @@ written, `TryLater`) and "no full answer" (it may have taken effect, `OutcomeUnk
 """
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import NoReturn
@@ -28,12 +28,16 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A whole answer. `headers` may be asked in any case; `content_type` is lower case and without parameters."""
+    """A whole answer. `headers` may be asked in any case; `content_type` is lower case and without parameters.
+
+    `hidden` is what the request carried and nobody is to see, should the answer repeat it.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     content_type: str = ""
+    hidden: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def is_page(self) -> bool:
@@ -75,6 +79,7 @@ class Http:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         fresh: bool = False,
+        hidden: Iterable[str] = (),
     ) -> HttpAnswer:
         """Make one request and read its whole answer, whatever its status.
 
@@ -87,6 +92,7 @@ class Http:
             body: sent as it is.
             fresh: use a connection of its own. For reads that delete what they return: a connection that died
                 while it was idle would look like a page that was lost.
+            hidden: secrets and texts in the request; the credentials in its headers are hidden in any case.
 
         Raises:
             TryLater: no connection was made, so nothing was written (`unreachable`).
@@ -98,7 +104,7 @@ class Http:
         except (aiohttp.ClientError, OSError, _Unusable) as error:
             _give_up(method, path, error, written=bool(written))
         log.debug("provider.call", method=method, path=path, status=answer.status)
-        return answer
+        return replace(answer, hidden=tuple(filter(None, (*hidden, _credentials(headers)))))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -232,6 +238,10 @@ def _why_unconnected(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientSSLError):
         return "the TLS handshake with the provider failed"
     return "no connection to the provider could be made"
+
+
+def _credentials(headers: Mapping[str, str] | None) -> str:
+    return (headers or {}).get("Authorization", "").partition(" ")[2]
 
 
 def _media_type(response: aiohttp.ClientResponse) -> str:

@@ -56,6 +56,7 @@ class TokenSource:
         self._anew = anew
         self._token: Token | None = None
         self._loaded = False
+        self._is_unkept = False
         self._changing = asyncio.Lock()
         self._flight: asyncio.Task[Token] | None = None
 
@@ -67,7 +68,7 @@ class TokenSource:
             TryLater: the token endpoint cannot be reached or does not answer sensibly.
         """
         token = self._token
-        if token is None or self._is_due(token):
+        if token is None or self._is_unkept or self._is_due(token):
             token = await self._together()
         return token.access
 
@@ -138,6 +139,8 @@ class TokenSource:
     async def _current(self) -> Token:
         async with self._changing:
             token = await self._known()
+            if token is not None and self._is_unkept:
+                await self._keep(token)
             if token is not None and not self._is_due(token):
                 return token
             try:
@@ -160,13 +163,14 @@ class TokenSource:
         return self._token
 
     async def _keep(self, token: Token) -> Token:
-        # It is good whether or not it can be kept; the next caller need not ask for another one.
-        self._token, self._loaded = token, True
+        # It is good whether or not it can be kept: the next caller need not ask for another one, and tries to keep it.
+        self._token, self._loaded, self._is_unkept = token, True, True
         # One record: a refresh token and the access token beside it are never of two answers.
         names = ("renew_at", "expires_at", "since", "renewable_until")
         times = {name: _iso(getattr(token, name)) for name in names}
         kept = {"app": self._fingerprint(), "access": token.access, "refresh": token.refresh, "ended": token.ended}
         await self._state.put(_KEY, to_json({**kept, **times}))
+        self._is_unkept = False
         log.debug("oauth.token.kept", expires_at=times["expires_at"])
         return token
 

@@ -40,6 +40,7 @@ _JITTER = 0.1
 _LONGEST_LIFE = 10 * 365 * 86_400
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,8192}")
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+_SECRET_FIELDS = ("code", "refresh_token", "token")
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 
 
@@ -123,8 +124,9 @@ class OAuthEndpoint:
     async def _post(self, path: str, form: Mapping[str, str]) -> HttpAnswer:
         secret = self._app.client_secret.get_secret_value()
         body = urlencode({"client_id": self._app.client_id, "client_secret": secret, **form})
+        hidden = (secret, *(form[name] for name in _SECRET_FIELDS if name in form))
         try:
-            return await self._http.call("POST", path, headers=_FORM, body=body.encode())
+            return await self._http.call("POST", path, headers=_FORM, body=body.encode(), hidden=hidden)
         except OutcomeUnknown as error:
             raise TryLater(Problem(ErrorCode.PROVIDER_ERROR, f"token endpoint: {error.problem.detail}")) from None
 

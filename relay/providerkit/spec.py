@@ -134,7 +134,7 @@ class AsksStatus(Protocol):
     asks_status: bool  # False where its settings say that it is not
 
     async def fetch_status(self, ref: str) -> RawAnswer:
-        """The status of a call, as bytes; raises Gone where the provider no longer knows the id, Refused, OutcomeUnknown."""
+        """The status of a call, as bytes; raises Gone where the id is not known, Refused, OutcomeUnknown."""
 
     def read_status(self, ref: str, raw: RawAnswer) -> Sequence[DeliveryReport]:
         """The answer's meaning; raises Malformed."""

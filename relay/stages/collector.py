@@ -34,6 +34,7 @@ IDLE = 60.0  # seconds between two looks into the journal when no bell rings
 UNAUTHORIZED_PAUSE = 60.0
 LONGEST_WAIT = 300.0  # whatever the provider asks for
 RETRY = Backoff(first=2, ceiling=60)
+GONE_TRIES = 6  # of a message that its store shows and does not hand out
 TRIES_ENOUGH = 20  # after a restart nobody knows since when a part is missed: then so many tries are enough
 REMEMBERED = 200  # messages that wait for attachments and are not fetched again
 _SPARE = 50
@@ -71,6 +72,7 @@ class Collector(Stage):
         self._under_way: set[str] = set()
         self._fetched: dict[str, Mail] = {}  # by arrival: read already, and waiting for attachments
         self._missed_since: dict[str, datetime] = {}  # by arrival: since when attachments of it are waited for
+        self._tried: set[str] = set()  # arrivals that this life has tried: none of their attachments was missed before
         self._pause = 0.0
         self._log = log.bind(line=line.alias)
 
@@ -85,6 +87,8 @@ class Collector(Stage):
         fresh = [arrival for arrival in due if arrival.id not in busy]
         for arrival in fresh:
             await self._window.room()
+            if self._pause or self._gate.is_shut:
+                break
             self._under_way.add(arrival.id)
             self._window.start(self._collect(arrival), self.name)
         if fresh:
@@ -125,26 +129,30 @@ class Collector(Stage):
             return None
         try:
             raw = await line.fetch_mail(arrival.ref)
-        except Gone:
-            await self._journal.arrivals.dropped(arrival)
+        except Gone as error:
+            # A store may tell of a message before it hands it out.
+            wait = self._wait(arrival, error) if arrival.attempts < GONE_TRIES else None
+            if await self._journal.arrivals.dropped(arrival, unless_listed=wait):
+                self._forget(arrival)
             return None
         except Refused as error:
-            await self._journal.arrivals.aside(arrival, RawAnswer(b""), error.problem.detail)
-            return None
+            return await self._set_aside(arrival, RawAnswer(b""), error)
         try:
             mail = line.read_mail(arrival.ref, raw)
         except Malformed as error:
-            await self._journal.arrivals.aside(arrival, raw, error.problem.detail)
-            return None
+            return await self._set_aside(arrival, raw, error)
         if not mail.is_whole and len(self._fetched) < REMEMBERED:
             self._fetched[arrival.id] = mail
         return mail
 
+    async def _set_aside(self, arrival: Arrival, raw: RawAnswer, error: RelayError) -> None:
+        await self._journal.arrivals.aside(arrival, raw, error.problem.detail)
+        self._forget(arrival)
+
     async def _complete(self, arrival: Arrival, mail: Mail) -> None:
         whole = mail if mail.is_whole else await self._gathered(arrival, mail)
         await self._journal.arrivals.whole(arrival, whole)
-        self._missed_since.pop(arrival.id, None)
-        self._fetched.pop(arrival.id, None)
+        self._forget(arrival)
         self._board.report(self._line.alias, _PART, LineState.READY)
         lost = [part.problem.code.value for part in whole.parts if part.problem]
         self._log.log(
@@ -158,16 +166,23 @@ class Collector(Stage):
             self._missed_since.setdefault(arrival.id, self._clock.now())
             raise
 
+    def _forget(self, arrival: Arrival) -> None:
+        self._missed_since.pop(arrival.id, None)
+        self._fetched.pop(arrival.id, None)
+        self._tried.discard(arrival.id)
+
     def _is_patient(self, arrival: Arrival) -> bool:
         now = self._clock.now()
         since = self._missed_since.get(arrival.id)
         if since is None:
-            since = arrival.since if arrival.attempts >= TRIES_ENOUGH else now
+            is_old = arrival.attempts >= TRIES_ENOUGH and arrival.id not in self._tried
+            since = arrival.since if is_old else now
         return (now - since).total_seconds() < self._patience
 
     async def _failed(self, arrival: Arrival, error: RelayError) -> None:
         """It is tried again: nothing was deleted, and an attachment that is lost says so itself."""
         wait = self._wait(arrival, error)
+        self._tried.add(arrival.id)
         if isinstance(error, ConsentRequired):
             self._gate.shut(error)
         elif isinstance(error, NotAuthorized | Throttled):

@@ -2,7 +2,7 @@
 
 import structlog
 
-from relay.domain.errors import NotAuthorized, RelayError
+from relay.domain.errors import NotAuthorized, RelayError, TryLater
 from relay.domain.schedule import STAGE_FAILED
 from relay.stagekit import Rest, Stage, Standing
 from relay.telemetry.health import LineState
@@ -57,4 +57,5 @@ class Installer(Stage):
         state = LineState.UNAUTHORIZED if isinstance(error, NotAuthorized) else LineState.UNREACHABLE
         self._board.report(self._alias, "hooks", state, error.problem.code)
         log.warning("hooks.failed", line=self._alias, policy=type(error).__name__, code=error.problem.code.value)
-        return Rest(STAGE_FAILED.delay(self._failures, self._ids.chance.random()))
+        asked_for = error.after if isinstance(error, TryLater) else None
+        return Rest(max(asked_for or 0.0, STAGE_FAILED.delay(self._failures, self._ids.chance.random())))

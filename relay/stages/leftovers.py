@@ -5,18 +5,22 @@ What was set aside is read once more here, when a person says so.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from relay.domain.errors import Malformed
-from relay.domain.messages import Sighting
+from relay.domain.errors import ErrorCode, Malformed, Problem
+from relay.domain.mailbox import Mail
+from relay.domain.messages import Part, RawAnswer, Sighting
 from relay.journal import KeptRaw, Understood
-from relay.providerkit.spec import AsksStatus, FetchesInbox, Line, SyncsMailbox, TakesHooks
+from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, SyncsMailbox, TakesHooks
 from relay.stagekit import Rest, Stage, Standing
 
 LOOK_AGAIN = 3600.0  # seconds
 NEXT_LOOK = 60.0  # seconds until a call is asked for again whose status was read late
+AT_ONCE = 100  # messages
 WHY = "no stage reads this any more: the line was removed or changed"
+_LOST = Problem(ErrorCode.PROVIDER_ERROR, "the attachment was not fetched before the line was removed or changed")
+_UNKNOWN_TYPE = "application/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Replayed:
     """What came of something that was set aside.
 
     Attributes:
-        outcome: `read`; `unreadable`, as before; `published`, or `queued` to be sent, for what is no provider's bytes.
+        outcome: `read`; `unreadable`, as before; `published`, for an event; `queued` to be sent, or to be fetched.
         detail: why it is unreadable.
         understood: what was read.
     """
@@ -54,6 +58,9 @@ class Leftovers(Stage):
         for line, source in found:
             for kept in await self._journal.raw.unread(line, source=source):
                 await self._settle(kept)
+        orphans = [line for line in await self._journal.arrivals.lines() if not self._is_collected(line)]
+        for line in orphans:
+            await self._give_up(line)
         return None if found else Rest(LOOK_AGAIN)
 
     async def replay(self, aside_id: str) -> Replayed:
@@ -75,21 +82,44 @@ class Leftovers(Stage):
             case "inbox":
                 return isinstance(line, FetchesInbox) and line.polls_inbox
             case "status":
-                return isinstance(line, AsksStatus) and line.asks_status
+                return isinstance(line, AsksStatus)
             case "hook":
                 return isinstance(line, TakesHooks)
         return False
 
+    def _is_collected(self, alias: str) -> bool:
+        """Whether what is still to be fetched of this line is fetched."""
+        return isinstance(self._lines.get(alias), FetchesParts)
+
+    async def _give_up(self, line: str) -> None:
+        """Tell what is known of messages that nobody fetches any more; the others wait for a person."""
+        arrivals = self._journal.arrivals
+        while due := await arrivals.due(line, AT_ONCE, whenever=True):
+            for arrival in due:
+                if arrival.mail is None:
+                    await arrivals.aside(arrival, RawAnswer(b""), WHY)
+                else:
+                    await arrivals.whole(arrival, _without_parts(arrival.mail))
+
     async def _settle(self, kept: KeptRaw) -> Replayed:
-        raw = self._journal.raw
+        raw, line = self._journal.raw, self._lines.get(kept.line)
+        if kept.source == "mail" and not kept.raw.body and isinstance(line, SyncsMailbox):
+            await self._journal.arrivals.again(kept)
+            return Replayed("queued")
         try:
-            found, why = _read(self._lines.get(kept.line), kept), WHY
+            found, why = _read(line, kept), WHY
         except Malformed as error:
             found, why = None, error.problem.detail
         if found is None:
             await raw.set_aside(kept, why)
             return Replayed("unreadable", why)
         return Replayed("read", understood=await raw.understood(kept, **found))
+
+
+def _without_parts(mail: Mail) -> Mail:
+    """The message without what was still to be fetched of it, and with the reason."""
+    parts = [replace(part, ref=None, problem=_LOST) if part.ref is not None else part for part in mail.parts]
+    return replace(mail, parts=(*parts, *([Part(_UNKNOWN_TYPE, problem=_LOST)] * mail.has_parts)), has_parts=False)
 
 
 def _read(line: Line | None, kept: KeptRaw) -> dict[str, Any] | None:
@@ -99,7 +129,7 @@ def _read(line: Line | None, kept: KeptRaw) -> dict[str, Any] | None:
             return {"messages": line.read_inbox(kept.raw).messages}
         case "status" if isinstance(line, AsksStatus):
             reports = line.read_status(kept.event, kept.raw)
-            return {"reports": reports, "next_look": NEXT_LOOK if line.asks_status else None}
+            return {"reports": reports, "next_look": NEXT_LOOK}
         case "hook" if isinstance(line, TakesHooks):
             reading = line.read_hook(kept.event, kept.raw)
             return {part.name: getattr(reading, part.name) for part in fields(reading)}

@@ -134,7 +134,8 @@ class Poller(Stage):
         self._tell_loss(kept.received_at)
         page = await self._understand(kept)
         self._mark = mark
-        more = page is not None and page.pending > 0
+        # A page with nothing on it brings nobody further, whatever it says of the next one.
+        more = page is not None and page.messages and page.pending > 0
         return None if more else Rest(self._line.poll_interval)
 
     async def _remember(self, mark: _Mark) -> None:

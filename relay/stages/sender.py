@@ -6,7 +6,7 @@ and not ended, after whatever happened, is uncertain and never simply made again
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -29,6 +29,7 @@ from relay.domain.messages import CallAnswer, OutboundCall
 from relay.domain.schedule import RETRY_SEND, next_look
 from relay.journal import Bell, JournalError, JournalUnusable
 from relay.providerkit.spec import AsksStatus, Line, Sends, SyncsMailbox
+from relay.stagekit import Bell as StageBell
 from relay.stagekit import ConsentGate, Rest, Stage, Standing, Window
 from relay.telemetry.health import LineState, state_after
 
@@ -39,7 +40,9 @@ UNKEPT_PAUSE = 30.0  # seconds between two tries of a line whose new token canno
 IDLE = 30.0  # seconds between two looks into the journal when no bell rings
 SYNCS_FOR_EVIDENCE = 3  # comparisons of a mailbox within which what was sent shows in it ...
 EVIDENCE_MARGIN = 60.0  # ... and the seconds that they may take
+HOOKS_WITHIN = 60.0  # seconds at a start for web hooks to stand: what is sent before them, nothing is heard of
 
+_BLOCK = "send.block"  # what the journal remembers of a provider that refuses everything for a time
 
 End = Callable[[], Awaitable[object]]  # writes down how a call ended, or what is told of it
 
@@ -49,27 +52,43 @@ class SendingLine(Line, Sends, Protocol):
 
 
 class Sender(Stage):
-    """Sends one line's calls, up to `window` at once, each claimed in the name of `owner`."""
+    """Sends one line's calls.
 
-    def __init__(self, line: SendingLine, standing: Standing, *, owner: str, window: int) -> None:
+    Args:
+        line: whose.
+        standing: what the stage stands on.
+        owner: in whose name they are claimed.
+        window: how many at once.
+        hooks: rings once the web hooks stand by which relay hears what becomes of the texts.
+    """
+
+    def __init__(
+        self, line: SendingLine, standing: Standing, *, owner: str, window: int, hooks: StageBell | None = None
+    ) -> None:
         self.name = f"sender/{line.alias}"
         self.line = line.alias
         self._line = line
         self._journal, self._board = standing.journal, standing.board
         self._clock, self._ids = standing.clock, standing.ids
+        self._memory = self._journal.memory(line.alias)
         self._owner = owner
+        self._hooks = hooks
         self._window = Window(window)
         self._gate = ConsentGate(line, _PART, standing)
         # What was sent shows in such a line's mailbox, which settles what is uncertain.
         self._shows_sent = isinstance(line, SyncsMailbox) and line.syncs_mailbox
         self._pause = 0.0
         self._is_blocked = False
+        self._probes = False  # calls go out one by one, because the provider may refuse each for what the last did
+        self._remembers = False
         self._unwritten: deque[End] = deque()  # what is known of calls, and could not be written down yet
         self._log = log.bind(line=line.alias)
 
     async def step(self) -> Rest | None:
         """Put one call in flight, once there is room for it."""
         await self._window.room()
+        if not self._remembers:
+            await self._remember()
         rest = await self._held_back()
         if rest is not None:
             return rest
@@ -77,7 +96,10 @@ class Sender(Stage):
         call = await self._journal.calls.claim(self._line.alias, self._owner, unseen=self._shows_sent)
         if call is None:
             return Rest(await self._until_due(), self._bell)
-        self._window.start(self._make(call), self.name)
+        if self._probes:
+            await self._window.run(self._make(call), self.name)
+        else:
+            self._window.start(self._make(call), self.name)
         return None
 
     async def drain(self, seconds: float) -> None:
@@ -85,8 +107,21 @@ class Sender(Stage):
         await self._window.drain(seconds)
         await self._catch_up()
 
+    async def _remember(self) -> None:
+        """Go on resting where a former life was told to."""
+        kept = await self._memory.get(_BLOCK)
+        if kept is not None:
+            until, code = kept.decode().split()
+            self._pause = max((datetime.fromisoformat(until) - self._clock.now()).total_seconds(), 0.0)
+            self._is_blocked = self._probes = True
+            self._board.report(self._line.alias, _PART, LineState.SUSPENDED, ErrorCode(code))
+        self._remembers = True
+
     async def _held_back(self) -> Rest | None:
-        """The rest that the provider's last words ask for, if any."""
+        """The rest that the provider's last words, or hooks that do not stand yet, ask for, if any."""
+        if self._hooks is not None:
+            hooks, self._hooks = self._hooks, None
+            return Rest(HOOKS_WITHIN, hooks)
         if self._pause:
             pause, self._pause = self._pause, 0.0
             return Rest(pause)
@@ -139,10 +174,14 @@ class Sender(Stage):
             return [self._failed(call, error), *self._told(call, error)]
         except JournalError:
             return [self._unmade(call)]
-        return [self._answered(call, answer)]
+        return [self._answered(call, answer), *self._unblocked()]
+
+    def _unblocked(self) -> Sequence[End]:
+        was_blocked, self._probes = self._probes, False
+        return (partial(self._memory.drop, _BLOCK),) if was_blocked else ()
 
     def _answered(self, call: OutboundCall, answer: CallAnswer) -> End:
-        follow = answer.ref is not None and isinstance(self._line, AsksStatus)
+        follow = answer.ref is not None and isinstance(self._line, AsksStatus) and self._line.asks_status
         first_look = next_look(0.0, chance=self._ids.chance.random()) if follow else None
         self._board.report(self._line.alias, _PART, LineState.READY)
         self._log.info("call.answered", call_id=call.call_id, message_id=call.message_id, copies=len(call.recipients))
@@ -162,7 +201,8 @@ class Sender(Stage):
                 return partial(calls.divide, *about)
             case Refused():
                 if isinstance(error, RefusedForNow):
-                    self._pause, self._is_blocked = max(self._pause, error.after), True
+                    self._pause = max(self._pause, error.after)
+                    self._is_blocked = self._probes = True
                 return partial(calls.refused, *about, problem)
             case TryLater():
                 return partial(calls.retry, *about, problem, self._wait(call, error))
@@ -192,7 +232,10 @@ class Sender(Stage):
             "rests_until": until.replace("+00:00", "Z"),
             "error": error.problem.as_body(),
         }
-        return (partial(self._journal.events.announce, self._line.alias, "spam-blocked", body),)
+        return (
+            partial(self._memory.put, _BLOCK, f"{until} {error.problem.code.value}".encode()),
+            partial(self._journal.events.announce, self._line.alias, "spam-blocked", body),
+        )
 
     def _log_failure(self, call: OutboundCall, error: RelayError) -> None:
         problem = error.problem

@@ -5,7 +5,6 @@ repeats a little and loses nothing.
 """
 
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from typing import Protocol
 
 import structlog
@@ -23,7 +22,7 @@ from relay.domain.errors import (
     Throttled,
     TryLater,
 )
-from relay.domain.mailbox import MailEntry
+from relay.domain.mailbox import MailEntry, MailPage
 from relay.domain.messages import RawAnswer
 from relay.domain.schedule import RETRY_SEND
 from relay.journal import MailboxStanding
@@ -40,7 +39,6 @@ ROUNDS_AT_ONCE = 100  # changes that are fetched without a rest, however many mo
 UNREADY_FOR = timedelta(minutes=10)  # how long a store may be made ready before the line shows it
 UNAUTHORIZED_PAUSE = 60.0
 LONGEST_WAIT = 3600.0  # whatever the provider asks for
-_ASIDES = 100  # unreadable answers that are recognised when they come again
 _PART = "mailbox"
 
 
@@ -61,11 +59,10 @@ class Syncer(Stage):
         self._gate = ConsentGate(line, _PART, standing)
         self._is_prepared = False
         self._starts_over = False
-        self._rounds = 0
+        self._passed: set[str] = set()  # cursors since the last rest
         self._failures = 0
         self._restarts = 0  # comparisons of everything since changes could last be followed
         self._unready_since: datetime | None = None
-        self._asides: set[bytes] = set()
         self._log = log.bind(line=line.alias)
 
     async def step(self) -> Rest | None:
@@ -92,21 +89,23 @@ class Syncer(Stage):
         return self._after(more=more)
 
     def _after(self, *, more: bool) -> Rest | None:
-        self._rounds = self._rounds + 1 if more else 0
-        if more and self._rounds % ROUNDS_AT_ONCE:
+        if more and len(self._passed) < ROUNDS_AT_ONCE:
             return None
+        self._passed.clear()
         return Rest(self._line.sync_interval)
 
     async def _sync(self) -> bool:
         """Whether there may be more at once."""
         if not self._is_prepared:
             await self._line.prepare_mailbox()
+            # Its subscriber has agreed: a number that was only misspelt forgets nothing.
+            await self._journal.mailbox.belongs(self._line.alias, self._line.number)
             self._is_prepared = True
         known = await self._journal.mailbox.standing(self._line.alias)
         if known.cursor is None or self._starts_over:
-            await self._compare(known)
+            can_follow = await self._compare(known)
             self._starts_over = False
-            return True
+            return can_follow
         return await self._follow(known.cursor)
 
     async def _follow(self, cursor: str) -> bool:
@@ -120,7 +119,9 @@ class Syncer(Stage):
         self._log.log(
             20 if found else 10, "mailbox.followed", added=done.added, updated=done.updated, deleted=done.deleted
         )
-        return found and changes.cursor != cursor
+        self._passed.add(cursor)
+        # A cursor that comes around again would go on for ever.
+        return found and changes.cursor not in self._passed
 
     async def _start_over(self, error: CursorInvalid | Malformed) -> bool:
         """What the changes would have told is found by comparing everything: at once, but for a second time."""
@@ -131,7 +132,8 @@ class Syncer(Stage):
         await self._note(error)
         return True
 
-    async def _compare(self, known: MailboxStanding) -> None:
+    async def _compare(self, known: MailboxStanding) -> bool:
+        """Whether changes can be followed from here on."""
         listing = Listing(self._line)
         await listing.fetch()
         done = await self._journal.mailbox.compared(
@@ -147,6 +149,7 @@ class Syncer(Stage):
             updated=done.updated,
             deleted=done.deleted,
         )
+        return listing.cursor is not None
 
     async def _unpublished_before(self, known: MailboxStanding) -> datetime | None:
         """Older messages are the subscriber's own affair: those from before the consent."""
@@ -201,15 +204,8 @@ class Syncer(Stage):
         return min(wait, LONGEST_WAIT)
 
     async def _set_aside(self, error: Malformed) -> None:
-        """Keep an answer that cannot be read for a person, once however often it comes."""
-        digest = blake2b(error.raw, digest_size=16).digest()
-        if digest in self._asides:
-            return
-        kept = await self._journal.raw.keep(self._line.alias, "changes", "", "", RawAnswer(error.raw))
-        await self._journal.raw.set_aside(kept, error.problem.detail)
-        if len(self._asides) >= _ASIDES:
-            self._asides.clear()
-        self._asides.add(digest)
+        """Keep one answer that cannot be read for a person; as long as it waits, others are like it."""
+        await self._journal.raw.sample(self._line.alias, "changes", RawAnswer(error.raw), error.problem.detail)
 
 
 class Listing:
@@ -247,7 +243,7 @@ class Listing:
         for _ in range(MOST_PAGES):
             start = max(end - 1, 0)
             page = await self._line.list_mail(start, PAGE)
-            if start and page.entries and page.entries[0].ref not in self.entries:
+            if self._is_torn(page, start):
                 return False
             if not start:
                 self.cursor = page.cursor
@@ -256,3 +252,9 @@ class Listing:
             if end <= before or (end >= page.total and len(page.entries) < PAGE):
                 return True
         raise Refused(Problem(ErrorCode.TOO_LARGE, f"the message store has more than {MOST_PAGES * PAGE} messages"))
+
+    def _is_torn(self, page: MailPage, start: int) -> bool:
+        """Whether the store has moved under the listing; a page of nothing, where something is, is none either."""
+        if not page.entries:
+            return start > 0 or page.total > 0
+        return start > 0 and page.entries[0].ref not in self.entries

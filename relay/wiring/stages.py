@@ -56,8 +56,11 @@ class Stages:
         stages: list[Stage] = []
         window = self._window(line)
         if isinstance(line, Sends):
-            stages.append(Sender(line, self._standing, owner=self._base.settings.node.name, window=window))
-        if isinstance(line, AsksStatus) and line.asks_status:
+            keeper, owner = self._services.keepers.get(line.alias), self._base.settings.node.name
+            hooks = keeper.stand if keeper else None
+            stages.append(Sender(line, self._standing, owner=owner, window=window, hooks=hooks))
+        if isinstance(line, AsksStatus):
+            # Also where its settings do not ask any more: what was sent before they changed is still followed.
             stages.append(Tracker(line, self._standing, window=window))
         return stages
 

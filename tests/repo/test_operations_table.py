@@ -155,7 +155,10 @@ def served() -> frozenset[tuple[str, str]]:
     return frozenset((route.method, plain(route.path)) for route in routes)
 
 
-@pytest.mark.parametrize(("provider", "row"), [param for param in BY_NAME if not param.values[1].is_callback])
+@pytest.mark.parametrize(
+    ("provider", "row"),
+    [pytest.param(name, row, id=f"{name}: {row.name}") for name, row in ROWS if not row.is_callback],
+)
 def test_the_simulator_serves_a_row(provider: str, row: Operation) -> None:
     """Under the same method and path; what it calls back is seen by the tests that make the row."""
     assert (row.method, plain(row.path).partition("?")[0]) in served(), provider
@@ -202,9 +205,9 @@ def takes(settings: type[BaseModel], key: str, value: str) -> bool:
     field = settings.model_fields.get(key)
     if field is None:
         return False
+    annotation: Any = field.annotation
     try:
-        kind: Any = TypeAdapter(field.annotation)
-        kind.validate_python(tomllib.loads(f"value = {value}")["value"])
+        TypeAdapter(annotation).validate_python(tomllib.loads(f"value = {value}")["value"])
     except ValidationError:
         return False
     return True

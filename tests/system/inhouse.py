@@ -93,10 +93,27 @@ def _ignored(_: bytes) -> None:
 
 @asynccontextmanager
 async def at_home(
-    directory: Path, free_port: Callable[[], int], *, lines: str = DESK, speed: float = 60.0, **more: Any
+    directory: Path,
+    free_port: Callable[[], int],
+    *,
+    lines: str = DESK,
+    speed: float = 60.0,
+    before: Callable[[World], None] | None = None,
+    **more: Any,
 ) -> AsyncIterator[World]:
-    """A world whose relay runs here; in the end nothing was done that AT&T forbids."""
+    """A world whose relay runs here; in the end nothing was done that AT&T forbids.
+
+    Args:
+        directory: an empty one.
+        free_port: gives ports.
+        lines: their settings; with `DESK` first its subscriber has agreed.
+        speed: of the lab.
+        before: what happens before relay starts.
+        more: as `world` has it.
+    """
     async with world(directory, free_port, lines=lines, speed=speed, relay=RelayHere, **more) as made:
+        if before is not None:
+            before(made)
         await made.relay.start()
         await made.listening()
         if lines.startswith(DESK):
@@ -105,12 +122,16 @@ async def at_home(
         assert made.violations() == []
 
 
+def daemon(made: World) -> aiohttp.ClientSession:
+    """Speaks to relay's own socket."""
+    return aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(made.relay.directory / "relay.sock")))
+
+
 async def agree(made: World, line: str = "desk") -> str:
     """The line's subscriber agrees in a browser; the address that was opened."""
-    connector = aiohttp.UnixConnector(str(made.relay.directory / "relay.sock"))
-    async with aiohttp.ClientSession(connector=connector) as daemon:
+    async with daemon(made) as asking:
         asked = {"line": line, "timeout": WITHIN}
-        async with daemon.post("http://relay/auth/login", json=asked) as told:
+        async with asking.post("http://relay/auth/login", json=asked) as told:
             opened: str = (await _said(told))["open"]
             async with aiohttp.ClientSession() as browser, browser.get(opened) as page:
                 await page.read()

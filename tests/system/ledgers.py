@@ -9,7 +9,13 @@ from tests.system.world import World
 
 @dataclass(frozen=True)
 class Comparison:
-    """The findings; everything but `uncertain` and `told_losses` should be empty."""
+    """The findings; everything but `uncertain` and `told_losses` should be empty.
+
+    Attributes:
+        unsettled: copies of which a message store shows that they went out, and which are uncertain all the same.
+        untold: texts that another device sent, and nobody was told of.
+        mistaken: texts that are told to be another device's and are not, or are told twice.
+    """
 
     unanswered: list[str]
     endless: list[str]
@@ -17,6 +23,9 @@ class Comparison:
     unsent: list[str]
     unheard: list[str]
     heard_twice: list[str]
+    unsettled: list[str]
+    untold: list[str]
+    mistaken: list[str]
     uncertain: int
     told_losses: int
 
@@ -37,10 +46,13 @@ def compare(world: World, requests: dict[str, dict[str, Any]], texts_in: list[st
         copy["copy_id"]
         for request_id, result in results.items()
         for copy in result["copies"]
-        if ends.get(copy["copy_id"]) in {"delivered", "undelivered", "unknown"}
+        if ends.get(copy["copy_id"]) in {"submitted", "delivered", "undelivered", "unknown"}
         and not accepted[requests[request_id]["text"], copy["to"][-10:]]
     ]
     heard = Counter(event["data"]["text"] for event in world.ears.events("message"))
+    phone = Counter(line["text"] for line in world.ledger("sent-elsewhere"))
+    told = Counter(event["data"]["text"] for event in world.ears.events("event.sent-elsewhere"))
+    stored = {line["text"] for line in world.ledger("stored") if line["send_id"]}
     return Comparison(
         unanswered=[request_id for request_id in requests if request_id not in results],
         endless=[
@@ -50,6 +62,14 @@ def compare(world: World, requests: dict[str, dict[str, Any]], texts_in: list[st
         unsent=unsent,
         unheard=_unheard(world, texts_in, heard),
         heard_twice=[text for text in texts_in if heard[text] > 1],
+        unsettled=[
+            copy["copy_id"]
+            for request_id, result in results.items()
+            for copy in result["copies"]
+            if ends.get(copy["copy_id"]) == "uncertain" and requests[request_id]["text"] in stored
+        ],
+        untold=sorted(phone - told),
+        mistaken=sorted(told - phone),
         uncertain=sum(end == "uncertain" for end in ends.values()),
         told_losses=len(world.ears.events("event.loss-suspected")),
     )
@@ -77,7 +97,7 @@ def _unheard(world: World, texts_in: list[str], heard: Counter[str]) -> list[str
     and no program can have it back; what relay owes is to say so, with one `loss-suspected` for each such page.
     """
     missing = {text for text in texts_in if not heard[text]}
-    handed_out = [line for line in world.att.world.ledger.lines() if line["what"] == "handed-out"]
+    handed_out = [line for line in world.ledger("handed-out") if line["service"] == "att-sms"]
     pages = {line["request"] for line in handed_out if line["text"] in missing}
     if len(pages) <= len(world.ears.events("event.loss-suspected")):
         missing -= {line["text"] for line in handed_out}

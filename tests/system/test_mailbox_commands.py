@@ -22,9 +22,7 @@ async def told(made: World, verb: str, client: str, **asked: Any) -> dict[str, A
     return answer
 
 
-async def test_messages_are_listed_shown_marked_and_deleted_by_command(
-    tmp_path: Path, free_port: Callable[[], int]
-):
+async def test_messages_are_listed_shown_marked_and_deleted_by_command(tmp_path: Path, free_port: Callable[[], int]):
     """By relay's id or by AT&T's; every command has one answer, with its `ref`, on its client's topic."""
     async with at_home(tmp_path, free_port, modes={"att-inapp": {"message_ids": "ugly"}}) as made:
         await followed(made)

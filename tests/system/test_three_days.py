@@ -1,4 +1,4 @@
-"""Three days of a subscriber's number, on a clock that waits for relay: nothing lost, nothing doubled, no needless call."""
+"""Three days of a subscriber's number, on a clock that waits: nothing lost, nothing doubled, no needless call."""
 
 import random
 from collections import Counter
@@ -88,6 +88,7 @@ async def test_three_days_lose_nothing_and_ask_nothing_needlessly(
         quiet = await withdrawn(made, days)
         await days.go_by(DAY)
         await by_hand(made)
+        made.act("expire-tokens")
         await days.go_by(DAY / 4)
         await made.passes(2 * HOUR)
 

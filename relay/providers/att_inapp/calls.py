@@ -1,6 +1,6 @@
 """relay -> In-App Messaging -> relay: one call with the subscriber's token, and what its answer means."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from relay.clock import Clock
 from relay.domain.errors import ErrorCode, OutcomeUnknown, Problem, TryLater
@@ -38,6 +38,7 @@ class Calls:
         content_type: str = JSON,
         accept: str = JSON,
         divisible: bool = False,
+        hidden: Iterable[str] = (),
     ) -> HttpAnswer:
         """The answer, which is 2xx.
 
@@ -57,6 +58,7 @@ class Calls:
                     params=params,
                     headers={**headers, **authorization},
                     body=body,
+                    hidden=hidden,
                 )
             )
         except OutcomeUnknown as error:

@@ -112,7 +112,12 @@ class AttInAppLine:
             content_type, body = multipart.related(body, call.media, self._chance)
         divisible = sending.is_divisible(call)
         answer = await self._calls.make(
-            operation, Asked.SEND, body=body, content_type=content_type, divisible=divisible
+            operation,
+            Asked.SEND,
+            body=body,
+            content_type=content_type,
+            divisible=divisible,
+            hidden=(call.text or "", call.subject or ""),
         )
         log.info("call.traced", line=self.alias, call_id=call.call_id, provider_id=_trace_id(answer))
         return CallAnswer(None, tuple(Handover(Fact.SUBMITTED_UNTRACKED) for _ in call.recipients))

@@ -85,6 +85,7 @@ def _sighting(ref: str, found: Mapping[str, Any]) -> Sighting:
         parts=_parts(found),
         provider_time=as_time(found.get("timestamp")),
         provider=_worth_keeping(ref, found),
+        segment=_segment(found),
     )
 
 

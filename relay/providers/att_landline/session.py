@@ -7,6 +7,7 @@ password: it is kept in the line's state and is in no log and no error.
 import asyncio
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
@@ -23,6 +24,7 @@ log = structlog.get_logger()
 
 _KEPT_AS = "session"
 _BAD_LOGIN = 400
+_REFUSED_FOR = timedelta(seconds=30)  # less than the stages' own pause, more than all calls in flight take to fail
 
 
 class Session(Protocol):
@@ -53,6 +55,7 @@ class GivenSession:
 class LoginSession:
     """A key that is got by logging in, once; whoever comes while that is under way waits for it.
 
+    A login that was refused is not tried again at once, however many calls want one: accounts are locked for that.
     Both methods raise TryLater where nobody can be asked, and NotAuthorized where the login is refused.
     """
 
@@ -66,6 +69,7 @@ class LoginSession:
         self._password = password
         self._lock = asyncio.Lock()
         self._key: str | None = None
+        self._refusal: tuple[datetime, NotAuthorized] | None = None
 
     async def key(self) -> str:
         """The key that is kept for this account, or else a new one."""
@@ -91,8 +95,16 @@ class LoginSession:
         return as_id(value.get("session"))
 
     async def _log_in(self) -> str:
+        now = self._clock.now()
+        if self._refusal and now < self._refusal[0] + _REFUSED_FOR:
+            raise NotAuthorized(self._refusal[1].problem)
         fields = [("username", self._account["username"]), ("password", self._password)]
-        key = _key_in(await self._asked(fields))
+        try:
+            key = _key_in(await self._asked(fields))
+        except NotAuthorized as error:
+            self._refusal = (now, error)
+            raise
+        self._refusal = None
         await self._state.put(_KEPT_AS, json.dumps({**self._account, "session": key}).encode())
         log.info("session.opened", line=self._alias)
         return key

@@ -136,7 +136,9 @@ class AttSmsLine:
         secret = self._settings.oneapi_notify_url
         url = secret.get_secret_value() if secret else ""
         return await self._call(
-            self._dialect.send, body=self._dialect.body(Sending(call, self.number, notify, notify_url=url))
+            self._dialect.send,
+            body=self._dialect.body(Sending(call, self.number, notify, notify_url=url)),
+            hidden=(call.text or "", url),
         )
 
     def _called_back(self, call: OutboundCall, sent_id: str | None) -> CallAnswer:

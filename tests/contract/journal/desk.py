@@ -1,5 +1,6 @@
 """A journal with somebody at it: the clock that stands still, requests in few words, and the events as they come."""
 
+import asyncio
 import random
 import shutil
 import sqlite3
@@ -30,6 +31,7 @@ from relay.domain.messages import (
 from relay.domain.states import Fact
 from relay.ids import Ids
 from relay.journal import Answer, Arrival, Journal, JournalLimits, KeptRaw, Understood
+from tests import journals
 
 T = TypeVar("T")
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -74,6 +76,10 @@ class SqlitePlace:
         """Its address."""
         return f"sqlite:///{self.path}"
 
+    def lay(self) -> None:
+        """Lay an empty journal here, unless there is one."""
+        journals.lay(self.path)
+
     def after_kill(self) -> "SqlitePlace":
         """The same journal as a SIGKILL at this moment would leave it."""
         left = SqlitePlace(self.path.with_name(f"left-{self.path.name}"))
@@ -117,6 +123,7 @@ class Desk:
         """Open the journal that lies there."""
         clock = clock or StillClock()
         clock.lives += 1
+        await asyncio.to_thread(place.lay)
         ids = Ids(clock, random.Random(clock.lives))  # noqa: S311 - chance that can be repeated
         journal = await Journal.open(
             place.url, clock=clock, ids=ids, node=ME, limits=JournalLimits(**limits), real=clock

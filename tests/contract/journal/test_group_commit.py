@@ -91,7 +91,7 @@ async def test_reads_do_not_wait_for_writers(desk: Desk) -> None:
 
 
 async def test_what_was_handed_in_is_written_before_the_journal_closes(open_journal: Open) -> None:
-    """And nothing can be handed in afterwards."""
+    """And nothing can be handed in or read afterwards."""
     desk = await open_journal()
     keeping = [asyncio.create_task(desk.keep()) for _ in range(50)]
     await asyncio.sleep(0)
@@ -99,6 +99,8 @@ async def test_what_was_handed_in_is_written_before_the_journal_closes(open_jour
     await asyncio.gather(*keeping)
     with pytest.raises(JournalUnusable, match="closed"):
         await desk.keep()
+    with pytest.raises(JournalUnusable, match="closed"):
+        await desk.events()
     again = await open_journal(desk.clock)
     assert len(await again.journal.raw.unread(LINE)) == 50
 

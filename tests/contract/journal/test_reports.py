@@ -19,9 +19,10 @@ async def _each_with_a_ref(desk: Desk) -> None:
 
 
 async def test_a_report_finds_the_copy_by_its_own_id(desk: Desk) -> None:
-    """Whatever address it names."""
+    """Also where it names a number of nobody's, or one that is none."""
     await _each_with_a_ref(desk)
-    done = await desk.report(delivered("b", address=ALICE))
+    await desk.report(delivered("b", fact=Fact.ON_NETWORK, address=inbound("unknown")))
+    done = await desk.report(delivered("b", address=outbound("+13125550199")))
     assert (done.applied, done.parked) == (1, 0)
     assert await desk.standing() == ["submitted", "delivered"]
 

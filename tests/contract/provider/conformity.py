@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import aiohttp
 import yaml
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from jsonschema_path import SchemaPath
 from openapi_core.testing import MockRequest, MockResponse
 from openapi_core.validation.request import V30RequestValidator
@@ -107,7 +108,10 @@ def described() -> tuple[Described, ...]:
 def _operations(file: str) -> Iterator[Described]:
     document = yaml.safe_load((FOLDER / file).read_text())
     operations = [
-        (path, method, item[method]) for path, item in document["paths"].items() for method in ("get", "post", "put", "delete") if method in item
+        (path, method, item[method])
+        for path, item in document["paths"].items()
+        for method in ("get", "post", "put", "delete")
+        if method in item
     ]
     # OAuth is no scheme that openapi-core can look at: whether there is a token is looked at here.
     secured = {operation["operationId"]: bool(operation.pop("security", None)) for _, _, operation in operations}
@@ -163,7 +167,7 @@ class Watch:
             raise AssertionError("not as AT&T's OpenAPI documents have it:\n" + "\n".join(sorted(set(self.deviations))))
 
     @property
-    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def middleware(self) -> Middleware:
         """For the simulator's options."""
 
         @web.middleware
@@ -212,7 +216,9 @@ class Watch:
     def _answers_as_documented(self, operation: Described) -> bool:
         services = DOCUMENTS if operation.name == "getAccessToken" else (_service(operation),)
         modes = [self._simulator.modes(name).model_dump() for name in services] if self._simulator else []
-        return bool(modes) and all(SHAPING[name] == mode[name] for mode in modes for name in SHAPING.keys() & mode.keys())
+        return bool(modes) and all(
+            SHAPING[name] == mode[name] for mode in modes for name in SHAPING.keys() & mode.keys()
+        )
 
 
 def _fits(one: Tolerated, operation: str, what: str) -> bool:
@@ -237,7 +243,12 @@ async def _as_read(request: web.Request) -> MockRequest:
     reader.feed_eof()
     request._payload = reader
     read = MockRequest(
-        HOST, request.method, request.rel_url.raw_path, headers=dict(request.headers), data=body, content_type=request.headers.get("Content-Type", "")
+        HOST,
+        request.method,
+        request.rel_url.raw_path,
+        headers=dict(request.headers),
+        data=body,
+        content_type=request.headers.get("Content-Type", ""),
     )
     read.parameters.query = ImmutableMultiDict(list(request.query.items()))
     return read

@@ -1,4 +1,4 @@
-"""What all tests of this folder run under sees every operation of AT&T's OpenAPI documents, and what is not as there."""
+"""What the tests of this folder run under sees every operation of AT&T's OpenAPI documents, and what deviates."""
 
 import re
 from collections.abc import Awaitable, Callable

@@ -27,6 +27,7 @@ from relay.stages.poller import Poller
 from relay.stages.sender import Sender
 from relay.stages.tracker import Tracker
 from relay.telemetry.health import LineBoard
+from tests import journals
 
 ME = "relay-1"
 GRACE = 5.0
@@ -65,6 +66,7 @@ class House:
 
     async def open(self, **limits: int) -> None:
         """Open the journal."""
+        await asyncio.to_thread(journals.lay, self.folder / "relay.db")
         url = f"sqlite:///{self.folder}/relay.db"
         self.journal = await Journal.open(
             url, clock=self.clock, ids=self.ids, node=ME, limits=JournalLimits(**limits), real=self.clock
@@ -105,9 +107,9 @@ class House:
         """What stages stand on."""
         return Standing(self.journal, self.board, self.clock, self.ids)
 
-    def sender(self, line: Any = None, window: int = 8) -> Sender:
+    def sender(self, line: Any = None, window: int = 8, hooks: Any = None) -> Sender:
         """A sender, of the short code if nothing else is said."""
-        return Sender(line or self.sms(), self.ground, owner=ME, window=window)
+        return Sender(line or self.sms(), self.ground, owner=ME, window=window, hooks=hooks)
 
     def tracker(self, line: Any = None, window: int = 8) -> Tracker:
         """A tracker of the short code."""

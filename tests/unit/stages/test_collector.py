@@ -224,7 +224,9 @@ async def test_a_message_that_was_deleted_before_it_was_fetched_is_dropped(house
     line = DeskLine()
     await arrived(house, line, Stored("a"))
     line.loses("a")
+    await until_rest(Syncer(line, house.ground))
     assert seconds(await settled(collector(house, line))) == IDLE
+    assert line.calls["mail"] == 1
     assert await house.bodies("message") == []
     assert await house.bodies("dead") == []
 

@@ -31,12 +31,15 @@ async def test_a_page_of_a_line_that_polls_no_more_is_read(house: House) -> None
 
 
 async def test_a_status_of_a_line_that_asks_no_more_is_read(house: House) -> None:
-    """It is the last that will be heard of the text."""
+    """By its tracker, which still follows what was sent while it asked."""
     await house.sent(ALICE)
     await house.clock.advance(60)
     [look] = await house.journal.looks.due(ALERTS, 10)
     await house.journal.raw.keep(ALERTS, "status", look.ref, look.call_id, RawAnswer(DELIVERED, "application/json"))
-    await until_rest(Leftovers({ALERTS: house.sms(receipts="off")}, house.ground))
+    line = house.sms(receipts="callback")
+    await until_rest(Leftovers({ALERTS: line}, house.ground))
+    assert await house.standing() == {ALICE: "submitted"}
+    await until_rest(house.tracker(line))
     assert await house.standing() == {ALICE: "delivered"}
 
 

@@ -11,6 +11,7 @@ from relay.providerkit.simulated import wrong
 
 _MOST_BYTES_READ = 4 << 20
 _LEAST_LIMIT, _MOST_LIMIT, _DEFAULT_LIMIT = 1, 500, 50
+_MOST_WHOLE = (1 << 31) - 1
 _FLAGS = {"true": True, "false": False}
 _KINDS = {"SMS": "TEXT", "TEXT": "TEXT", "MMS": "MMS"}
 _KNOWN = frozenset(("limit", "offset", "messageIds", "isUnread", "isFavorite", "type", "keyword", "isIncoming"))
@@ -70,7 +71,7 @@ def _whole(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(1 << 31))):
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(_MOST_WHOLE)) and int(text) <= _MOST_WHOLE):
         raise wrong(name)
     return int(text)
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from relay.providerkit.simulated import REQUEST_NUMBER, Operations, World
 from relay.providers.att_landline.simulator.actions import Actions
 from relay.providers.att_landline.simulator.attachments import Attachments
-from relay.providers.att_landline.simulator.described import described
+from relay.providers.att_landline.simulator.description import described
 from relay.providers.att_landline.simulator.engine import Engine
 from relay.providers.att_landline.simulator.failures import (
     BAD_ARGUMENTS,

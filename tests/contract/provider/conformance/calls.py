@@ -1,6 +1,7 @@
 """Every call that a capability has, how the suite makes it, and which errors its docstring allows (`spec`)."""
 
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,7 @@ class Call:
     capability: type[Any] | None
     name: str
     make: Callable[[Any, str], Awaitable[Any]]
-    allowed: Set[type[RelayError]]
+    allowed: AbstractSet[type[RelayError]]
     once: bool = False
     sends: bool = False
 

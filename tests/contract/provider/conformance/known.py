@@ -94,7 +94,9 @@ class Facts:
         accounts: the simulator's accounts that fit them.
         variants: further settings, with which the line has further capabilities.
         somebody: whom the line can text.
-        secrets: what must never be shown, beside the settings' own secrets.
+        carried: the secret that every call carries: a token, a session.
+        entering: the secrets, beside the settings' own, with which `prepare` gets what is carried.
+        secrets: what else must never be shown.
         opening: what a scripted server answers below these paths: the credentials.
         prepare: what makes a fresh line work: a consent.
         listen: have the provider call `url` for an event, where the line cannot install web hooks itself.
@@ -110,11 +112,13 @@ class Facts:
     somebody: str
     accounts: Mapping[str, str]
     variants: tuple[Mapping[str, Any], ...] = ({},)
+    carried: str = ""
+    entering: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     opening: Mapping[str, Reply] = field(default_factory=dict)
     prepare: Callable[[Any], Awaitable[None]] = _nothing
     listen: Callable[[Simulator, str, str], None] | None = None
-    cause: Mapping[str, Callable[[Simulator, str], None]] = field(default_factory=dict)
+    cause: Mapping[str, Callable[[Simulator, str], Any]] = field(default_factory=dict)
     with_parts: Callable[[Simulator], None] | None = None
     reads: tuple[Read, ...] = ()
     exchanges: tuple[Exchange, ...] = ()

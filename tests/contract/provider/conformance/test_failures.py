@@ -1,7 +1,6 @@
 """Whatever a provider answers, a call ends as its capability says, and what must be made once is made once."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -12,10 +11,14 @@ from tests.contract.provider.conformance.known import Reply, facts_of, providers
 from tests.contract.provider.conformance.lines import Stand, unconnected
 from tests.contract.provider.conformance.scripted import scripted
 
-STATUSES = range(100, 600) if LONG else (
-    *(100, 101, 200, 201, 202, 204, 206, 299, 301, 302, 304, 307),
-    *(400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 418, 425, 429, 499),
-    *(500, 501, 502, 503, 504, 520, 599),
+STATUSES = (
+    range(100, 600)
+    if LONG
+    else (
+        *(100, 101, 200, 201, 202, 204, 206, 299, 301, 302, 304, 307),
+        *(400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 418, 425, 429, 499),
+        *(500, 501, 502, 503, 504, 520, 599),
+    )
 )
 PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
 BODIES = (

@@ -9,7 +9,7 @@ from relay.domain.errors import ConsentRequired, ErrorCode, NotAuthorized, NotRe
 from relay.domain.states import Fact
 from relay.providers.att_inapp.codes import ERRORS, INDEX_STATUSES
 from relay.simulator.app import Simulator
-from tests.contract.provider.conformance.calls import MESSAGE_ID, a_call
+from tests.contract.provider.conformance.calls import CODE, MESSAGE_ID, a_call
 from tests.contract.provider.conformance.known import Code, Exchange, Facts, Read, Reply, example
 
 NAME = "att-inapp"
@@ -26,7 +26,7 @@ NOON = datetime(2026, 4, 19, 14, 30, tzinfo=UTC)
 
 async def consent(line: Any) -> None:
     """The subscriber agrees."""
-    await line.take_consent("marked-code", "http://127.0.0.1:9/consent/line/secret")
+    await line.take_consent(CODE, "http://127.0.0.1:9/consent/line/secret")
 
 
 def with_parts(simulator: Simulator) -> None:
@@ -69,7 +69,9 @@ FACTS = Facts(
     settings={"number": "+12065550150", "app_key": "demo-inapp-key", "app_secret": "marked-app-secret"},
     accounts={"app_key": "demo-inapp-key", "app_secret": "marked-app-secret", "number": "+12065550150"},
     somebody=SOMEBODY,
-    secrets=("marked~access~token", "marked~refresh~token", "marked-code"),
+    carried="marked~access~token",
+    entering=(CODE,),
+    secrets=("marked~refresh~token",),
     opening={"/oauth/": Reply(body=json.dumps(TOKEN).encode())},
     prepare=consent,
     with_parts=with_parts,

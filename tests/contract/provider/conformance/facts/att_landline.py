@@ -19,6 +19,7 @@ NAME = "att-landline"
 SESSION = "11111111-2222-3333-4444-555555555555:7"
 ONE = {"session": "3d0f1dde-aaff-4ce8-b61a-af212a860abc:123456789"}
 MANY = {"session": "8762f385-22a0-4675-9aaf-949602f3edde:304397802"}
+LOGIN = {"username": "2065550100", "password": "marked-password"}
 SOMEBODY = "+14257770001"
 DOCUMENTATION = "Landline Texting documentation"
 HOOK_URL = "https://test.api-landlinetexting.att.com/message/receive"
@@ -64,10 +65,10 @@ def told_by_hook(code: int, fact: Fact, problem: ErrorCode | None = None) -> Cod
 
 FACTS = Facts(
     settings={"number": "+12065550100", "session": SESSION, "mms": True},
-    accounts={"number": "+12065550100", "session": SESSION},
+    accounts={"number": "+12065550100", "session": SESSION, **LOGIN},
     somebody=SOMEBODY,
-    variants=({}, {"session": None, "username": "2065550100", "password": "marked-password"}),
-    secrets=("11111111-2222-3333-4444-555555555555", "marked-password"),
+    variants=({}, {"session": None, **LOGIN}),
+    carried=SESSION,
     opening={"/user/login": Reply(body=json.dumps({"success": True, "response": SESSION}).encode())},
     cause={
         "receive": lambda simulator, _: simulator.world.handset.text(sender=SOMEBODY, to="+12065550100", text="Hello"),

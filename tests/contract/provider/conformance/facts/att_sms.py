@@ -75,10 +75,16 @@ def gone() -> Code:
 
 FACTS = Facts(
     settings={"short_code": "12345", "app_key": "demo-key", "app_secret": "marked-app-secret"},
-    accounts={"app_key": "demo-key", "app_secret": "marked-app-secret", "short_code": "12345", "registration_id": "12345"},
+    accounts={
+        "app_key": "demo-key",
+        "app_secret": "marked-app-secret",
+        "short_code": "12345",
+        "registration_id": "12345",
+    },
     somebody=SOMEBODY,
     variants=({}, BY_CALLBACK),
-    secrets=("marked~access~token", "marked~refresh~token"),
+    carried="marked~access~token",
+    secrets=("marked~refresh~token",),
     opening={"/oauth/": Reply(body=json.dumps(TOKEN).encode())},
     listen=listen,
     cause={
