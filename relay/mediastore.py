@@ -22,12 +22,13 @@ from relay.domain.messages import Part
 from relay.ids import unguessable
 from relay.journal import Journal, JournalError, KeptMedia
 from relay.providerkit.spec import FetchesParts, Line
-from relay.providerkit.texts import with_text
+from relay.providerkit.texts import is_text, with_text
 
 log = structlog.get_logger()
 
 PATH = "/media/"
 PURGED_AT_ONCE = 200
+LONGEST_TEXT = 16 * 1024  # bytes of a plain text part that is read as the message's own, however little travels inline
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 _UNFINISHED = ".part"  # how the name of a file ends that is still being written
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -75,7 +76,9 @@ class MediaStore:
         """
         gathering = _Gathering(self, line, mail, is_patient=patient)
         try:
-            return with_text(replace(mail, parts=tuple(await gathering.parts()), has_parts=False))
+            parts = tuple(await gathering.parts())
+            text = with_text(replace(mail, parts=tuple(gathering.texts))).text
+            return replace(mail, parts=parts, has_parts=False, text=text)
         except (RelayError, JournalError, asyncio.CancelledError):
             await self._drop(gathering.kept)
             raise
@@ -149,6 +152,7 @@ class _Gathering:
     mail: Mail
     is_patient: bool
     kept: list[str] = field(default_factory=list)
+    texts: list[Part] = field(default_factory=list)  # that are the message's own, wherever they are kept
 
     async def parts(self) -> list[Part]:
         return [await self._had(part) for part in await self._listed()]
@@ -163,6 +167,7 @@ class _Gathering:
 
     async def _had(self, part: Part) -> Part:
         if part.ref is None:
+            self.texts.append(part)
             return part
         try:
             data = await self._fetched(part)
@@ -178,8 +183,11 @@ class _Gathering:
         return data
 
     async def _placed(self, part: Part, data: bytes) -> Part:
+        whole = replace(part, data=data)
+        if is_text(part) and len(data) <= max(self.store.inline_max, LONGEST_TEXT):
+            self.texts.append(whole)
         if len(data) <= self.store.inline_max:
-            return replace(part, data=data)
+            return whole
         placed = await self.store.keep(self.line.alias, part, data)
         self.kept.append(placed.token or "")
         return placed

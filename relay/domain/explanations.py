@@ -86,7 +86,7 @@ EXPLANATIONS: Mapping[ErrorCode, Explanation] = {
         "Check the key, secret or session of the line; `relay check` tries them.",
     ),
     ErrorCode.CONSENT_REQUIRED: Explanation(
-        "The subscriber's consent is missing or was withdrawn.", "The subscriber must consent again."
+        "The subscriber's consent is missing or was withdrawn.", "Ask the subscriber again: `relay auth login LINE`."
     ),
     ErrorCode.CARRIER_UNKNOWN: Explanation(
         "AT&T cannot tell which carrier serves the recipient.", "Check the number; it may not receive texts."

@@ -75,7 +75,6 @@ class ArrivalVerbs:
 
     async def later(self, arrived: Arrival, seconds: float) -> None:
         """Try again in so many seconds."""
-
         await self._writer.run(lambda tx: _postpone(tx, arrived, seconds))
 
     async def dropped(self, arrived: Arrival, *, unless_listed: float | None = None) -> bool:

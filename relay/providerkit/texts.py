@@ -16,12 +16,13 @@ def with_text(mail: Mail) -> Mail:
     """
     if mail.text:
         return mail
-    texts = [_decoded(part) for part in mail.parts if _kind(part) == _TEXT and part.data is not None]
+    texts = [_decoded(part) for part in mail.parts if is_text(part) and part.data is not None]
     return replace(mail, text="\n".join(texts)) if texts else mail
 
 
-def _kind(part: Part) -> str:
-    return part.content_type.partition(";")[0].strip().lower()
+def is_text(part: Part) -> bool:
+    """Whether a part is a plain text."""
+    return part.content_type.partition(";")[0].strip().lower() == _TEXT
 
 
 def _decoded(part: Part) -> str:

@@ -4,7 +4,7 @@ A message is announced even where an attachment cannot be had: it then says why.
 person.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -14,6 +14,7 @@ from relay.domain.errors import (
     Gone,
     Malformed,
     NotAuthorized,
+    NotReady,
     Refused,
     RelayError,
     Throttled,
@@ -36,6 +37,8 @@ LONGEST_WAIT = 300.0  # whatever the provider asks for
 RETRY = Backoff(first=2, ceiling=60)
 GONE_TRIES = 6  # of a message that its store shows and does not hand out
 TRIES_ENOUGH = 20  # after a restart nobody knows since when a part is missed: then so many tries are enough
+LONG_ENOUGH = timedelta(days=1)  # for a message that the provider fails to hand out, while it hands out others
+SERVED_LATELY = timedelta(hours=1)
 REMEMBERED = 200  # messages that wait for attachments and are not fetched again
 _SPARE = 50
 _PART = "arrivals"
@@ -73,6 +76,7 @@ class Collector(Stage):
         self._fetched: dict[str, Mail] = {}  # by arrival: read already, and waiting for attachments
         self._missed_since: dict[str, datetime] = {}  # by arrival: since when attachments of it are waited for
         self._tried: set[str] = set()  # arrivals that this life has tried: none of their attachments was missed before
+        self._served_at: datetime | None = None  # when a message was last had whole
         self._pause = 0.0
         self._log = log.bind(line=line.alias)
 
@@ -153,6 +157,7 @@ class Collector(Stage):
         whole = mail if mail.is_whole else await self._gathered(arrival, mail)
         await self._journal.arrivals.whole(arrival, whole)
         self._forget(arrival)
+        self._served_at = self._clock.now()
         self._board.report(self._line.alias, _PART, LineState.READY)
         lost = [part.problem.code.value for part in whole.parts if part.problem]
         self._log.log(
@@ -183,6 +188,9 @@ class Collector(Stage):
         """It is tried again: nothing was deleted, and an attachment that is lost says so itself."""
         wait = self._wait(arrival, error)
         self._tried.add(arrival.id)
+        if self._is_given_up(arrival, error):
+            await self._set_aside(arrival, RawAnswer(b""), error)
+            return
         if isinstance(error, ConsentRequired):
             self._gate.shut(error)
         elif isinstance(error, NotAuthorized | Throttled):
@@ -198,6 +206,14 @@ class Collector(Stage):
             policy=type(error).__name__,
             code=error.problem.code.value,
         )
+
+    def _is_given_up(self, arrival: Arrival, error: RelayError) -> bool:
+        """Whether the provider fails for this message alone, since a day: a person is to know of it."""
+        if isinstance(error, NotAuthorized | Throttled | NotReady) or arrival.mail is not None:
+            return False
+        now, served_at = self._clock.now(), self._served_at
+        is_served = served_at is not None and now - served_at < SERVED_LATELY
+        return is_served and arrival.attempts >= TRIES_ENOUGH and now - arrival.since > LONG_ENOUGH
 
     def _wait(self, arrival: Arrival, error: RelayError) -> float:
         match error:

@@ -132,6 +132,9 @@ CATALOGUE: Mapping[str, Entry] = {
     "consent.revoked": Entry("info", "line", "a subscriber's consent was given back"),
     "hooks.not_installed": Entry("warning", "line reason", "no web hooks are installed for a line that takes them"),
     "listener.started": Entry("info", "host port setting", "an address is listened on, which `setting` names"),
+    "listener.crowded": Entry(
+        "warning", "connections", "an address has as many connections as are held: more are closed"
+    ),
     # the providers' services
     "provider.call": Entry("debug", "method path status", "a provider answered an HTTP request"),
     "provider.call.failed": Entry("debug", "method path written error", "an HTTP request got no answer"),

@@ -17,6 +17,8 @@ from aiohttp.web_protocol import RequestHandler
 
 log = structlog.get_logger()
 
+MOST_CONNECTIONS = 400  # at once: descriptors are the whole process's, and the journal needs some too
+
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -142,9 +144,11 @@ class _GuardedHandler(RequestHandler):
     _in_request = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start waiting for a head."""
+        """Start waiting for a head; one connection too many is closed without a word."""
         super().connection_made(transport)
         self._arm()
+        if isinstance(self._manager, _GuardedServer) and self._manager.is_crowded():
+            cast("asyncio.Transport", transport).abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop waiting."""
@@ -202,6 +206,15 @@ class _GuardedServer(web.Server):
     """Makes guarded connections."""
 
     head_within: float
+    _was_crowded = False
+
+    def is_crowded(self) -> bool:
+        """Whether there are more connections than are held; logged once, until half of them are gone."""
+        now = len(self.connections)
+        if now > MOST_CONNECTIONS and not self._was_crowded:
+            log.warning("listener.crowded", connections=MOST_CONNECTIONS)
+        self._was_crowded = now > (MOST_CONNECTIONS // 2 if self._was_crowded else MOST_CONNECTIONS)
+        return now > MOST_CONNECTIONS
 
     def __call__(self) -> _GuardedHandler:
         handler = _GuardedHandler(self, loop=self._loop, **self._kwargs)

@@ -272,6 +272,37 @@ async def test_an_attachment_is_waited_for_after_hours_without_the_provider(hous
     assert "error" not in body["media"][0]
 
 
+async def test_a_message_that_alone_fails_for_a_day_waits_for_a_person(house: House) -> None:
+    """Others are handed out: it is not asked for without end, and nobody would know of it."""
+
+    class Poisoned(DeskLine):
+        async def fetch_mail(self, ref: str) -> RawAnswer:
+            if ref == "poison":
+                self.calls["poison"] += 1
+                raise TryLater(problem())
+            return await super().fetch_mail(ref)
+
+    line = Poisoned()
+    await waiting(house, line, Stored("poison"))
+    stage = collector(house, line)
+    for hour in range(30):
+        for _ in range(2):
+            await settled(stage)
+            await house.clock.advance(HOUR / 2)
+        if hour < 26:
+            assert await house.journal.dead.list(10) == []
+        if hour >= 25:
+            line.arrives(Stored(f"m{hour}", f"text {hour}"))
+            await until_rest(syncer(house, line))
+    [left] = await house.journal.dead.list(10)
+    assert (left["what"], left["line"]) == ("mail", DESK)
+    asked = line.calls["poison"]
+    await house.clock.advance(HOUR)
+    await settled(stage)
+    assert line.calls["poison"] == asked
+    assert len(await texts(house)) >= 4
+
+
 async def test_a_message_that_the_provider_refused_to_show_is_fetched_when_a_person_says_so(house: House) -> None:
     """There are no bytes to be read again."""
     line = DeskLine()
@@ -287,7 +318,7 @@ async def test_a_message_that_the_provider_refused_to_show_is_fetched_when_a_per
 
 
 async def test_what_a_removed_line_has_not_fetched_is_told_or_waits_for_a_person(house: House) -> None:
-    """A text is told without its attachments; of what there is only an id, a person is told. It can be fetched again."""
+    """A text is told without its attachments; where there is only an id, a person may have it fetched again."""
     line = DeskLine()
     await waiting(house, line, Stored("a", "of the store"))
     known = InboundMessage(outbound(BOB), "+12065550100", "with a picture", dedupe_key="k", ref="9", has_parts=True)
@@ -409,7 +440,7 @@ async def test_a_long_text_that_a_phone_sent_in_pieces_is_told_once(house: House
 
     @dataclass
     class Pieces(DeskLine):
-        def read_mail(self, ref: str, raw: RawAnswer) -> Mail:
+        def read_mail(self, ref: str, raw: RawAnswer) -> Mail:  # noqa: ARG002 - as the protocol has it
             text, place = pieces[ref]
             return replace(Sighting(ref, (outbound(ALICE),), text), segment=Segment("7", place, 3))
 
@@ -435,9 +466,7 @@ async def test_relay_s_own_text_that_comes_back_in_pieces_is_known(house: House)
 
 async def test_pieces_of_what_came_in_and_went_out_are_apart(house: House) -> None:
     """Equal numbers say nothing where the direction differs."""
-    came = InboundMessage(
-        inbound(ALICE), "12345", "in ", dedupe_key="i1", ref="i1", segment=Segment("7", 1, 2)
-    )
+    came = InboundMessage(inbound(ALICE), "12345", "in ", dedupe_key="i1", ref="i1", segment=Segment("7", 1, 2))
     assert came.sender.kind is AddressKind.E164
     await show(house, came, seen("o2", "out", segment=Segment("7", 2, 2)))
     assert await house.bodies("message") == []

@@ -18,6 +18,7 @@ from relay.domain.messages import (
     InboxPage,
     Media,
     OnUncertain,
+    OutboundCall,
     RawAnswer,
     Sighting,
 )
@@ -30,7 +31,7 @@ from relay.telemetry.health import LineState
 from relay.webhooks import HookKeeper
 from tests.contract.journal.desk import ALICE, BOB, ME, Desk, SqlitePlace, delivered, seen
 from tests.unit.stages.desk import DeskLine, problem
-from tests.unit.stages.house import ALERTS, DESK, GRACE, OFFICE, House, seconds, settled, until_rest
+from tests.unit.stages.house import ALERTS, DESK, GRACE, OFFICE, House, happens, seconds, settled, until_rest
 
 PUBLIC = "http://127.0.0.1:9"
 SPAM = problem(ErrorCode.SPAM_BLOCKED, "-801")
@@ -136,22 +137,40 @@ async def test_a_text_without_an_id_is_known_by_the_hook_that_shows_it(desk: Des
 # A provider that refuses everything for a time
 
 
+@dataclass
+class Slow(DeskLine):
+    """A line whose provider takes its time to answer a send."""
+
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, call: OutboundCall) -> CallAnswer:
+        """Answer when the test says so."""
+        try:
+            return await super().send(call)
+        finally:
+            await self.answers.wait()
+
+
 async def test_after_a_spam_block_one_text_tries_whether_it_is_over(house: House) -> None:
-    """Not a window of them: each would fail."""
-    line = DeskLine()
-    line.fails("send", *(RefusedForNow(SPAM, 900.0) for _ in range(3)))
+    """Not a window of them: each would fail. Once one is taken, all may go."""
+    line = Slow()
+    line.fails("send", *(RefusedForNow(SPAM, 900.0) for _ in range(2)))
+    line.answers.set()
     await house.send(TO_ALICE, line=DESK)
     sender = house.sender(line)
     await settled(sender)
     for _ in range(10):
         await house.send(TO_BOB, line=DESK)
-    for _ in range(2):
-        await house.clock.advance(3600)
-        assert seconds(await until_rest(sender)) == 900
-    assert line.calls["send"] == 3
-    await house.clock.advance(3600)
+    line.answers.clear()
+    await house.clock.advance(900)
+    trying = asyncio.create_task(until_rest(sender))
+    await happens(lambda: line.calls["send"] == 2)
+    assert [await house.in_flight(DESK) for _ in range(20)] == [1] * 20
+    line.answers.set()
+    assert seconds(await trying) == 900
+    await house.clock.advance(900)
     await settled(sender)
-    assert len(line.sent) == 11
+    assert line.calls["send"] == 11
 
 
 async def test_a_spam_block_outlives_a_restart(house: House) -> None:
@@ -278,13 +297,18 @@ async def test_files_of_a_request_are_bounded_together(tmp_path: Path) -> None:
     assert refused.value.problem.code is ErrorCode.TOO_LARGE
 
 
+def descriptors() -> int:
+    """How many are open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_a_pipe_a_loop_and_a_folder_are_no_files(tmp_path: Path) -> None:
     """A pipe that nobody writes to would hold a thread for ever, and a link to itself is an error of Python's own."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "folder").mkdir()
-    before = len(os.listdir("/proc/self/fd"))
+    before = descriptors()
     for name in ("pipe", "loop", "loop/x", "folder", "a\0b", "."):
         with pytest.raises(Refused, match=r"no such file"):
             await asyncio.wait_for(MediaFolder(tmp_path).filled([Media("image/png", None, b"", name)]), GRACE)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert descriptors() == before

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from relay.domain.errors import ErrorCode, NotAuthorized, Problem, Throttled, TryLater
-from relay.domain.messages import Part
+from relay.domain.mailbox import Mail
+from relay.domain.messages import Part, RawAnswer
 from relay.ids import Ids
 from relay.journal import Journal
-from relay.mediastore import PURGED_AT_ONCE, MediaStore
+from relay.mediastore import LONGEST_TEXT, PURGED_AT_ONCE, MediaStore
 from relay.simulator.virtual import ManualClock
 from tests.unit.stages.desk import DeskLine, Stored
 from tests.unit.stages.house import DESK
@@ -133,6 +134,25 @@ async def test_what_is_being_kept_is_no_orphan(media: MediaStore) -> None:
     await media.purge()
     parts = await keeping
     assert [await media.find(str(part.token)) is not None for part in parts] == [True] * 20
+
+
+async def test_a_text_among_the_attachments_is_the_message_s_own_wherever_it_is_kept(media: MediaStore) -> None:
+    """However little travels inline; a book is an attachment."""
+
+    class Writing(DeskLine):
+        def read_mail(self, ref: str, raw: RawAnswer) -> Mail:
+            mail = super().read_mail(ref, raw)
+            return replace(
+                mail, text=None, parts=tuple(replace(part, content_type="text/plain") for part in mail.parts)
+            )
+
+    media.max_part = 10 * LONGEST_TEXT
+    line = Writing()
+    line.arrives(Stored("a", parts={"one": b"more than ten bytes", "two": b"few", "book": b"x" * (LONGEST_TEXT + 1)}))
+    whole = await media.gather(line, line.read_mail("a", await line.fetch_mail("a")))
+    assert whole.text == "more than ten bytes\nfew"
+    assert [part.data for part in whole.parts] == [None, b"few", None]
+    assert len(files(media)) == 2
 
 
 async def test_gathering_again_leaves_nothing_behind_of_the_first_try(media: MediaStore) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from relay.clock import Clock
-from relay.domain.errors import ErrorCode, OutcomeUnknown, Problem, TryLater
+from relay.domain.errors import ErrorCode, Gone, OutcomeUnknown, Problem, TryLater
 from relay.providerkit.http import Http, HttpAnswer
 from relay.providerkit.oauthconsent import ConsentedTokens
 from relay.providerkit.operations import Operation
@@ -11,6 +11,7 @@ from relay.providers.att_inapp.refusals import Asked, refuse
 
 JSON = "application/json"
 _SUCCESS = range(200, 300)
+_OF_NO_ID = frozenset({"", ".", ".."})  # parts of a path that mean something of their own
 
 
 class Calls:
@@ -48,6 +49,8 @@ class Calls:
             TryLater: nothing usable came to anything else, which can be asked again without harm.
             RelayError: as `refuse` says.
         """
+        if not _OF_NO_ID.isdisjoint((fill or {}).values()):
+            raise Gone(Problem(ErrorCode.UNKNOWN_ID, "this is no id of a message: it would lead to another address"))
         headers = {"Accept": accept, **({} if body is None else {"Content-Type": content_type})}
         try:
             answer = await self._tokens.authorized(

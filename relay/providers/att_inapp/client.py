@@ -37,7 +37,8 @@ log = structlog.get_logger()
 
 _LARGEST_ANSWER = 16 << 20  # bytes; an attachment comes in one answer
 _MOST_LISTED = 500  # OpenAPI, listMessages
-_TAKEN_WITHOUT_A_WORD = (202, 204)
+_NO_CONTENT = 204
+_TAKEN_WITHOUT_A_WORD = (202, _NO_CONTENT)
 
 
 class AttInAppLine:
@@ -199,7 +200,7 @@ class AttInAppLine:
         params = {"limit": str(min(limit, _MOST_LISTED)), "offset": str(offset)}
         params |= {"isUnread": "true"} if unread else {}
         answer = await self._calls.make(operations.LIST, Asked.STORE, params=params)
-        if not answer.body:
+        if not answer.body and answer.status == _NO_CONTENT:
             return MailPage((), offset, offset)
         listing = wire.read_list(answer.body, offset)
         if listing.index not in (None, codes.Index.READY):

@@ -207,5 +207,5 @@ class AnyOrder(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-AnyOrder.TestCase.settings = settings(stateful_step_count=40, max_examples=settings().max_examples // 2)
+AnyOrder.TestCase.settings = settings(stateful_step_count=40, max_examples=settings().max_examples // 3)
 TestAnyOrder = AnyOrder.TestCase

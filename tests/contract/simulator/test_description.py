@@ -31,7 +31,7 @@ from relay.simulator.discovery import discover
 from relay.simulator.openapi import document
 from tests.conftest import LONG
 
-EXAMPLES = 300 if LONG else 4
+EXAMPLES = 60 if LONG else 4
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 REDIRECT = "http://127.0.0.1:9/back"
 APPS = {"att-sms": ("demo-key", "demo-secret"), "att-inapp": ("demo-inapp-key", "demo-inapp-secret")}

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from relay.domain.errors import ConsentRequired, ErrorCode, NotAuthorized, Refused, TryLater
 from relay.ids import Ids
+from relay.journal import JournalUnusable
 from relay.providerkit.http import Http, HttpAnswer
 from relay.providerkit.oauthconsent import ConsentedTokens, authorize_url
 from relay.providerkit.oauthendpoint import OAuthApp, Token
@@ -96,6 +97,37 @@ async def test_a_code_becomes_tokens_that_are_used_at_once(
     assert await call_with(tokens, 200) == ["Bearer access~1"]
     until = clock.now() + timedelta(days=90)
     assert await tokens.standing() == ConsentStanding(given=True, since=clock.now(), renewable_until=until)
+
+
+async def test_a_pair_that_could_not_be_kept_is_kept_by_the_next_caller(
+    endpoint: Endpoint, http: Http, clock: ManualClock
+) -> None:
+    """The former refresh token is void: a restart must not find it, and nobody is asked for another."""
+
+    class Full(Memory):
+        full = False
+
+        async def put(self, key: str, value: bytes) -> None:
+            if self.full:
+                raise JournalUnusable("the disk is full")
+            await super().put(key, value)
+
+    memory = Full()
+    tokens = consented(http, memory, clock)
+    await tokens.adopt(await tokens.granted("c0de"))
+    memory.full = True
+    await clock.advance(1.9 * DAY)
+    for _ in range(2):
+        with pytest.raises(JournalUnusable):
+            await tokens.token()
+    memory.full = False
+    assert await tokens.token() == "access~2"
+    assert endpoint.grants == ["authorization_code", "refresh_token"]
+    later = consented(http, memory, clock)
+    assert await later.token() == "access~2"
+    await clock.advance(1.9 * DAY)
+    await later.token()
+    assert endpoint.forms[-1]["refresh_token"] == "refresh~2"
 
 
 async def test_what_is_granted_is_not_kept_before_it_is_adopted(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from relay.domain.messages import RawAnswer
 from relay.journal import JournalFull, JournalUnusable
 from relay.web.public import Hooks, Listener, Page
-from relay.web.server import Deadlines
+from relay.web.server import MOST_CONNECTIONS, Deadlines
 
 PATIENCE = 5.0
 SECRET = "secret-0123456789"
@@ -480,6 +480,22 @@ async def test_what_no_page_knows_is_the_same_404(listen: Listen, shelf: Shelf) 
     assert {answer[9:12] for answer in answers} == {b"404"}
     assert len(set(answers)) == 1
     assert shelf.kept == []
+
+
+async def test_one_connection_too_many_is_closed_and_those_that_are_there_are_served(
+    caller: Caller, listen: Listen, shelf: Shelf
+) -> None:
+    """Descriptors are bounded: whoever opens connections for fun cannot take those of the journal."""
+    port = (await listen()).port
+    async with contextlib.AsyncExitStack() as crowd:
+        first = await crowd.enter_async_context(Caller(port))
+        for _ in range(MOST_CONNECTIONS - 1):
+            await crowd.enter_async_context(Caller(port))
+        async with Caller(port) as surplus:
+            assert await surplus.end() == b""
+        assert (await first.ask(request())).status == 200
+    assert (await caller.ask(request())).status == 200
+    assert len(shelf.kept) == 2
 
 
 _segment = st.text(max_size=40).map(lambda text: text.replace("/", ""))

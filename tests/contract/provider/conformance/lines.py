@@ -11,21 +11,7 @@ from relay.providerkit.spec import LineContext
 from relay.providers import discover
 from relay.simulator.virtual import ManualClock
 from tests.contract.provider.conformance.known import Facts, facts_of
-
-
-@dataclass
-class Memory:
-    """A line's state, in a dictionary."""
-
-    kept: dict[str, bytes] = field(default_factory=dict)
-
-    async def get(self, key: str) -> bytes | None:
-        """What was put."""
-        return self.kept.get(key)
-
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep it."""
-        self.kept[key] = value
+from tests.memory import Memory
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp import web
 from relay import __version__
 from relay.clock import SystemClock
 from relay.domain.addresses import outbound
+from relay.domain.errors import Gone, Malformed
 from relay.domain.messages import Media, OutboundCall, Part, Recipient
 from relay.ids import Ids
 from relay.providerkit.spec import (
@@ -42,14 +44,9 @@ def seen() -> list[tuple[web.Request, bytes]]:
     return []
 
 
-@pytest.fixture
-async def line(seen: list[tuple[web.Request, bytes]]) -> AsyncIterator[AttInAppLine]:
-    """A line with consent, of a server that takes everything, and writes down what came after that."""
-
-    async def take(request: web.Request) -> web.Response:
-        seen.append((request, await request.read()))
-        return web.json_response(ANSWER)
-
+@asynccontextmanager
+async def connected(take: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[AttInAppLine]:
+    """A line with consent, of a server that answers so."""
     app = web.Application(client_max_size=4 << 20)
     app.router.add_route("*", "/{path:.*}", take)
     runner = web.AppRunner(app)
@@ -63,10 +60,22 @@ async def line(seen: list[tuple[web.Request, bytes]]) -> AsyncIterator[AttInAppL
     made = PROVIDER.connect(LineContext("desk", settings, Memory(), clock, ids))
     assert isinstance(made, AttInAppLine)
     await made.take_consent("c0de", "https://relay.example/consent")
-    seen.clear()
     yield made
     await made.aclose()
     await runner.cleanup()
+
+
+@pytest.fixture
+async def line(seen: list[tuple[web.Request, bytes]]) -> AsyncIterator[AttInAppLine]:
+    """A line with consent, of a server that takes everything, and writes down what came after that."""
+
+    async def take(request: web.Request) -> web.Response:
+        seen.append((request, await request.read()))
+        return web.json_response(ANSWER)
+
+    async with connected(take) as made:
+        seen.clear()
+        yield made
 
 
 async def test_each_request_has_its_path_with_all_that_is_reserved_encoded(
@@ -112,6 +121,32 @@ async def test_a_text_is_json_and_attachments_make_it_multipart(
     assert mms.content_type == "multipart/related"
     assert mms_body.count(b"\r\n--relay-") == 2
     assert b'{"messageRequest":{"addresses":["tel:+12065550123"]}}' in mms_body
+
+
+@pytest.mark.parametrize("ref", [".", "..", ""])
+async def test_an_id_that_means_another_address_is_not_asked_for(
+    line: AttInAppLine, seen: list[tuple[web.Request, bytes]], ref: str
+) -> None:
+    """A server may take dots in a path for a way up: what is deleted there is nobody's wish."""
+    with pytest.raises(Gone):
+        await line.fetch_mail(ref)
+    with pytest.raises(Gone):
+        await line.update_mail(ref, is_unread=True)
+    await line.delete_mail(ref)
+    assert seen == []
+
+
+async def test_an_empty_answer_is_an_empty_store_only_where_http_says_so() -> None:
+    """A gateway that loses the body has not deleted anybody's messages."""
+
+    async def take(request: web.Request) -> web.Response:
+        page = int(request.query.get("offset", 0))
+        return web.json_response(ANSWER) if page == 0 else web.Response(status=page)
+
+    async with connected(take) as line:
+        assert (await line.list_mail(204, 10)).entries == ()
+        with pytest.raises(Malformed):
+            await line.list_mail(200, 10)
 
 
 async def test_a_line_can_do_all_that_a_mailbox_is_for(line: AttInAppLine) -> None:

@@ -115,6 +115,14 @@ async def line(server: TestServer) -> AsyncIterator[AttLandlineLine]:
     await line.aclose()
 
 
+@pytest.fixture
+async def line_without_mms(server: TestServer) -> AsyncIterator[AttLandlineLine]:
+    """A line for which AT&T has not enabled MMS."""
+    line = line_at(str(server.make_url("/")), mms=False)
+    yield line
+    await line.aclose()
+
+
 def call_to(*numbers: str, text: str = TEXT) -> OutboundCall:
     """A call to these numbers."""
     recipients = tuple(Recipient(f"m-{place}", outbound(number)) for place, number in enumerate(numbers))
@@ -250,11 +258,11 @@ async def test_a_plan_says_how_a_text_travels(line: AttLandlineLine, text: str, 
 
 @pytest.mark.parametrize(("text", "length"), [("a" * 251, 251), ("é" * 126, 252), ("☎" * 84, 252), ("🙂" * 63, 252)])
 async def test_a_text_of_more_than_250_bytes_is_refused_with_both_numbers(
-    line: AttLandlineLine, text: str, length: int
+    line_without_mms: AttLandlineLine, text: str, length: int
 ) -> None:
     """Bytes of UTF-8, not characters; no text is cut."""
     with pytest.raises(Refused) as caught:
-        line.plan(Content(text))
+        line_without_mms.plan(Content(text))
     assert caught.value.problem.code is ErrorCode.TOO_LONG
     assert "250" in caught.value.problem.detail
     assert str(length) in caught.value.problem.detail
@@ -271,11 +279,11 @@ async def test_a_text_of_more_than_250_bytes_is_refused_with_both_numbers(
     ],
 )
 async def test_what_would_be_lost_is_refused(
-    line: AttLandlineLine, text: str, media: tuple[Media, ...], subject: str | None, code: ErrorCode
+    line_without_mms: AttLandlineLine, text: str, media: tuple[Media, ...], subject: str | None, code: ErrorCode
 ) -> None:
     """Nothing of a request is left out silently."""
     with pytest.raises(Refused) as caught:
-        line.plan(Content(text, media=media, subject=subject))
+        line_without_mms.plan(Content(text, media=media, subject=subject))
     assert caught.value.problem.code is code
 
 

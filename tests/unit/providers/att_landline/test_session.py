@@ -179,6 +179,16 @@ async def test_a_wrong_password_parks_the_line(line: AttLandlineLine, account: A
     assert USERNAME not in shown
 
 
+async def test_calls_in_flight_do_not_repeat_a_login_that_is_refused(line: AttLandlineLine, account: Account) -> None:
+    """Eight of them with one wrong password look like an attack, and accounts are locked for that."""
+    await line.verify()
+    account.good.clear()
+    account.answers.extend(refused(400) for _ in range(8))
+    ends = await asyncio.gather(*(line.verify() for _ in range(8)), return_exceptions=True)
+    assert [type(end) for end in ends] == [NotAuthorized] * 8
+    assert len(account.logins) == 2
+
+
 @pytest.mark.parametrize(
     "answer",
     [

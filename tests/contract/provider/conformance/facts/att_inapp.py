@@ -3,12 +3,14 @@
 import base64
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from relay.domain.errors import ConsentRequired, ErrorCode, NotAuthorized, NotReady, Refused, TryLater
 from relay.domain.states import Fact
 from relay.providers.att_inapp.codes import ERRORS, INDEX_STATUSES
 from relay.simulator.app import Simulator
+from tests.contract.provider.conformance import gsma
 from tests.contract.provider.conformance.calls import CODE, MESSAGE_ID, a_call
 from tests.contract.provider.conformance.known import Code, Exchange, Facts, Read, Reply, example
 
@@ -50,13 +52,7 @@ async def prepare(line: Any) -> Any:
     return await line.prepare_mailbox()
 
 
-def refused(name: str, status: int, error: type[Any], leads_to: ErrorCode, **more: str) -> list[Code]:
-    """A code of the errors page as the answer to a send, in both spellings."""
-    kind = "PolicyException" if name.startswith("POL") else "ServiceException"
-    told = {"MessageId": name, "Text": more.get("text", "An error has occurred."), "Variables": more.get("about", "")}
-    upper = {"RequestError": {kind: told}}
-    lower = {"requestError": {kind[0].lower() + kind[1:]: {key[0].lower() + key[1:]: told[key] for key in told}}}
-    return [Code(name, send, Reply(status, json.dumps(body).encode()), error, leads_to) for body in (upper, lower)]
+refused = partial(gsma.refused, send)
 
 
 def of_index(status: str, error: type[Any] | None) -> Code:

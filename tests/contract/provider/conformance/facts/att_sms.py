@@ -2,12 +2,14 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from relay.domain.errors import ErrorCode, Gone, NotAuthorized, Refused, TryLater
 from relay.domain.states import Fact
 from relay.providers.att_sms.codes import DELIVERY_STATUSES, ERRORS
 from relay.simulator.app import Simulator
+from tests.contract.provider.conformance import gsma
 from tests.contract.provider.conformance.calls import MESSAGE_ID, a_call
 from tests.contract.provider.conformance.known import Code, Exchange, Facts, Read, Reply, example
 
@@ -50,13 +52,7 @@ async def fetch_status(line: Any) -> Any:
     return report.fact
 
 
-def refused(name: str, status: int, error: type[Any], leads_to: ErrorCode, **more: str) -> list[Code]:
-    """A code of the errors page as the answer to a send, in both spellings."""
-    kind = "PolicyException" if name.startswith("POL") else "ServiceException"
-    told = {"MessageId": name, "Text": more.get("text", "An error has occurred."), "Variables": more.get("about", "")}
-    upper = {"RequestError": {kind: told}}
-    lower = {"requestError": {kind[0].lower() + kind[1:]: {key[0].lower() + key[1:]: told[key] for key in told}}}
-    return [Code(name, send, Reply(status, json.dumps(body).encode()), error, leads_to) for body in (upper, lower)]
+refused = partial(gsma.refused, send)
 
 
 def of_status(status: str, fact: Fact) -> Code:
