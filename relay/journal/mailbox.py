@@ -260,7 +260,7 @@ def _is_news(entry: MailEntry, row: Row[Any], *, told: bool) -> bool:
 
 def _change(entry: MailEntry, told: _Told | None) -> MailChange:
     if entry.is_unread is None:
-        return MailChange("updated", entry.ref, dedupe_key=told and told.key(entry.ref))
+        return MailChange("updated", entry.ref, dedupe_key=told.key(entry.ref) if told else None)
     return MailChange("updated", entry.ref, {"is_unread": entry.is_unread})
 
 

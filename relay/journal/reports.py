@@ -6,7 +6,7 @@ from enum import Enum, auto
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, and_, bindparam, delete, insert, select
+from sqlalchemy import Row, and_, bindparam, delete, insert, literal, select
 
 from relay.domain.addresses import Address, AddressKind
 from relay.domain.messages import DeliveryReport
@@ -86,11 +86,25 @@ def _park(tx: Transaction, line: str, report: DeliveryReport) -> None:
 def _find(tx: Transaction, line: str, report: DeliveryReport, call_id: str | None) -> Copy | _Found:
     own = copy_of(tx, line, report.ref)
     if own is not None:
-        return _Call(copies_of(tx, own.call_id)).confirmed(own, report) if own.call_id else own
+        return own if report.address is None else _confirmed(tx, own, report.address)
     called = _Call.find(tx, line, report.ref, call_id) or _Call.unanswered(tx, line, report.ref)
     if called is None:
         return _Found.NOBODY
     return called.copy_of(report) or _Found.UNCLEAR
+
+
+def _confirmed(tx: Transaction, own: Copy, address: Address) -> Copy:
+    """The copy whose id a report names, or the one of the same call whose number it names.
+
+    Ids may have been given to copies in the order of the call, which is likely, and no more than that.
+    """
+    if own.call_id is None or _is_same(own.address, address):
+        return own
+    return _Call(copies_of(tx, own.call_id)).to(address) or own
+
+
+def _is_same(one: Address, other: Address) -> bool:
+    return one.value == other.value or bool(one.digits10 and one.digits10 == other.digits10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,24 +131,17 @@ class _Call:
         order = row.recipients or sorted(copies)
         return cls([copies.get(ordinal) for ordinal in order])
 
-    def confirmed(self, own: Copy, report: DeliveryReport) -> Copy:
-        """The copy whose id the report names, or the one whose number it names.
-
-        Ids may have been given to copies in the order of the call, which is likely, and no more than that.
-        """
-        return (self._at(report.address) if report.address is not None else None) or own
-
     def copy_of(self, report: DeliveryReport) -> Copy | None:
         """By the address, else by the place; the only copy needs neither. Another's number is nobody's report."""
         if report.address is not None:
-            by_address = self._at(report.address)
+            by_address = self.to(report.address)
             if by_address is not None or report.address.kind is AddressKind.E164:
                 return by_address
         if report.position is not None:
             return self.copies[report.position] if 0 <= report.position < len(self.copies) else None
         return self.copies[0] if len(self.copies) == 1 and report.address is None else None
 
-    def _at(self, address: Address) -> Copy | None:
+    def to(self, address: Address) -> Copy | None:
         """The copy to this address, in whatever spelling; None where several might be meant."""
         here = [one for one in self.copies if one is not None]
         exact = [one for one in here if one.address.value == address.value]
@@ -145,7 +152,7 @@ class _Call:
 
 _BY_ID = select(call.c.id, call.c.recipients).where(call.c.id == bindparam("this"))
 _UNANSWERED = select(call.c.id, call.c.recipients).where(
-    call.c.id == bindparam("this"), call.c.line == bindparam("here"), call.c.stage.in_(("held", "waiting"))
+    call.c.id == bindparam("this"), call.c.line == bindparam("here"), call.c.stage != literal("in_flight")
 )
 _BY_REF = select(call.c.id, call.c.recipients).where(
     call_has_ref, call.c.line == bindparam("here"), call.c.remote_ref == bindparam("ref")

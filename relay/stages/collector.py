@@ -4,6 +4,7 @@ A message is announced even where an attachment cannot be had: it then says why.
 person.
 """
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -76,6 +77,7 @@ class Collector(Stage):
         self._fetched: dict[str, Mail] = {}  # by arrival: read already, and waiting for attachments
         self._missed_since: dict[str, datetime] = {}  # by arrival: since when attachments of it are waited for
         self._tried: set[str] = set()  # arrivals that this life has tried: none of their attachments was missed before
+        self._gone: Counter[str] = Counter()  # by arrival: how often it was shown and not handed out
         self._served_at: datetime | None = None  # when a message was last had whole
         self._pause = 0.0
         self._log = log.bind(line=line.alias)
@@ -135,16 +137,19 @@ class Collector(Stage):
             raw = await line.fetch_mail(arrival.ref)
         except Gone as error:
             # A store may tell of a message before it hands it out.
-            wait = self._wait(arrival, error) if arrival.attempts < GONE_TRIES else None
+            self._gone[arrival.id] += 1
+            wait = self._wait(arrival, error) if self._gone[arrival.id] <= GONE_TRIES else None
             if await self._journal.arrivals.dropped(arrival, unless_listed=wait):
                 self._forget(arrival)
             return None
         except Refused as error:
-            return await self._set_aside(arrival, RawAnswer(b""), error)
+            await self._set_aside(arrival, RawAnswer(b""), error)
+            return None
         try:
             mail = line.read_mail(arrival.ref, raw)
         except Malformed as error:
-            return await self._set_aside(arrival, raw, error)
+            await self._set_aside(arrival, raw, error)
+            return None
         if not mail.is_whole and len(self._fetched) < REMEMBERED:
             self._fetched[arrival.id] = mail
         return mail
@@ -174,6 +179,7 @@ class Collector(Stage):
     def _forget(self, arrival: Arrival) -> None:
         self._missed_since.pop(arrival.id, None)
         self._fetched.pop(arrival.id, None)
+        self._gone.pop(arrival.id, None)
         self._tried.discard(arrival.id)
 
     def _is_patient(self, arrival: Arrival) -> bool:

@@ -4,20 +4,22 @@ It is there when relay fell before it had read something, and the line was remov
 What was set aside is read once more here, when a person says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from datetime import timedelta
 from typing import Any
 
 from relay.domain.errors import ErrorCode, Malformed, Problem
 from relay.domain.mailbox import Mail
 from relay.domain.messages import Part, RawAnswer, Sighting
-from relay.journal import KeptRaw, Understood
+from relay.journal import Arrival, KeptRaw, Understood
 from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, SyncsMailbox, TakesHooks
 from relay.stagekit import Rest, Stage, Standing
 
 LOOK_AGAIN = 3600.0  # seconds
 NEXT_LOOK = 60.0  # seconds until a call is asked for again whose status was read late
 AT_ONCE = 100  # messages
+GRACE = timedelta(hours=1)  # for a line that is missing in the settings by mistake
 WHY = "no stage reads this any more: the line was removed or changed"
 _LOST = Problem(ErrorCode.PROVIDER_ERROR, "the attachment was not fetched before the line was removed or changed")
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -50,7 +52,7 @@ class Leftovers(Stage):
 
     def __init__(self, lines: Mapping[str, Line], standing: Standing) -> None:
         self._lines = lines
-        self._journal = standing.journal
+        self._journal, self._clock = standing.journal, standing.clock
 
     async def step(self) -> Rest | None:
         """Read or set aside one batch of everything that is left over."""
@@ -94,12 +96,17 @@ class Leftovers(Stage):
     async def _give_up(self, line: str) -> None:
         """Tell what is known of messages that nobody fetches any more; the others wait for a person."""
         arrivals = self._journal.arrivals
-        while due := await arrivals.due(line, AT_ONCE, whenever=True):
-            for arrival in due:
+        while old := await self._forsaken(line):
+            for arrival in old:
                 if arrival.mail is None:
                     await arrivals.aside(arrival, RawAnswer(b""), WHY)
                 else:
                     await arrivals.whole(arrival, _without_parts(arrival.mail))
+
+    async def _forsaken(self, line: str) -> Sequence[Arrival]:
+        """Arrivals of a line that may have been removed for good, and not only for a moment."""
+        before = self._clock.now() - GRACE
+        return [one for one in await self._journal.arrivals.due(line, AT_ONCE, whenever=True) if one.since < before]
 
     async def _settle(self, kept: KeptRaw) -> Replayed:
         raw, line = self._journal.raw, self._lines.get(kept.line)

@@ -106,6 +106,11 @@ CATALOGUE: Mapping[str, Entry] = {
     "mailbox.compared": Entry(
         "info", "line listed added updated deleted", "a message store was compared as a whole with what is known of it"
     ),
+    "mailbox.another": Entry(
+        "warning",
+        "line unfetched",
+        "a line has another number: what was known of the former one's messages is forgotten",
+    ),
     "mailbox.failed": Entry("info warning", "line policy code failures", "a message store could not be asked"),
     "arrival.whole": Entry(
         "info warning",
@@ -129,6 +134,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "consent.asked": Entry("info", "line", "somebody asks for a subscriber's consent, and waits for it"),
     "consent.given": Entry("info", "line", "a subscriber has agreed"),
     "consent.refused": Entry("warning", "line policy", "a login brought no consent; whoever waits for it sees why"),
+    "consent.unkept": Entry("error", "line policy", "a consent was given and cannot be kept: it has to be given again"),
     "consent.revoked": Entry("info", "line", "a subscriber's consent was given back"),
     "hooks.not_installed": Entry("warning", "line reason", "no web hooks are installed for a line that takes them"),
     "listener.started": Entry("info", "host port setting", "an address is listened on, which `setting` names"),

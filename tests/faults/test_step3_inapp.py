@@ -224,11 +224,12 @@ async def test_a_message_that_its_store_shows_before_it_hands_it_out_is_not_lost
     """404 is believed only of what the store no longer shows."""
     line = DeskLine()
     await waiting(house, line, Stored("a", "at last"))
+    line.fails("mail", *(TryLater(problem()) for _ in range(10)))
     line.fails("mail", *(Gone(problem(ErrorCode.UNKNOWN_ID)) for _ in range(3)))
     stage = collector(house, line)
-    for _ in range(4):
+    for _ in range(14):
         await settled(stage)
-        await house.clock.advance(60)
+        await house.clock.advance(120)
     assert await texts(house) == ["at last"]
 
 
@@ -324,6 +325,9 @@ async def test_what_a_removed_line_has_not_fetched_is_told_or_waits_for_a_person
     known = InboundMessage(outbound(BOB), "+12065550100", "with a picture", dedupe_key="k", ref="9", has_parts=True)
     kept = await house.journal.raw.keep("gone", "hook", "receive", "", RawAnswer(b"{}"))
     await house.journal.raw.understood(kept, messages=[known])
+    await until_rest(Leftovers({}, house.ground))
+    assert (await house.bodies("message"), await house.journal.dead.list(10)) == ([], [])
+    await house.clock.advance(HOUR + 1)
     await until_rest(Leftovers({}, house.ground))
     [body] = await house.bodies("message")
     assert (body["text"], body["media"][0]["error"]["code"]) == ("with a picture", "provider_error")

@@ -77,7 +77,10 @@ async def test_a_callback_settles_a_call_that_was_never_answered(desk: Desk) -> 
     await desk.send(ALICE, BOB)
     call = await desk.claim()
     await desk.journal.calls.unanswered(call.call_id, ME, UNANSWERED)
-    await desk.report(delivered(call.call_id, address=BOB), delivered(call.call_id, address=ALICE))
+    await desk.report(delivered(call.call_id, fact=Fact.ON_NETWORK, address=BOB))
+    assert await desk.standing() == ["uncertain", "sent"]
+    for address in (ALICE, BOB):
+        await desk.report(delivered(call.call_id, address=address))
     assert await desk.standing() == ["delivered", "delivered"]
     assert await desk.journal.calls.uncertain(10) == []
 

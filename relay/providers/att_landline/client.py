@@ -11,7 +11,7 @@ import structlog
 
 from relay import __version__
 from relay.domain.addresses import AddressKind
-from relay.domain.errors import ErrorCode, Gone, Malformed, OutcomeUnknown, Problem, Refused, TryLater
+from relay.domain.errors import ErrorCode, Gone, Malformed, NotAuthorized, OutcomeUnknown, Problem, Refused, TryLater
 from relay.domain.messages import CallAnswer, Content, HookReading, OutboundCall, Part, Plan, RawAnswer
 from relay.providerkit.http import Http
 from relay.providerkit.operations import Operation
@@ -102,9 +102,16 @@ class AttLandlineLine:
             # Which code says that a message is unknown is not documented.
             raise Gone(error.problem) from None
 
-    async def fetch_part(self, message_ref: str, part: Part) -> bytes:  # noqa: ARG002 - storage keys are the account's
+    async def fetch_part(self, message_ref: str, part: Part) -> bytes:
         """An attachment's bytes; raises TryLater, Refused, Gone."""
-        content = await self._calls.fetch(operations.GET_CONTENT, [("storageKey", part.ref or "")])
+        try:
+            content = await self._calls.fetch(operations.GET_CONTENT, [("storageKey", part.ref or "")])
+        except NotAuthorized as error:
+            # Whoever stores contents forbids those that are no more: where the session is good for the message, what
+            # is forbidden is this attachment, and neither its message nor the line has to wait for a person.
+            await self._calls.fetch(operations.LIST_ATTACHMENTS, [("messageId", message_ref)])
+            detail = "the provider forbids this attachment"
+            raise Refused(Problem(ErrorCode.PROVIDER_REFUSED, detail, error.problem.provider)) from None
         if not content and part.size:
             raise TryLater(Problem(ErrorCode.PROVIDER_ERROR, "the provider has not stored the attachment yet"))
         return content

@@ -169,9 +169,7 @@ async def test_a_line_hears_every_verb_with_and_without_a_client(broker: Mosquit
         heard = [await next_command(bus) for _ in topics]
         for delivery in heard:
             delivery.ack()
-    assert [(each.verb, each.client) for each in heard] == [
-        (verb, client) for verb in VERBS for client in (None, "c")
-    ]
+    assert [(each.verb, each.client) for each in heard] == [(verb, client) for verb in VERBS for client in (None, "c")]
     assert {each.line for each in heard} == {"alerts"}
 
 

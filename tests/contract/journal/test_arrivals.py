@@ -235,3 +235,44 @@ async def test_a_message_of_any_shape_comes_back_as_it_was(desk: Desk) -> None:
     await desk.receive(odd)
     [arrival] = await desk.arriving()
     assert arrival.mail == odd
+
+
+async def test_what_is_listed_and_not_handed_out_is_tried_again(desk: Desk) -> None:
+    """Where its mailbox does not show it, it is gone; and once it is given up, the next listing brings it anew."""
+    await _added(desk, "m-1", "m-2")
+    await desk.journal.mailbox.changed(LINE, MailChanges("c2", deleted=("m-2",)))
+    one, two = sorted(await desk.arriving(), key=lambda arrival: arrival.ref)
+    assert not await desk.journal.arrivals.dropped(one, unless_listed=5)
+    assert await desk.journal.arrivals.dropped(two, unless_listed=5)
+    assert await desk.arriving() == []
+    desk.clock.pass_(seconds=5)
+    [again] = await desk.arriving()
+    assert (again.id, again.attempts) == (one.id, 1)
+    assert await desk.journal.arrivals.dropped(again)
+    await _added(desk, "m-1")
+    assert [arrival.ref for arrival in await desk.arriving()] == ["m-1"]
+
+
+async def test_an_id_that_was_set_aside_without_bytes_is_fetched_again(desk: Desk) -> None:
+    """Once, and then it waits for nobody."""
+    await _added(desk, "m-1")
+    [arrival] = await desk.arriving()
+    await desk.journal.arrivals.aside(arrival, RawAnswer(b""), "refused")
+    [listed] = await desk.journal.dead.list(10)
+    kept = await desk.journal.dead.again(listed["id"])
+    assert kept is not None
+    for _ in range(2):
+        await desk.journal.arrivals.again(kept)
+    assert [one.ref for one in await desk.arriving()] == ["m-1"]
+    assert await desk.journal.dead.list(10) == []
+
+
+async def test_arrivals_are_found_by_line_and_before_they_are_due(desk: Desk) -> None:
+    """For whoever looks after lines that are no more."""
+    assert await desk.journal.arrivals.lines() == []
+    await _added(desk, "m-1")
+    [arrival] = await desk.arriving()
+    await desk.journal.arrivals.later(arrival, 1e6)
+    assert await desk.journal.arrivals.lines() == [LINE]
+    assert await desk.arriving() == []
+    assert [one.id for one in await desk.journal.arrivals.due(LINE, 10, whenever=True)] == [arrival.id]

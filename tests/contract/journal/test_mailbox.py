@@ -269,3 +269,37 @@ async def test_a_provider_s_id_is_forgotten_with_its_message(desk: Desk) -> None
     await _changed(desk, "c3", deleted=("listed",))
     assert desk.place.rows("mail") == 0
     assert len(await _deletions(desk)) == 1
+
+
+async def test_another_number_s_mailbox_begins_anew(desk: Desk) -> None:
+    """Equal ids are other messages; what was not fetched of the former one is told to a person."""
+    await desk.journal.mailbox.belongs(LINE, "+12065550150")
+    await _compared(desk, entry("m-1"))
+    await _fetch(desk)
+    await _changed(desk, "c2", ("m-2",))
+    await desk.journal.mailbox.belongs(LINE, "+12065550150")
+    assert (await desk.journal.mailbox.standing(LINE)).cursor == "c2"
+    await desk.journal.mailbox.belongs(LINE, "+12065550151")
+    await desk.reopen()
+    assert await desk.journal.mailbox.standing(LINE) == MailboxStanding()
+    assert await desk.arriving() == []
+    [left] = await desk.journal.dead.list(10)
+    assert (left["kind"], left["what"]) == ("damaged", "mail")
+    assert await _compared(desk, entry("m-1")) == Changed(added=1)
+    assert await _deletions(desk) == []
+
+
+async def test_a_mailbox_of_which_nobody_knows_whose_it_was_goes_on(desk: Desk) -> None:
+    """An older relay did not write it down."""
+    await _compared(desk, entry("m-1"))
+    await desk.journal.mailbox.belongs(LINE, "+12065550150")
+    assert (await desk.journal.mailbox.standing(LINE)).cursor == "c1"
+    assert await desk.journal.dead.list(10) == []
+
+
+async def test_an_update_that_says_nothing_is_told_once_while_the_cursor_stands(desk: Desk) -> None:
+    """And again where it moves."""
+    await _compared(desk, entry("m-1"))
+    for cursor in ("c1", "c1", "c1", "c2", "c2"):
+        await _changed(desk, cursor, updated=(entry("m-1", is_unread=None),))
+    assert len(await _updates(desk)) == 3

@@ -113,3 +113,25 @@ async def test_a_full_journal_keeps_nothing_and_says_so(open_journal: Open) -> N
         await desk.journal.raw.keep(LINE, "hook", "", "", RawAnswer(bytes(1_001)))
     assert len(await desk.journal.raw.unread(LINE)) == 5
     await desk.keep()
+
+
+async def test_of_bytes_that_lose_nothing_one_sample_waits_for_a_person(desk: Desk) -> None:
+    """For each line; and the next one only after somebody has looked at it."""
+    for body in (b"one", b"two"):
+        await desk.journal.raw.sample(LINE, "changes", RawAnswer(body), "no JSON")
+    await desk.journal.raw.sample("other", "changes", RawAnswer(b"three"), "no JSON")
+    first, other = await desk.journal.dead.list(10)
+    assert (first["line"], first["what"], first["why"], other["line"]) == (LINE, "changes", "no JSON", "other")
+    assert desk.place.rows("raw") == 2
+    assert await desk.journal.raw.unread(LINE) == []
+    await desk.journal.dead.discard(first["id"])
+    await desk.journal.raw.sample(LINE, "changes", RawAnswer(b"four"), "no JSON")
+    assert len(await desk.journal.dead.list(10)) == 2
+    assert len(await desk.bodies("dead")) == 3
+
+
+async def test_a_sample_is_not_taken_where_too_much_waits(open_journal: Open) -> None:
+    """It is bounded like everything from outside."""
+    desk = await open_journal(queue_bytes=10)
+    with pytest.raises(JournalFull):
+        await desk.journal.raw.sample(LINE, "changes", RawAnswer(b"more than ten bytes"), "no JSON")

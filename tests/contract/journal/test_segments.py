@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from relay.domain.messages import InboundMessage, MailChange, Segment
-from tests.contract.journal.desk import START, Desk, text
+from tests.contract.journal.desk import BOB, START, Desk, seen, text
 
 PIECES = ("A long", " text in", " three pieces")
 
@@ -125,3 +125,20 @@ async def test_a_flipped_bit_in_a_piece_is_noticed(desk: Desk) -> None:
     assert await desk.journal.upkeep.join_overdue_segments() == 1
     assert await _texts(desk) == [" text in"]
     assert [one["kind"] for one in await desk.journal.dead.list(10)] == ["damaged"]
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations((1, 2, 3))))
+async def test_pieces_that_went_out_are_one_message(desk: Desk, order: tuple[int, ...]) -> None:
+    """Whoever else was written to under the same number."""
+    await desk.see(seen("to Bob", BOB, ref="m-9", segment=Segment("7", 2, 3)))
+    for place in (*order, *order):
+        await desk.see(seen(PIECES[place - 1], ref=f"m-{place}", segment=Segment("7", place, 3)))
+    desk.clock.pass_(minutes=3)
+    await desk.journal.upkeep.settle_sightings()
+    assert [body["text"] for body in await desk.bodies("event.sent-elsewhere")] == ["".join(PIECES)]
+    desk.clock.pass_(hours=1)
+    await desk.journal.upkeep.join_overdue_segments()
+    desk.clock.pass_(minutes=3)
+    await desk.journal.upkeep.settle_sightings()
+    rest = (await desk.bodies("event.sent-elsewhere"))[1:]
+    assert [(body["text"], body["provider"]["segments_missing"]) for body in rest] == [("to Bob", [1, 3])]

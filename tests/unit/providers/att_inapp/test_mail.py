@@ -139,6 +139,10 @@ def test_a_piece_of_a_longer_text_says_where_it_belongs(about: Any, segment: Seg
     data = {"isSegmented": True, "segmentationDetails": about}
     assert incoming({**SERVED, "typeMetaData": data}).segment == segment
     assert incoming({**SERVED, "typeMetaData": {**data, "isSegmented": "false"}}).segment is None
+    out = {**SERVED, "isIncoming": False, "typeMetaData": data}
+    sighting = stored(out).mail
+    assert isinstance(sighting, Sighting)
+    assert sighting.segment == segment
 
 
 def test_attachments_are_listed_and_the_layout_is_left_out() -> None:

@@ -385,7 +385,7 @@ async def test_a_list_that_cannot_be_had_says_whether_it_may_come(
         ({"status": 503}, 3, TryLater),
         ({"status": 404}, 3, Gone),
         ({"body": b'{"success": false, "response": {"code": -703}}'}, 3, Refused),
-        ({"status": 401}, None, NotAuthorized),
+        ({"status": 403}, None, Refused),
     ],
 )
 async def test_an_attachment_that_cannot_be_had_says_why(
@@ -396,6 +396,16 @@ async def test_an_attachment_that_cannot_be_had_says_why(
     with pytest.raises(RelayError) as caught:
         await line.fetch_part("1", Part("image/png", ref="k", size=size))
     assert type(caught.value) is error
+
+
+async def test_a_session_that_is_refused_is_not_the_attachment_s_fault(
+    landline: Landline, line: AttLandlineLine
+) -> None:
+    """Then nothing of the line's is to be had, and the message waits."""
+    for path in ("/hostedContent/get", "/messageAttachment/list"):
+        landline.answers[path] = lambda: web.Response(status=403)
+    with pytest.raises(NotAuthorized):
+        await line.fetch_part("1", Part("image/png", ref="k"))
 
 
 async def test_an_attachment_may_be_larger_than_an_answer(landline: Landline, line: AttLandlineLine) -> None:
