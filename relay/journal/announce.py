@@ -95,8 +95,27 @@ class SetAside:
     copy_id: str | None = None
 
 
-def set_aside(tx: Transaction, *things: SetAside) -> str:
-    """List `things` for a person; gives the id of the first."""
+def set_aside(tx: Transaction, *things: SetAside, about: str | None = None, **more: Any) -> str:
+    """List `things` for a person, and tell the first of them on `relay/dead`: one notice, without any content.
+
+    Args:
+        tx: the transaction.
+        things: what is alike, such as the copies of one call.
+        about: the id that people know it by; None: the list's own.
+        more: what else the notice says.
+
+    Returns:
+        The id of the first, in the list.
+    """
+    first, aside_id = things[0], set_aside_untold(tx, *things)
+    about = about or aside_id
+    body = {"what": first.what, "why": first.why, "line": first.line, "id": about, "aside_id": aside_id}
+    announce(tx, News("dead", first.line, about, {**body, "how": _HOW[first.kind].format(aside_id), **more}))
+    return aside_id
+
+
+def set_aside_untold(tx: Transaction, *things: SetAside) -> str:
+    """List `things` for a person, without a notice; gives the id of the first."""
     rows = [
         {
             "id": tx.ids.new(),
@@ -116,7 +135,9 @@ def set_aside(tx: Transaction, *things: SetAside) -> str:
     return str(rows[0]["id"])
 
 
-def notice(tx: Transaction, thing: SetAside, about: str, **more: Any) -> None:
-    """Tell on `relay/dead` that something was set aside. It carries no content."""
-    body = {"what": thing.what, "why": thing.why, "line": thing.line, "id": about, "how": f"relay trace {about}"}
-    announce(tx, News("dead", thing.line, about, {**body, **more}))
+_HOW = {
+    "raw": "relay dead show {0}; relay dead replay {0} reads it again",
+    "event": "relay dead show {0}; relay dead replay {0} publishes it again",
+    "uncertain": "relay queue list --uncertain; relay dead replay {0} sends again, relay dead discard {0} gives up",
+    "damaged": "relay dead show {0}; relay dead discard {0} takes it from the list",
+}

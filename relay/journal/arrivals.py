@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from relay.clock import Clock
 from relay.domain.mailbox import Mail
 from relay.domain.messages import InboundMessage, RawAnswer
-from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.announce import SetAside, set_aside
 from relay.journal.arrivalrows import add_arrivals, drop_arrival
 from relay.journal.columns import printable
 from relay.journal.inbound import take_whole
@@ -160,8 +160,7 @@ def _aside(tx: Transaction, arrived: Arrival, answer: RawAnswer, why: str) -> No
     raw_id = tx.ids.new()
     tx.execute(insert(raw), [{**row, "id": raw_id, "received_at": tx.now, "state": "aside", "sum": raw_sum(row)}])
     thing = SetAside("raw", arrived.line, "mail", why, raw_id=raw_id)
-    set_aside(tx, thing)
-    notice(tx, thing, raw_id)
+    set_aside(tx, thing, about=raw_id)
     # What is read out of these bytes after all must not be taken for a repetition.
     forget_seen(tx, arrived.line, "arrival", arrived.ref)
     log.warning("raw.aside", line=arrived.line, source="mail", raw_id=raw_id)
@@ -170,7 +169,7 @@ def _aside(tx: Transaction, arrived: Arrival, answer: RawAnswer, why: str) -> No
 def _damaged(tx: Transaction, row: Any) -> None:
     if drop_arrival(tx, row.id):
         thing = SetAside("damaged", row.line, "message", "the journal's row is damaged: a message is lost")
-        notice(tx, thing, set_aside(tx, thing))
+        set_aside(tx, thing)
 
 
 _NEVER = datetime.max.replace(tzinfo=UTC)  # as far as anybody here waits

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from relay.domain.announcements import Announcement
-from relay.journal.announce import News, SetAside, announce, announcement, notice, set_aside
+from relay.journal.announce import News, SetAside, announce, announcement, set_aside, set_aside_untold
 from relay.journal.reader import Reader
 from relay.journal.schema import event, event_waits
 from relay.journal.sqlite import one_of
@@ -62,10 +62,11 @@ class EventVerbs:
                 return
             _mark(tx, event.c.id == event_id)
             thing = SetAside("event", row.line, row.kind, why, event_id=event_id)
-            set_aside(tx, thing)
-            # A notice that cannot be published must not make another one.
-            if row.kind != "dead":
-                notice(tx, thing, event_id)
+            if row.kind == "dead":
+                # A notice that cannot be published must not make another one.
+                set_aside_untold(tx, thing)
+            else:
+                set_aside(tx, thing, about=event_id)
 
         await self._writer.run(operation)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from relay.domain.mailbox import MailChanges, MailEntry
 from relay.domain.messages import MailChange
-from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.announce import SetAside, set_aside
 from relay.journal.arrivalrows import add_arrivals
 from relay.journal.columns import as_json
 from relay.journal.mailrows import forget_mailbox, tell_changes, unlist
@@ -82,7 +82,7 @@ class MailboxVerbs:
             if lost:
                 why = f"the line has another number now: {lost} messages of the former one were not fetched"
                 thing = SetAside("damaged", line, "mail", why)
-                notice(tx, thing, set_aside(tx, thing))
+                set_aside(tx, thing)
 
         await self._writer.run(operation)
 

@@ -11,7 +11,7 @@ from relay.domain.messages import CallAnswer, Handover, OnUncertain
 from relay.domain.receipts import ProviderWord
 from relay.domain.schedule import RETRY_SEND
 from relay.domain.states import Fact, State
-from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.announce import SetAside, set_aside
 from relay.journal.callrows import fenced, followed_from, move_copies, recipients_of, set_call, settle, wait_again
 from relay.journal.copies import Copy, Happening, happen
 from relay.journal.outgoing import echo_of
@@ -205,8 +205,7 @@ def _decide(tx: Transaction, row: Row[Any], copies: Sequence[Copy], problem: Pro
 def _list(tx: Transaction, row: Row[Any], doubtful: Sequence[Copy], problem: Problem) -> None:
     """One line for each copy in the list of what waits for a person, and one notice for the call."""
     things = [SetAside("uncertain", row.line, "uncertain", problem.detail, copy_id=one.id) for one in doubtful]
-    set_aside(tx, *things)
-    notice(tx, things[0], row.message_id, call_id=row.id, copies=len(doubtful))
+    set_aside(tx, *things, about=row.message_id, call_id=row.id, copies=len(doubtful))
 
 
 def _word(ref: str | None, said: Handover | Problem) -> ProviderWord:

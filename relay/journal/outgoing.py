@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select
 
 from relay.domain.messages import MessageClass, OnUncertain, Reply, SendRequest
-from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.announce import SetAside, set_aside
 from relay.journal.codec import content_in, content_out, reply_in, reply_out
 from relay.journal.columns import as_json
 from relay.journal.schema import message
@@ -157,8 +157,7 @@ def send_at_of(tx: Transaction, message_id: str) -> datetime | None:
 
 def _tell_damage(tx: Transaction, line: str, message_id: str, what: str) -> None:
     thing = SetAside("damaged", line, "message", f"the journal's row is damaged: {what} is lost")
-    set_aside(tx, thing)
-    notice(tx, thing, message_id)
+    set_aside(tx, thing, about=message_id)
 
 
 _ECHO = select(

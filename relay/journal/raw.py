@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from relay.domain.messages import DeliveryReport, InboundMessage, MailChange, RawAnswer, Sighting
-from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.announce import SetAside, set_aside
 from relay.journal.columns import printable
 from relay.journal.inbound import take_messages
 from relay.journal.looks import LOOK_AFTER_MALFORMED, looked
@@ -209,8 +209,7 @@ def _keep(tx: Transaction, fresh: KeptRaw, state: str = "kept") -> KeptRaw:
 
 def _list(tx: Transaction, kept: KeptRaw, why: str) -> None:
     thing = SetAside("raw", kept.line, kept.source, why, raw_id=kept.id)
-    set_aside(tx, thing)
-    notice(tx, thing, kept.id)
+    set_aside(tx, thing, about=kept.id)
     log.warning("raw.aside", line=kept.line, source=kept.source, raw_id=kept.id)
 
 

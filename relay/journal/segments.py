@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select
 
 from relay.domain.mailbox import Mail
 from relay.domain.messages import InboundMessage, Sighting
-from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.announce import SetAside, set_aside
 from relay.journal.mailcodec import mail_of, mail_row
 from relay.journal.mailschema import segment
 from relay.journal.seen import first_seen, hash_of
@@ -77,7 +77,7 @@ def _join(tx: Transaction, line: str, whole: bytes) -> None:
     pieces = [_Piece(row.place, one) for row in rows if (one := mail_of(row)) is not None]
     if len(pieces) < len(rows):
         thing = SetAside("damaged", line, "message", "the journal's row is damaged: a piece of a message is lost")
-        notice(tx, thing, set_aside(tx, thing))
+        set_aside(tx, thing)
     if pieces:
         joined = _joined(pieces)
         if isinstance(joined, InboundMessage):

@@ -16,7 +16,7 @@ from sqlalchemy import Row, bindparam, delete, insert, select, update
 from relay.domain.messages import Part, Sighting
 from relay.domain.receipts import ProviderWord
 from relay.domain.states import State
-from relay.journal.announce import SetAside, notice, set_aside
+from relay.journal.announce import SetAside, set_aside
 from relay.journal.arrivalrows import add_arrival
 from relay.journal.callrows import close_if_sent, settle
 from relay.journal.copies import Copy, Happening, copies_of, copies_where, copy_of, happen
@@ -103,7 +103,7 @@ def _again(tx: Transaction, row: Row[Any]) -> None:
             tell_elsewhere(tx, row.line, one, row.since)
     else:
         thing = SetAside("damaged", row.line, "sighting", "the journal's row is damaged: a message sent is lost")
-        notice(tx, thing, set_aside(tx, thing))
+        set_aside(tx, thing)
     tx.execute(_DROP, {"this": row.id})
 
 

@@ -69,10 +69,10 @@ async def test_a_trace_tells_the_whole_life_by_any_id(desk: Desk, kind: str) -> 
 
 
 async def test_a_trace_of_kept_bytes_tells_why_they_are_aside(desk: Desk) -> None:
-    """As the notice's `how` proposes."""
+    """By the id that the notice names."""
     await desk.journal.raw.set_aside(await desk.keep("hook", event="receive"), "no JSON object")
     [notice] = await desk.bodies("dead")
-    steps = await desk.journal.queries.trace(notice["how"].removeprefix("relay trace "))
+    steps = await desk.journal.queries.trace(notice["id"])
     assert [(step["what"], step.get("why")) for step in steps] == [("raw", None), ("aside", "no JSON object")]
 
 

@@ -62,7 +62,8 @@ async def test_what_cannot_be_read_is_set_aside_and_noticed(desk: Desk) -> None:
         "why": "a hook without an id",
         "line": LINE,
         "id": kept.id,
-        "how": f"relay trace {kept.id}",
+        "aside_id": listed["id"],
+        "how": f"relay dead show {listed['id']}; relay dead replay {listed['id']} reads it again",
     }
     assert await desk.journal.raw.unread(LINE) == []
     assert (await desk.journal.raw.understood(kept, messages=[text()])).messages == 0
