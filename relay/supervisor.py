@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 import structlog
 
@@ -44,12 +45,13 @@ class Supervisor:
     pulse: Pulse
     grace: float
     _beginning: "set[asyncio.Task[None]]" = field(default_factory=set, init=False)
+    _told_to_end: "WeakSet[asyncio.Task[None]]" = field(default_factory=WeakSet, init=False)
     _deadline: float | None = field(default=None, init=False)
 
     def stop(self) -> None:
         """Begin nothing new from now on: end the steps of all stages but those that `finishing` runs."""
         self._deadline = self._deadline or asyncio.get_running_loop().time() + self.grace
-        _cancel_once(self._beginning)
+        self._end(self._beginning)
 
     @asynccontextmanager
     async def running(self, stages: Sequence[Stage]) -> AsyncIterator[None]:
@@ -60,7 +62,7 @@ class Supervisor:
             yield
         finally:
             self.stop()
-            await _ended(tasks)
+            await self._ended(tasks)
             await self._each(stages, lambda stage: stage.drain(self._left() - self._kept))
 
     @asynccontextmanager
@@ -71,8 +73,24 @@ class Supervisor:
             yield
         finally:
             self.stop()
-            await _ended(tasks)
+            await self._ended(tasks)
             await self._each(stages, self._finish)
+
+    def _end(self, tasks: "Iterable[asyncio.Task[None]]") -> None:
+        """Once only: a second time would cut short what a step does because of the first."""
+        # `task.cancelling()` does not tell: it also counts a time-out of the task's own in the moment it expires.
+        for task in set(tasks) - set(self._told_to_end):
+            self._told_to_end.add(task)
+            task.cancel()
+
+    async def _ended(self, tasks: "Sequence[asyncio.Task[None]]") -> None:
+        self._end(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _is_to_end(self) -> bool:
+        """Whether this task was asked to end: a step that answers that with another error has to end all the same."""
+        task = asyncio.current_task()
+        return task is not None and (task in self._told_to_end or task.cancelling() > 0)
 
     def _started(self, stages: Sequence[Stage]) -> "list[asyncio.Task[None]]":
         return [asyncio.create_task(self._repeat(stage), name=stage.name) for stage in stages]
@@ -105,13 +123,13 @@ class Supervisor:
 
     async def _repeat(self, stage: Stage) -> None:
         failures = 0
-        while not _is_to_end():
+        while not self._is_to_end():
             self.pulse.busy(stage.name)
             try:
                 rest = await stage.step()
             # The one place that catches everything: no stage's trouble may end another, nor end a stage unseen.
             except (Exception, asyncio.CancelledError) as error:
-                if _is_to_end():
+                if self._is_to_end():
                     raise
                 failures += 1
                 rest = self._failed(stage, error, failures)
@@ -120,7 +138,7 @@ class Supervisor:
                     self._recovered(stage)
                 failures = 0
             self.pulse.resting(stage.name)
-            if rest is not None and not _is_to_end():
+            if rest is not None and not self._is_to_end():
                 await rest.over(self.clock)
 
     def _failed(self, stage: Stage, error: BaseException, failures: int) -> Rest:
@@ -134,24 +152,6 @@ class Supervisor:
         log.info("stage.recovered", stage=stage.name, line=stage.line)
         if stage.line:
             self.board.report(stage.line, stage.name, LineState.READY)
-
-
-def _cancel_once(tasks: "Iterable[asyncio.Task[None]]") -> None:
-    """Once only: a second time would cut short what a step does because of the first."""
-    for task in tasks:
-        if not task.cancelling():
-            task.cancel()
-
-
-async def _ended(tasks: "Sequence[asyncio.Task[None]]") -> None:
-    _cancel_once(tasks)
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _is_to_end() -> bool:
-    """Whether this task was asked to end: a step that answers that with another error has to end all the same."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def keep_watchdog(notifier: Notifier, pulse: Pulse) -> None:

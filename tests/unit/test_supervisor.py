@@ -179,6 +179,33 @@ class Tidy(Stage):
         return None
 
 
+class Brink(ManualClock):
+    """A clock on which a rest expires, and a stop comes, in one and the same turn of the event loop."""
+
+    stop: Callable[[], None]
+
+    async def wait(self, awaited: Awaitable[Any], seconds: float) -> Any:
+        """Expire at once, and stop before that is noticed."""
+        del seconds
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(None) as rest:
+            rest.reschedule(loop.time())
+            loop.call_soon(self.stop)
+            return await awaited
+
+
+async def test_a_stop_in_the_moment_in_which_a_rest_expires_is_heard() -> None:
+    """A time-out that expires is a cancellation, too: it was once taken for the stop, and relay never ended."""
+    clock = Brink()
+    ids = Ids(clock, random.Random(7))  # noqa: S311 - a seed repeats the run
+    supervisor = Supervisor(clock, ids, LineBoard(clock, []), Pulse(), GRACE)
+    stage = Scripted("rests", Rest(30, Bell()))
+    clock.stop = supervisor.stop
+    async with asyncio.timeout(GRACE), supervisor.running([stage]):
+        await asyncio.gather(*supervisor._beginning, return_exceptions=True)
+    assert stage.steps == 1
+
+
 async def test_a_stop_ends_a_step_once(supervisor: Supervisor, clock: ManualClock) -> None:
     """However many blocks are left, what a step does because of its end is not cut short."""
     stage = Tidy()
