@@ -7,7 +7,7 @@ export PYTHON
 # Debian keeps mosquitto where only root's PATH looks.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help demo test check format lock
+.PHONY: help demo test coverage check format lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,11 @@ demo: ## Watch texts flow both ways: no account, nothing asked (ARGS=--stay leav
 test: ## Run every check and every test, on a real broker (LONG=1 for the long forms)
 	@scripts/broker
 	@$(MAKE) --no-print-directory check
+	@.venv/bin/pytest -n 2 --dist worksteal $(ARGS)
+
+coverage: ## Run every test, and say which lines of relay's they did not run (slower)
+	@scripts/broker
+	@scripts/ready dev
 	@.venv/bin/pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
 
 check: ## Check style, types and the direction of imports

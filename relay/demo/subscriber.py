@@ -33,7 +33,7 @@ class Subscriber:
 
     async def agrees(self) -> None:
         """Relay asks for consent, the simulated browser gives it."""
-        self.tell.step(f"{DESK}/status", f"the subscriber {SUBSCRIBER} has not been asked yet", number=5)
+        self.tell.step(f"{DESK}/status", f"the subscriber {SUBSCRIBER} was not asked yet", number=5)
         socket = self.world.folder / "relay.sock"
         async with _login(socket) as said:
             address = (await anext(said))["open"]

@@ -45,7 +45,7 @@ def assert_told(story: str) -> None:
         "4 relay/line/office/send ",
         "relay/line/office/receipt .*1 of 1 final: 1 delivered",
         "relay/line/office/message .*YES",
-        "5 relay/line/desk/status .*has not been asked",
+        "5 relay/line/desk/status .*was not asked yet",
         "relay/line/desk/status .*agrees",
         '6 relay/line/desk/message .*"Look!" with a picture of 35 bytes',
         "7 relay/line/desk/send ",
