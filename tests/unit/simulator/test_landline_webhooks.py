@@ -207,6 +207,17 @@ async def test_events_come_out_of_order_and_twice(
     assert disordered >= 15
 
 
+async def test_a_phone_gets_a_text_once_in_whatever_order_its_events_come(
+    simulator: Simulator, landline: LandlineUser, clock: ManualClock
+) -> None:
+    """Delivered, under way, delivered: it answers once all the same."""
+    simulator.set_modes("att-landline", {"reorder": 1.0, "duplicate": 1.0})
+    for _ in range(30):
+        await landline.send("+12065550116")  # it answers YES
+    await clock.advance(600)
+    assert len([line for line in simulator.world.ledger.lines() if line["what"] == "received"]) == 30
+
+
 async def test_events_can_come_before_the_send_is_answered(
     simulator: Simulator, landline: LandlineUser, listener: Listener
 ) -> None:

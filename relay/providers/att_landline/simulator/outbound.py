@@ -145,7 +145,8 @@ class Outbound:
         return steps(self._world.handset.fate(text.other), self._modes, self._world.ids.chance)
 
     def _happen(self, text: Text, step: Step) -> Sequence[asyncio.Task[None]]:
-        if step.event == "progress" and step.status_code in _REACHES and text.status_code not in _REACHES:
+        if step.event == "progress" and step.status_code in _REACHES and not text.has_arrived:
+            text.has_arrived = True
             self._world.handset.delivered(text.other, text.line, self._world.now())
         text.status_code = step.status_code
         return self._engine.emit(step.event, text)

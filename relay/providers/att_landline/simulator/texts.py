@@ -33,6 +33,7 @@ class Text:
     read: datetime | None = None
     deleted: datetime | None = None
     has_attachment: bool = False
+    has_arrived: bool = False
 
     def payload(self) -> dict[str, Any]:
         """What a web hook carries, whatever its event."""
