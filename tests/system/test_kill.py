@@ -42,15 +42,18 @@ async def test_fifty_kills_lose_nothing_and_double_nothing(
             await traffic
         await made.relay.start()
         await _settled(made, requests, texts_in)
+        # A copy that is uncertain may still be settled by a hook that AT&T repeats: the list and the ledgers then agree
+        # a moment later.
+        async with asyncio.timeout(60):
+            while len(await _listed(made)) != compare(made, requests, texts_in).uncertain:
+                pass
         found = compare(made, requests, texts_in)
         recovered = made.relay.logged("journal.recovered")
-        listed = await _listed(made)
 
     assert (found.unanswered, found.endless, found.unsent) == ([], [], [])
     assert found.doubled == []
     assert (found.unheard, found.heard_twice) == ([], [])
     assert (found.unsettled, found.untold, found.mistaken) == ([], [], [])
-    assert len(listed) == found.uncertain
     assert len(recovered) == lives + 2
     record_property("found", f"{lives} kills, {len(requests)} requests, {len(texts_in)} texts in: {found}")
 
