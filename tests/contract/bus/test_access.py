@@ -1,6 +1,7 @@
 """How a broker is reached, and what relay says when it cannot be."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -171,6 +172,8 @@ async def running_amqtt() -> AsyncIterator[int]:
         await broker.shutdown()
 
 
+# Where the client is the first to go, as after a version that is refused, amqtt leaves its socket to the collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_the_bus_works_over_the_demos_broker_in_the_process(caplog: pytest.LogCaptureFixture, logs: Logs) -> None:
     """With amqtt (3.1.1 only) commands come in, announcements go out, and nobody is asked to set a version."""
     caplog.set_level(logging.CRITICAL, "amqtt")
@@ -184,4 +187,5 @@ async def test_the_bus_works_over_the_demos_broker_in_the_process(caplog: pytest
             await asyncio.gather(*(bus.publish(announcement(number)) for number in range(100)))
             heard = [(await ear.next()).topic.value for _ in range(100)]
         assert (delivery.client, delivery.payload, bus.protocol) == ("web", b'{"id":"1"}', "3.1.1")
+    gc.collect()
     assert set(heard) == {"relay/line/alerts/result/web"}

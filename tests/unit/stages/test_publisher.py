@@ -1,6 +1,8 @@
 """The publisher against a real broker: every event, in order, with one id however often it has to be said."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -181,7 +183,7 @@ async def test_a_connection_that_breaks_while_the_publisher_rests_wakes_it(house
     await house.journal.bell("events").wait()  # for the announcement itself
     async with publishing(house, broker) as publisher:
         await connected(publisher)
-        await _freeze(broker)
+        _freeze(broker)
         assert await publisher.step() is None
         rest = await publisher.step()
         assert rest is not None
@@ -199,10 +201,9 @@ async def connected(publisher: Publisher) -> None:
         await publisher._bus.wait_connected()
 
 
-async def _freeze(broker: Mosquitto) -> None:
+def _freeze(broker: Mosquitto) -> None:
     """The broker takes nothing any more, and its connections stand."""
-    process = await asyncio.create_subprocess_exec("kill", "-STOP", str(broker.pid))
-    await process.wait()
+    os.kill(broker.pid, signal.SIGSTOP)
 
 
 async def test_an_event_that_can_never_be_published_is_set_aside_and_holds_up_nothing(
@@ -293,8 +294,7 @@ async def tried_again(house: House, publisher: Publisher) -> None:
 
 async def _reload(broker: Mosquitto) -> None:
     """The broker reads its ACL again."""
-    process = await asyncio.create_subprocess_exec("kill", "-HUP", str(broker.pid))
-    await process.wait()
+    os.kill(broker.pid, signal.SIGHUP)
     await broker.logged("Reloading config")
 
 
