@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from relay.domain.errors import ErrorCode
+from relay.providerkit.gateway import General
 
 
 class Index(Enum):
@@ -67,13 +68,7 @@ UNKNOWN_SERVICE = Error(Meaning.REQUEST, ErrorCode.PROVIDER_REFUSED, "AT&T refus
 UNKNOWN_POLICY = Error(Meaning.REQUEST, ErrorCode.PROVIDER_REFUSED, "a policy of AT&T's refuses the request")
 
 # One code stands for many things: what else must be in the text or the variables.
-RATE_WORDS = re.compile(
-    r"\brates?\b|quota|throttl|exceed|too many (?:req|call)|limit (?:is |was )?reached", re.IGNORECASE
-)
-QUOTA_WORDS = re.compile(r"daily|monthly|per (?:day|month)|quota (?:is )?(?:used up|exhausted)", re.IGNORECASE)
-INVALID_NUMBER_WORDS = re.compile(r"msisdn|landline|invalid (?:address|number|recipient)", re.IGNORECASE)
 ADDRESS_FIELD_WORDS = re.compile(r"\baddress", re.IGNORECASE)
-NO_CREDENTIALS_WORDS = re.compile(r"invalid request", re.IGNORECASE)
 INDEX_WORDS = re.compile(r"\bindex|\bcache|initiali[sz]|not ready", re.IGNORECASE)
 STATE_WORDS = re.compile(r"\bstate\b", re.IGNORECASE)
 GONE_WORDS = re.compile(
@@ -84,6 +79,12 @@ QUOTA = Error(Meaning.RATE, ErrorCode.QUOTA_EXCEEDED, "the quota of AT&T's API i
 RECIPIENT = Error(Meaning.RECIPIENT, ErrorCode.INVALID_RECIPIENT, "AT&T finds an address invalid")
 NO_SUCH_ID = Error(Meaning.ID, ErrorCode.UNKNOWN_ID, "AT&T has no such message in the store, or no longer")
 NO_CREDENTIALS = Error(Meaning.CREDENTIALS, ErrorCode.UNAUTHORIZED, "AT&T saw no credentials in the request")
+GENERAL: Mapping[General, Error] = {
+    General.RATE: RATE,
+    General.QUOTA: QUOTA,
+    General.NUMBER: RECIPIENT,
+    General.NO_CREDENTIALS: NO_CREDENTIALS,
+}
 BAD_STATE = Error(Meaning.STATE, ErrorCode.PROVIDER_REFUSED, "AT&T no longer knows the state that was asked from")
 NO_INDEX = Error(Meaning.INDEX, ErrorCode.PROVIDER_ERROR, "the message index is not ready")
 NO_INDEX_OR_BAD_STATE = Error(

@@ -22,6 +22,7 @@ from relay.domain.errors import (
     TryLater,
 )
 from relay.providerkit.envelope import Complaint, complaint, said
+from relay.providerkit.gateway import INVALID_NUMBER_WORDS, RATE_WORDS, general_policy, saw_no_credentials
 from relay.providerkit.http import HttpAnswer
 from relay.providerkit.outcome import judge, provider_detail, retry_after
 from relay.providers.att_inapp import codes
@@ -110,16 +111,13 @@ def _error(answer: HttpAnswer, asked: Asked, about: Complaint | None) -> Error |
     if about.code in {"", "POL0001"}:
         return _of_general_policy(answer.status, about) or _of_place(answer.status, asked)
     if about.code.startswith("POL"):
-        rated = codes.RATE if about.says(codes.RATE_WORDS) else codes.UNKNOWN_POLICY
+        rated = codes.RATE if about.says(RATE_WORDS) else codes.UNKNOWN_POLICY
         return codes.ERRORS.get(about.code) or rated
     return _of_words(answer.status, asked, about) or codes.ERRORS.get(about.code) or codes.UNKNOWN_SERVICE
 
 
 def _unseen(answer: HttpAnswer) -> Error | None:
-    # Without credentials the API answers "400 Invalid Request", and not 401 (SMS documentation, Authorization).
-    if answer.status != _BAD_REQUEST or complaint(answer) is not None:
-        return None
-    return codes.NO_CREDENTIALS if codes.NO_CREDENTIALS_WORDS.search(answer.body[:1000].decode("latin-1")) else None
+    return codes.NO_CREDENTIALS if saw_no_credentials(answer) else None
 
 
 def _of_place(status: int, asked: Asked) -> Error | None:
@@ -153,7 +151,7 @@ def _of_words(status: int, asked: Asked, about: Complaint) -> Error | None:
 
 
 def _of_send(about: Complaint) -> Error | None:
-    if about.code == "SVC0001" and about.says(codes.INVALID_NUMBER_WORDS):
+    if about.code == "SVC0001" and about.says(INVALID_NUMBER_WORDS):
         return codes.RECIPIENT
     is_address = about.code in {"SVC0002", "SVC0003"} and about.says(codes.ADDRESS_FIELD_WORDS)
     return codes.RECIPIENT if is_address else None
@@ -170,10 +168,5 @@ def _of_changes(status: int, about: Complaint) -> Error:
 
 
 def _of_general_policy(status: int, about: Complaint) -> Error | None:
-    if about.says(codes.RATE_WORDS):
-        return codes.QUOTA if about.says(codes.QUOTA_WORDS) else codes.RATE
-    if about.says(codes.INVALID_NUMBER_WORDS):
-        return codes.RECIPIENT
-    if status == _BAD_REQUEST and (about.code or about.says(codes.NO_CREDENTIALS_WORDS)):
-        return codes.NO_CREDENTIALS
-    return codes.ERRORS.get(about.code)
+    general = general_policy(status, about)
+    return codes.ERRORS.get(about.code) if general is None else codes.GENERAL[general]

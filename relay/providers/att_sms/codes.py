@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from relay.domain.errors import ErrorCode
 from relay.domain.states import Fact
+from relay.providerkit.gateway import General
 
 DELIVERY_STATUSES: Mapping[str, Fact] = {
     "MessageWaiting": Fact.SUBMITTED,
@@ -58,13 +59,9 @@ UNKNOWN_SERVICE = Error(Meaning.REQUEST, ErrorCode.PROVIDER_REFUSED, "AT&T refus
 UNKNOWN_POLICY = Error(Meaning.REQUEST, ErrorCode.PROVIDER_REFUSED, "a policy of AT&T's refuses the request")
 
 # One code stands for many things: what else must be in the text or the variables.
-RATE_WORDS = re.compile(r"\brates?\b|quota|throttl|exceed|too many|limit (?:is |was )?reached", re.IGNORECASE)
-QUOTA_WORDS = re.compile(r"daily|monthly|per (?:day|month)|quota (?:is )?(?:used up|exhausted)", re.IGNORECASE)
-INVALID_NUMBER_WORDS = re.compile(r"msisdn|landline|invalid (?:address|number|recipient)", re.IGNORECASE)
 ADDRESS_FIELD_WORDS = re.compile(r"\baddress", re.IGNORECASE)
 SENDER_FIELD_WORDS = re.compile(r"\bsender_?address", re.IGNORECASE)
 RECEIPT_FIELD_WORDS = re.compile(r"notify_?delivery_?status|receipt_?request", re.IGNORECASE)
-NO_CREDENTIALS_WORDS = re.compile(r"invalid request", re.IGNORECASE)
 RATE = Error(Meaning.RATE, ErrorCode.THROTTLED, "AT&T asks for fewer calls")
 QUOTA = Error(Meaning.RATE, ErrorCode.QUOTA_EXCEEDED, "the quota of AT&T's API is used up")
 RECIPIENT = Error(Meaning.RECIPIENT, ErrorCode.INVALID_RECIPIENT, "AT&T finds an address invalid")
@@ -72,6 +69,12 @@ SENDER = Error(Meaning.CREDENTIALS, ErrorCode.UNAUTHORIZED, "AT&T does not take 
 RECEIPTS = ERRORS["SVC0283"]
 NO_SUCH_ID = Error(Meaning.ID, ErrorCode.UNKNOWN_ID, "AT&T does not know this id, or no longer")
 NO_CREDENTIALS = Error(Meaning.CREDENTIALS, ErrorCode.UNAUTHORIZED, "AT&T saw no credentials in the request")
+GENERAL: Mapping[General, Error] = {
+    General.RATE: RATE,
+    General.QUOTA: QUOTA,
+    General.NUMBER: RECIPIENT,
+    General.NO_CREDENTIALS: NO_CREDENTIALS,
+}
 
 
 def delivery_fact(status: str) -> Fact:

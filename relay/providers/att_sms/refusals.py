@@ -12,6 +12,7 @@ import structlog
 
 from relay.domain.errors import Gone, NotAuthorized, Problem, Refused, RefusedAsGroup, Throttled, TryLater
 from relay.providerkit.envelope import Complaint, complaint, said
+from relay.providerkit.gateway import INVALID_NUMBER_WORDS, RATE_WORDS, general_policy, saw_no_credentials
 from relay.providerkit.http import HttpAnswer
 from relay.providerkit.outcome import judge, provider_detail, retry_after
 from relay.providers.att_sms import codes
@@ -89,9 +90,7 @@ def _error(answer: HttpAnswer, asked: Asked, about: Complaint | None) -> Error |
     if asked is not Asked.SEND and answer.status in _NOTHING_THERE:
         return None if answer.is_page else codes.NO_SUCH_ID
     if about is None:
-        # Without credentials the API answers "400 Invalid Request", and not 401 (SMS documentation, Authorization).
-        unseen = answer.status == 400 and codes.NO_CREDENTIALS_WORDS.search(answer.body[:1000].decode("latin-1"))  # noqa: PLR2004 - HTTP's own number
-        return codes.NO_CREDENTIALS if unseen else None
+        return codes.NO_CREDENTIALS if saw_no_credentials(answer) else None
     return _of_code(answer.status, asked, about)
 
 
@@ -103,7 +102,7 @@ def _of_code(status: int, asked: Asked, about: Complaint) -> Error | None:
 
 def _of_words(asked: Asked, about: Complaint) -> Error | None:
     match about.code:
-        case "SVC0001" if about.says(codes.INVALID_NUMBER_WORDS):
+        case "SVC0001" if about.says(INVALID_NUMBER_WORDS):
             return codes.RECIPIENT
         case "SVC0002" | "SVC0003" if asked is not Asked.SEND:
             return codes.NO_SUCH_ID
@@ -119,15 +118,10 @@ def _of_words(asked: Asked, about: Complaint) -> Error | None:
 
 def _of_unlisted(about: Complaint) -> Error | None:
     if about.code.startswith("POL"):
-        return codes.RATE if about.says(codes.RATE_WORDS) else codes.UNKNOWN_POLICY
+        return codes.RATE if about.says(RATE_WORDS) else codes.UNKNOWN_POLICY
     return codes.UNKNOWN_SERVICE if about.code.startswith("SVC") else None
 
 
 def _of_general_policy(status: int, about: Complaint) -> Error | None:
-    if about.says(codes.RATE_WORDS):
-        return codes.QUOTA if about.says(codes.QUOTA_WORDS) else codes.RATE
-    if about.says(codes.INVALID_NUMBER_WORDS):
-        return codes.RECIPIENT
-    if status == 400 and (about.code or about.says(codes.NO_CREDENTIALS_WORDS)):  # noqa: PLR2004 - HTTP's own number
-        return codes.NO_CREDENTIALS
-    return codes.ERRORS.get(about.code)
+    general = general_policy(status, about)
+    return codes.ERRORS.get(about.code) if general is None else codes.GENERAL[general]
