@@ -42,5 +42,5 @@ class DeadRoutes:
         return answered({"outcome": done.outcome, "detail": done.detail, **asdict(done.understood)})
 
     async def _discard(self, request: web.Request) -> web.Response:
-        discarded = await self._dead.discard(request.match_info["id"])
-        return answered({"id": request.match_info["id"], "discarded": discarded})
+        await self._dead.discard(request.match_info["id"])
+        return answered({"id": request.match_info["id"], "discarded": True})

@@ -6,25 +6,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from relay.clock import Clock
 from relay.domain.mailbox import Mail
 from relay.domain.messages import InboundMessage, RawAnswer
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.arrivalrows import add_arrivals, drop_arrival
-from relay.journal.columns import printable
 from relay.journal.inbound import take_whole
 from relay.journal.mailcodec import mail_of
 from relay.journal.mailrows import is_listed, unlist
 from relay.journal.mailschema import arrival
-from relay.journal.raw import KeptRaw, leave, settle_asides
+from relay.journal.raw import KeptRaw, keep_aside, leave, settle_asides
 from relay.journal.reader import Reader
-from relay.journal.schema import raw
 from relay.journal.seen import first_seen, forget_seen
 from relay.journal.segments import is_piece, take_piece
 from relay.journal.sightings import take_whole_sighting
-from relay.journal.sums import raw_sum
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
@@ -149,21 +146,9 @@ def _take(tx: Transaction, arrived: Arrival, mail: Mail) -> None:
 
 
 def _aside(tx: Transaction, arrived: Arrival, answer: RawAnswer, why: str) -> None:
-    row = {
-        "line": arrived.line,
-        "source": "mail",
-        "event": printable(arrived.ref),
-        "about": "",
-        "content_type": printable(answer.content_type),
-        "body": answer.body,
-    }
-    raw_id = tx.ids.new()
-    tx.execute(insert(raw), [{**row, "id": raw_id, "received_at": tx.now, "state": "aside", "sum": raw_sum(row)}])
-    thing = SetAside("raw", arrived.line, "mail", why, raw_id=raw_id)
-    set_aside(tx, thing, about=raw_id)
+    keep_aside(tx, KeptRaw("", arrived.line, "mail", arrived.ref, "", answer, tx.now), why)
     # What is read out of these bytes after all must not be taken for a repetition.
     forget_seen(tx, arrived.line, "arrival", arrived.ref)
-    log.warning("raw.aside", line=arrived.line, source="mail", raw_id=raw_id)
 
 
 def _damaged(tx: Transaction, row: Any) -> None:

@@ -71,23 +71,22 @@ class DeadVerbs:
 
         return await self._writer.run(operation)
 
-    async def discard(self, aside_id: str) -> bool:
+    async def discard(self, aside_id: str) -> None:
         """Give it up: bytes and events are forgotten in time, and a copy has failed.
 
         Raises:
             UnknownAside: it is not open.
         """
 
-        def operation(tx: Transaction) -> bool:
+        def operation(tx: Transaction) -> None:
             thing = _open(tx, aside_id)
             if thing.raw_id is not None:
                 tx.execute(update(raw).where(raw.c.id == thing.raw_id).values(state="read"))
             if thing.copy_id is not None:
                 _decide(tx, thing, Fact.ABANDONED, _GIVEN_UP)
             _settle_aside(tx, aside_id)
-            return True
 
-        return await self._writer.run(operation)
+        await self._writer.run(operation)
 
 
 def _show(connection: Connection, aside_id: str) -> dict[str, Any] | None:

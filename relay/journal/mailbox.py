@@ -20,6 +20,7 @@ from relay.journal.arrivalrows import add_arrivals
 from relay.journal.columns import as_json
 from relay.journal.mailrows import forget_mailbox, tell_changes, unlist
 from relay.journal.mailschema import mail, mail_has_message, mail_is_listed
+from relay.journal.memory import put_memory
 from relay.journal.reader import Reader
 from relay.journal.schema import memory
 from relay.journal.sqlite import one_of
@@ -73,7 +74,7 @@ class MailboxVerbs:
 
         def operation(tx: Transaction) -> None:
             before = tx.execute(_STANDING, mine).scalar()
-            _put(tx, line, _WHOSE, number.encode())
+            put_memory(tx, _owner(line), _WHOSE, number.encode())
             if before in {None, number.encode()}:
                 return
             lost = forget_mailbox(tx, line)
@@ -273,12 +274,7 @@ def _standing(connection: Connection, line: str) -> MailboxStanding:
 
 
 def _stand(tx: Transaction, line: str, standing: MailboxStanding) -> None:
-    _put(tx, line, _KEY, as_json([standing.cursor, standing.since and standing.since.isoformat()]))
-
-
-def _put(tx: Transaction, line: str, key: str, value: bytes) -> None:
-    if not tx.execute(_PUT, {"by": _owner(line), "named": key, "now": value}).rowcount:
-        tx.execute(insert(memory), [{"owner": _owner(line), "key": key, "value": value}])
+    put_memory(tx, _owner(line), _KEY, as_json([standing.cursor, standing.since and standing.since.isoformat()]))
 
 
 def _owner(line: str) -> str:
@@ -296,11 +292,6 @@ def _pieces(items: Sequence[T]) -> list[Sequence[T]]:
 
 _KEY, _WHOSE = "standing", "number"
 _STANDING = select(memory.c.value).where(memory.c.owner == bindparam("owner"), memory.c.key == bindparam("key"))
-_PUT = (
-    update(memory)
-    .where(memory.c.owner == bindparam("by"), memory.c.key == bindparam("named"))
-    .values(value=bindparam("now"))
-)
 _SHOW = (
     update(mail)
     .where(mail.c.line == bindparam("here"), mail.c.ref == bindparam("by"))

@@ -1,6 +1,6 @@
 """A small durable memory for each owner: a line's tokens and cursors, secrets, the lab's anchor."""
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from relay.journal.reader import Reader
 from relay.journal.schema import memory
@@ -23,15 +23,22 @@ class Memory:
 
     async def put(self, key: str, value: bytes) -> None:
         """Keep `value` under `key`, on disk when this returns, in place of what was there."""
-
-        def operation(tx: Transaction) -> None:
-            here = update(memory).where(memory.c.owner == self._owner, memory.c.key == key)
-            if not tx.execute(here.values(value=value)).rowcount:
-                tx.execute(insert(memory), [{"owner": self._owner, "key": key, "value": value}])
-
-        await self._writer.run(operation)
+        await self._writer.run(lambda tx: put_memory(tx, self._owner, key, value))
 
     async def drop(self, key: str) -> None:
         """Forget what was put under `key`; where nothing was, nothing happens."""
         here = delete(memory).where(memory.c.owner == self._owner, memory.c.key == key)
         await self._writer.run(lambda tx: tx.execute(here).rowcount)
+
+
+def put_memory(tx: Transaction, owner: str, key: str, value: bytes) -> None:
+    """Keep `value` under `key` in the memory of `owner`, in place of what was there."""
+    if not tx.execute(_PUT, {"by": owner, "named": key, "now": value}).rowcount:
+        tx.execute(insert(memory), [{"owner": owner, "key": key, "value": value}])
+
+
+_PUT = (
+    update(memory)
+    .where(memory.c.owner == bindparam("by"), memory.c.key == bindparam("named"))
+    .values(value=bindparam("now"))
+)

@@ -9,7 +9,6 @@ from relay.domain.states import State
 from relay.journal.mailschema import arrival, segment, sighting
 from relay.journal.reader import Reader
 from relay.journal.schema import (
-    aside,
     aside_is_open,
     call,
     call_is_followed,
@@ -46,15 +45,6 @@ class QueryVerbs:
     async def trace(self, about: str) -> list[dict[str, Any]]:
         """Everything that is known of a request, message, copy, call, raw or aside id, in the order of time."""
         return await self._reader.run(lambda connection: trace(connection, about))
-
-    async def asides(self, limit: int) -> list[dict[str, Any]]:
-        """What waits for a person, oldest first."""
-
-        def read(connection: Connection) -> list[dict[str, Any]]:
-            rows = connection.execute(select(aside).where(aside_is_open).order_by(aside.c.id).limit(limit))
-            return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
-
-        return await self._reader.run(read)
 
 
 def _status(connection: Connection) -> dict[str, Any]:

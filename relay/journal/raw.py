@@ -104,7 +104,7 @@ class RawVerbs:
 
         def operation(tx: Transaction) -> None:
             if tx.execute(_SAMPLED, {"here": line, "kind": source}).first() is None:
-                _list(tx, _keep(tx, KeptRaw("", line, source, "", "", answer, tx.now), "aside"), why)
+                keep_aside(tx, KeptRaw("", line, source, "", "", answer, tx.now), why)
 
         await self._writer.run(operation, brings=len(answer.body))
 
@@ -205,6 +205,11 @@ def _keep(tx: Transaction, fresh: KeptRaw, state: str = "kept") -> KeptRaw:
     if state == "kept":
         tx.bells.add(f"raw:{kept.line}")
     return kept
+
+
+def keep_aside(tx: Transaction, fresh: KeptRaw, why: str) -> None:
+    """Keep bytes for a person at once, and say so. `why` holds no content."""
+    _list(tx, _keep(tx, fresh, "aside"), why)
 
 
 def _list(tx: Transaction, kept: KeptRaw, why: str) -> None:

@@ -71,7 +71,7 @@ async def test_an_event_that_was_set_aside_is_kept_for_as_long_as_it_is_listed(h
     await house.journal.events.set_aside(event.id, "the broker never takes it")
     await house.clock.advance(8 * 86_400)
     await house.journal.upkeep.purge()
-    listed = [aside["event_id"] for aside in await house.journal.queries.asides(10)]
+    listed = [aside["event_id"] for aside in await house.journal.dead.list(10)]
     assert listed == [event.id]
     assert event.id in [kept.id for kept in await house.events("result")]
 

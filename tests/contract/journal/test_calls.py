@@ -222,7 +222,7 @@ async def test_a_call_that_was_not_answered_is_held(desk: Desk) -> None:
         (f"{answer.message_id}-{place}", "key-1", "shop", LINE) for place in range(2)
     ]
     assert ALICE.value not in repr(listed)
-    assert [aside["kind"] for aside in await desk.journal.queries.asides(10)] == ["uncertain", "uncertain"]
+    assert [aside["kind"] for aside in await desk.journal.dead.list(10)] == ["uncertain", "uncertain"]
     [notice] = await desk.bodies("dead")
     assert (notice["what"], notice["why"], notice["id"], notice["copies"]) == (
         "uncertain",
@@ -241,7 +241,7 @@ async def test_a_call_that_was_not_answered_is_resent_if_the_request_says_so(des
     desk.clock.pass_(seconds=3)
     assert (await desk.claim()).attempt == 2
     assert await desk.statuses() == ["uncertain"]
-    assert await desk.journal.queries.asides(10) == []
+    assert await desk.journal.dead.list(10) == []
 
 
 async def test_a_call_that_nobody_ever_answers_is_not_resent_for_ever(desk: Desk) -> None:
@@ -254,7 +254,7 @@ async def test_a_call_that_nobody_ever_answers_is_not_resent_for_ever(desk: Desk
         desk.clock.pass_(minutes=10)
     assert await desk.none_due()
     assert await desk.standing() == ["uncertain"]
-    assert len(await desk.journal.queries.asides(10)) == 1
+    assert len(await desk.journal.dead.list(10)) == 1
 
 
 async def test_a_call_that_was_not_answered_fails_if_the_request_says_so(desk: Desk) -> None:

@@ -82,7 +82,7 @@ async def test_an_event_that_cannot_be_published_is_set_aside(desk: Desk) -> Non
     assert (pending[-1].body["what"], pending[-1].body["id"]) == ("event.read", ids[0])
     await desk.journal.events.set_aside(pending[-1].id, "refused")
     assert len(await desk.journal.events.pending(0, 10)) == 2
-    assert [aside["kind"] for aside in await desk.journal.queries.asides(10)] == ["event", "event"]
+    assert [aside["kind"] for aside in await desk.journal.dead.list(10)] == ["event", "event"]
 
 
 async def test_a_damaged_event_is_not_published(desk: Desk) -> None:
@@ -94,7 +94,7 @@ async def test_a_damaged_event_is_not_published(desk: Desk) -> None:
         ids[2],
         (await desk.events("dead"))[0].id,
     ]
-    assert [aside["event_id"] for aside in await desk.journal.queries.asides(10)] == ids[:2]
+    assert [aside["event_id"] for aside in await desk.journal.dead.list(10)] == ids[:2]
 
 
 async def test_announcing_rings_the_bell_and_every_listener(desk: Desk) -> None:

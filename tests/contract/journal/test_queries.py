@@ -29,7 +29,7 @@ async def _busy(desk: Desk) -> dict[str, Any]:
         "message": answer.message_id,
         "copy": answer.body["copies"][1]["copy_id"],
         "call": first.call_id,
-        "aside": (await desk.journal.queries.asides(1))[0]["id"],
+        "aside": (await desk.journal.dead.list(1))[0]["id"],
     }
 
 
@@ -86,6 +86,6 @@ async def test_notices_and_lists_hold_no_content(desk: Desk) -> None:
     """Neither a text nor a number."""
     await _busy(desk)
     await desk.report(delivered(fact=Fact.DELIVERED))
-    shown = to_json([await desk.journal.queries.asides(10), await desk.bodies("dead")]).decode()
+    shown = to_json([await desk.journal.dead.list(10), await desk.bodies("dead")]).decode()
     shown += to_json(await desk.journal.calls.uncertain(10)).decode()
     assert not [secret for secret in SECRETS if secret in shown]

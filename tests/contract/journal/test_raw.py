@@ -54,7 +54,7 @@ async def test_what_cannot_be_read_is_set_aside_and_noticed(desk: Desk) -> None:
     kept = await desk.keep("hook")
     await desk.journal.raw.set_aside(kept, "a hook without an id")
     await desk.journal.raw.set_aside(kept, "a hook without an id")
-    [listed] = await desk.journal.queries.asides(10)
+    [listed] = await desk.journal.dead.list(10)
     assert (listed["kind"], listed["raw_id"], listed["why"]) == ("raw", kept.id, "a hook without an id")
     [notice] = await desk.bodies("dead")
     assert notice == {
@@ -85,7 +85,7 @@ async def test_a_flipped_bit_in_kept_bytes_is_noticed(desk: Desk) -> None:
     bad, good = await desk.keep(), await desk.keep()
     desk.place.flip_a_bit("raw", "body", bad.id, b"bytes")
     assert [kept.id for kept in await desk.journal.raw.unread(LINE)] == [good.id]
-    [listed] = await desk.journal.queries.asides(10)
+    [listed] = await desk.journal.dead.list(10)
     assert (listed["raw_id"], listed["why"]) == (bad.id, "the journal's row is damaged")
 
 

@@ -139,10 +139,10 @@ async def test_evidence_decides_an_uncertain_copy(desk: Desk) -> None:
     call = await desk.claim()
     handed = (Handover(Fact.UNANSWERED, "a", problem=NO_ANSWER), Handover(Fact.UNANSWERED, "b", problem=NO_ANSWER))
     await desk.journal.calls.answered(call.call_id, ME, CallAnswer(None, handed), first_look=None)
-    assert len(await desk.journal.queries.asides(10)) == 2
+    assert len(await desk.journal.dead.list(10)) == 2
     await desk.report(delivered("a", fact=Fact.SUBMITTED), delivered("b"))
     assert await desk.standing() == ["submitted", "delivered"]
-    assert await desk.journal.queries.asides(10) == []
+    assert await desk.journal.dead.list(10) == []
     desk.clock.pass_(hours=72)
     assert await desk.journal.upkeep.end_following() == 1
     assert await desk.standing() == ["unknown", "delivered"]

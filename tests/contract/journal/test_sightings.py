@@ -31,7 +31,7 @@ async def test_a_sighting_settles_what_was_uncertain(desk: Desk) -> None:
     await _in_doubt(desk)
     assert (await desk.see(seen(fact=Fact.SUBMITTED))).own == 1
     assert await desk.statuses() == ["uncertain", "submitted"]
-    assert await desk.journal.queries.asides(10) == []
+    assert await desk.journal.dead.list(10) == []
     assert (await desk.report(delivered("m-1"))).applied == 1
     assert await desk.standing() == ["delivered"]
     assert await _elsewhere(desk) == []
@@ -240,7 +240,7 @@ async def test_a_sighting_of_several_recipients_settles_the_copy_of_each(desk: D
     await desk.journal.calls.unanswered((await desk.claim()).call_id, ME, PROBLEM)
     await desk.see(seen(TEXT, ALICE, CAROL))
     assert await desk.standing() == ["submitted", "uncertain", "submitted"]
-    assert len(await desk.journal.queries.asides(10)) == 1
+    assert len(await desk.journal.dead.list(10)) == 1
 
 
 async def test_a_sighting_counts_once(desk: Desk) -> None:

@@ -74,7 +74,7 @@ async def _everything(desk: Desk) -> None:
     await journal.events.published([one.id for _, one in events])
     await journal.events.follow(0, 10)
     await journal.events.last_position()
-    await journal.queries.asides(10)
+    await journal.dead.list(10)
     await _mail(desk)
     await _dead(desk)
     await desk.send(ttl=1)

@@ -51,7 +51,7 @@ async def test_what_a_removed_line_left_is_set_aside_with_a_notice(house: House)
     await until_rest(leftovers)
     assert sorted(body["what"] for body in await house.bodies("dead")) == ["hook", "inbox", "status"]
     assert await house.unread() == 0
-    assert {aside["why"] for aside in await house.journal.queries.asides(10)} == {WHY}
+    assert {aside["why"] for aside in await house.journal.dead.list(10)} == {WHY}
 
 
 async def test_garbage_that_is_left_over_is_set_aside(house: House) -> None:

@@ -220,7 +220,7 @@ async def test_an_event_that_can_never_be_published_is_set_aside_and_holds_up_no
             await published(house, publisher)
     [dead] = await house.bodies("dead")
     assert dead["what"] == "event.read"
-    assert len(await house.journal.queries.asides(10)) == 1
+    assert len(await house.journal.dead.list(10)) == 1
 
 
 ACL = ["topic readwrite relay/node/#", "topic readwrite relay/line/#"]

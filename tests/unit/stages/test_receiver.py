@@ -222,7 +222,7 @@ async def test_whatever_was_left_unread_is_read_after_a_crash(house: House) -> N
     again = Receiver({OFFICE: house.landline()}, house.ground)
     await read(again)
     assert await house.unread() == 0
-    assert len(await house.journal.queries.asides(10_000)) == unread
+    assert len(await house.journal.dead.list(10_000)) == unread
 
 
 class Poisoned:
