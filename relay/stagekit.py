@@ -1,7 +1,7 @@
 """What stages share: what they stand on, a step, a rest between steps, and a window of work in flight that refills."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -70,11 +70,21 @@ class Window:
         self._pieces: set[asyncio.Task[Any]] = set()
         self._changed = asyncio.Event()
         self._failed: list[BaseException] = []
+        self._tell: Callable[[], None] | None = None
 
     @property
     def busy(self) -> int:
         """How many pieces are in flight."""
         return len(self._pieces)
+
+    @property
+    def free(self) -> int:
+        """How many more there may be."""
+        return self._size - len(self._pieces)
+
+    def when_freed(self, tell: Callable[[], None]) -> None:
+        """Call `tell` once, when the next piece ends: for who rests although there is room."""
+        self._tell = tell
 
     async def room(self) -> None:
         """Return once a place is free; raises what a piece failed with."""
@@ -120,6 +130,9 @@ class Window:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed.append(error)
         self._changed.set()
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell()
 
 
 class Stage:

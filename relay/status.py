@@ -62,11 +62,24 @@ class NodeStatus:
                 "connected": bool(self._bus and self._bus.connected),
                 "protocol": self._bus.protocol if self._bus else None,
             },
-            "lines": {line: health.as_body() for line, health in self._board.all().items()},
+            "lines": {
+                line: {**health.as_body(), **await self._limits(line)} for line, health in self._board.all().items()
+            },
             "consent": {alias: asdict(await line.consent()) for alias, line in self._consenting()},
             "mailboxes": {alias: await self._mailbox(alias) for alias in self._with_mailbox()},
             "journal": await self._journal.queries.status(),
         }
+
+    async def _limits(self, line: str) -> dict[str, Any]:
+        """What the line has spent of what it may, whether an operator holds it, and when it may call next if not now."""
+        standing, held_at = await self._journal.limits.standing(line), await self._journal.steering.held(line)
+        month, permit = standing.month, standing.permit
+        limits = {
+            "today": standing.today,
+            "calls_per_day": self._settings.lines[line].calls_per_day,
+            "month": month.as_body() if month else None,
+        }
+        return {"limits": limits, "held_at": held_at, "next_call_at": permit.at if permit.limit else None}
 
     def _consenting(self) -> "list[tuple[str, NeedsConsent]]":
         return [(alias, line) for alias, line in self._lines.items() if isinstance(line, NeedsConsent)]

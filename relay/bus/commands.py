@@ -156,7 +156,7 @@ class _Reading:
         request = self._request(body, tuple(address for address, _ in recipients))
         refusals = tuple(problem for _, problem in recipients)
         if self.delivery.verb == "check":
-            return CheckCommand(request, refusals)
+            return CheckCommand(request, refusals, duplicates=len(body.to) - len(recipients))
         return SendCommand(request, refusals, hashlib.sha256(self.delivery.payload).hexdigest())
 
     def _request(self, body: SendBody, to: tuple[Address, ...]) -> SendRequest:

@@ -31,10 +31,11 @@ class SendCommand:
 
 @dataclass(frozen=True, slots=True)
 class CheckCommand:
-    """As `SendCommand`, to be validated and answered, never sent."""
+    """As `SendCommand`, to be validated and answered, never sent. `duplicates`: recipients that were named again."""
 
     request: SendRequest
     refusals: tuple[Problem | None, ...]
+    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True)

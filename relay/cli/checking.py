@@ -15,6 +15,7 @@ from relay.cli.findings import Finding, good, wrong
 from relay.cli.findings.broker import look_at_broker
 from relay.cli.findings.journal import look_at_journal
 from relay.cli.findings.lines import Prober
+from relay.cli.findings.rules import look_at_rules
 from relay.ids import unguessable
 from relay.providers import discover
 from relay.settings import BadSettings, SettingProblem, Settings, load_settings
@@ -33,12 +34,11 @@ def check_everything(config: Path | None, *, as_json: bool, offline: bool) -> No
     models = {name: provider.settings for name, provider in providers.items()}
     try:
         settings = load_settings(path=config, environment=os.environ, line_models=models)
+        configure("text", "critical", sys.stderr, unguessable().encode())
+        found = asyncio.run(_look(settings, Prober(settings, providers), offline=offline))
     except BadSettings as bad:
         _tell([_bad_setting(problem) for problem in bad.problems], as_json=as_json)
         raise typer.Exit(BAD_SETTINGS) from None
-    configure("text", "critical", sys.stderr, unguessable().encode())
-    found = [good("settings", f"node {settings.node.name}, lines {', '.join(settings.lines)}")]
-    found += asyncio.run(_look(settings, Prober(settings, providers), offline=offline))
     _tell(found, as_json=as_json)
     sys.stdout.flush()
     if any(finding.late for finding in found):
@@ -48,11 +48,13 @@ def check_everything(config: Path | None, *, as_json: bool, offline: bool) -> No
 
 
 async def _look(settings: Settings, prober: Prober, *, offline: bool) -> list[Finding]:
+    found = [good("settings", f"node {settings.node.name}, lines {', '.join(settings.lines)}")]
+    found += await look_at_rules(settings, prober)
     parts = [_in_time("journal", look_at_journal(settings))]
     if not offline:
         parts.append(_in_time("broker", look_at_broker(settings)))
         parts += [_in_time(alias, prober.look_at_line(alias)) for alias in settings.lines]
-    return [finding for part in await asyncio.gather(*parts) for finding in part]
+    return found + [finding for part in await asyncio.gather(*parts) for finding in part]
 
 
 async def _in_time(part: str, look: Awaitable[Sequence[Finding]]) -> Sequence[Finding]:

@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from relay import __version__
-from relay.cli import auth, check, dead, demo, queue, send, simulate, status, tail, trace, webhooks
+from relay.cli import auth, check, dead, demo, optout, queue, send, simulate, status, tail, trace, webhooks
 from relay.cli import run as daemon
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ for module, command in (
     app.command(epilog=module.EXAMPLE)(command)
 app.add_typer(queue.queue, name="queue")
 app.add_typer(dead.dead, name="dead")
+app.add_typer(optout.optout, name="optout")
 app.add_typer(webhooks.webhooks, name="webhooks")
 app.add_typer(auth.auth, name="auth")
 

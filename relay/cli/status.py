@@ -35,6 +35,7 @@ def _show(found: dict[str, Any]) -> None:
     typer.echo()
     for text in table(_LINES, [_line(line, health) for line, health in found["lines"].items()]):
         typer.echo(text)
+    _show_table(_LIMITS, [_limits(line, health) for line, health in found["lines"].items()])
     _show_table(_CONSENT, [_consent(line, standing) for line, standing in found["consent"].items()])
     _show_table(_MAILBOX, [_mailbox(line, standing) for line, standing in found["mailboxes"].items()])
     _show_table(_WAITING, [_waits(line, counts) for line, counts in found["journal"]["lines"].items()])
@@ -51,6 +52,7 @@ def _show_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 
 _LINES = ("line", "state", "since", "last success", "provider discards from")
+_LIMITS = ("line", "calls today", "calls this month", "used up", "next call")
 _CONSENT = ("line", "consent", "since", "can be renewed until")
 _MAILBOX = ("line", "mailbox", "since")
 _WAITING = ("line", "calls waiting", "in flight", "followed", "oldest is due", "copies")
@@ -66,6 +68,24 @@ def _line(line: str, health: dict[str, Any]) -> tuple[str, ...]:
     reason = f" ({health['reason']})" if health["reason"] else ""
     times = (moment(health[name]) for name in ("since", "last_success", "loss_at"))
     return (line, health["state"] + reason, *times)
+
+
+def _limits(line: str, standing: dict[str, Any]) -> tuple[str, ...]:
+    """How the line stands with its limits; a line of which nothing is limited shows what it has spent today."""
+    limits, held_at = standing["limits"], standing["held_at"]
+    month = limits["month"]
+    used_up = "-" if month is None else moment(month["ends_at"]) if month["ends_at"] else "not this month"
+    return (
+        line,
+        _spent(limits["today"], limits["calls_per_day"]),
+        _spent(month["spent"], month["limit"]) if month else "-",
+        used_up,
+        f"held since {moment(held_at)}: relay queue release" if held_at else moment(standing["next_call_at"]),
+    )
+
+
+def _spent(calls: int, limit: int | None) -> str:
+    return str(calls) if limit is None else f"{calls} of {limit}"
 
 
 def _consent(line: str, standing: dict[str, Any]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import typer
 from pydantic_core import to_json
 
 from relay.cli.daemon import Daemon, JsonOption, SocketOption, fail, talk
+from relay.cli.words import counted
 
 EXAMPLE = """\b
 Example: relay trace order-1234-shipped
@@ -19,7 +20,7 @@ def trace(
     as_json: bool = JsonOption,
     socket: Path | None = SocketOption,
 ) -> None:
-    """Show what happened to a message. It shows no text and no number."""
+    """Show what happened to a message, and last why it waits. It shows no text and no number."""
 
     async def conversation(daemon: Daemon) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await daemon.get(f"/trace/{quote(wanted, safe='')}")
@@ -29,11 +30,12 @@ def trace(
     if not steps:
         fail("nothing is known of this id: it was never accepted here, or its time in the journal is over")
     for step in steps:
-        if as_json:
-            typer.echo(to_json(step))
-        else:
-            rest = "  ".join(f"{key}={value}" for key, value in step.items() if key not in _FIRST and value is not None)
-            typer.echo(f"{step.get('at') or '':24}  {step.get('what', ''):12}  {rest}")
+        typer.echo(to_json(step) if as_json else _told(step))
 
 
-_FIRST = ("at", "what")
+def _told(step: dict[str, Any]) -> str:
+    shown = {key: value for key, value in step.items() if key not in {"at", "what", "sentence"} and value is not None}
+    rest = "  ".join(f"{key}={value}" for key, value in shown.items())
+    if "sentence" in step:
+        rest = f"{counted(step['copies'], 'copy', 'copies')} in call {step['call_id']}: {step['sentence']}"
+    return f"{step.get('at') or '':24}  {step.get('what', ''):12}  {rest}"

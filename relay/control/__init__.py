@@ -4,7 +4,13 @@ POST /command           {"line", "verb", "payload"}      the answer, as its resu
 GET  /status                                             the node, its lines, its journal
 GET  /events            ?after=POSITION                  every event from there on, one JSON object a line, for ever
 GET  /trace/ID                                           everything the journal knows of an id
-GET  /uncertain                                          the copies that wait for a person
+
+GET  /queue             ?line=L&status=S&held=1&limit=N  the copies that wait, or wait for a person
+GET  /queue/ID          ?line=L                          {"id", "copies", "calls": each with why it waits}
+POST /queue/hold        {"ids", "line"}                  [{"id", "copies": so many, "left": [{"why", "copies", …}]}]
+POST /queue/release     {"ids", "line"}                  as above; without ids {"line", "held_at"}, as for hold
+POST /queue/retry       {"ids", "line"}                  as above
+POST /queue/cancel      {"ids", "line"}                  as above; without ids {"id": line, "copies", "left", "more"}
 
 GET  /webhooks                                           [{"line", "event", "url", "provider_id", "state", "reason"}]
 POST /webhooks/install  {"line"}                         {"line", "changes": [{"hook", "host", "repair"}]}
@@ -19,6 +25,13 @@ GET  /dead              ?limit=N&after=ID                what was set aside for 
 GET  /dead/ID                                            one of it, with its bytes
 POST /dead/ID/replay                                     {"outcome": "read" | "unreadable" | "published" | "queued", …}
 POST /dead/ID/discard                                    {"id", "discarded": true}
+
+GET  /optout            ?line=LINE&lifted=1&after=ID     opt-outs with what shows them, 500 at most
+POST /optout/of         {"addresses"}                    {"found": [as above, lifted ones too], "refused"}
+POST /optout/add        {"addresses", "line"}            {"new", "unchanged", "refused": [{"place", "why"}]}
+POST /optout/remove     {"addresses", "line"}            {"lifted", "unchanged", "refused"}
+POST /optout/import     {"entries": [{"address", "line", "at", "source", "word"}]}
+                                                         {"new", "unchanged", "refused", "unknown_lines"}
 
 `state` of a web hook: ok, missing, wrong, foreign, by-hand, or unknown. `outcome` of a login: given, refused, failed or
 timed_out; its two lines may have empty ones between them, and whoever closes the connection ends it. What cannot be

@@ -6,13 +6,13 @@ from aiohttp import web
 from pydantic_core import to_json
 
 from relay.bus.delivery import Delivery
-from relay.control.asking import BATCH, Controls, Unanswerable, answered, asked_of
+from relay.control.asking import Controls, Unanswerable, answered, asked_of
 
 VERBS = frozenset({"send", "check", "lookup", "cancel", "list", "get", "update", "delete"})
 
 
 class CommandRoutes:
-    """/command, /status, /trace, /uncertain."""
+    """/command, /status, /trace."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
@@ -23,7 +23,6 @@ class CommandRoutes:
             web.post("/command", self._command),
             web.get("/status", self._status),
             web.get("/trace/{id}", self._trace),
-            web.get("/uncertain", self._uncertain),
         ]
 
     async def _command(self, request: web.Request) -> web.Response:
@@ -41,6 +40,3 @@ class CommandRoutes:
 
     async def _trace(self, request: web.Request) -> web.Response:
         return answered(await self._controls.journal.queries.trace(request.match_info["id"]))
-
-    async def _uncertain(self, _: web.Request) -> web.Response:
-        return answered(await self._controls.journal.calls.uncertain(BATCH))

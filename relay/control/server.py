@@ -13,6 +13,8 @@ from relay.control.auth import AuthRoutes
 from relay.control.commands import CommandRoutes
 from relay.control.dead import DeadRoutes
 from relay.control.following import FollowingRoutes
+from relay.control.optout import OptOutRoutes
+from relay.control.queue import QueueRoutes
 from relay.control.streams import Streams
 from relay.control.webhooks import WebhookRoutes
 
@@ -36,6 +38,8 @@ class ControlServer:
         app.add_routes(WebhookRoutes(controls.webhooks).routes())
         app.add_routes(AuthRoutes(controls.consents, streams).routes())
         app.add_routes(DeadRoutes(controls).routes())
+        app.add_routes(QueueRoutes(controls).routes())
+        app.add_routes(OptOutRoutes(controls).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._socket: socket.socket | None = None
 

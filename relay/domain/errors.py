@@ -3,7 +3,8 @@
 RelayError
  ├─ TryLater          without effect; the same thing may be tried again, after a while
  │   ├─ Throttled     the line is to slow down as a whole
- │   └─ NotReady      the subscriber's message store has to be prepared first
+ │   ├─ NotReady      the subscriber's message store has to be prepared first
+ │   └─ TooLate       its expiry came before the request was written: it is not to be made any more
  ├─ Refused           final for what was asked; never the same again
  │   ├─ RefusedAsGroup  one of several recipients is at fault, and the provider does not say which: divide
  │   ├─ RefusedForNow  and whatever else the line sends will be, for some time: let it rest
@@ -143,6 +144,10 @@ class TryLater(RelayError):  # noqa: N818 - the class says what to do
 
 class Throttled(TryLater):
     """It had no effect, and the whole line is to slow down."""
+
+
+class TooLate(TryLater):
+    """Its expiry came before the request was written, as while the line fetched a token: it was not made."""
 
 
 class Refused(RelayError):  # noqa: N818 - as above

@@ -67,16 +67,24 @@ EXPLANATIONS: Mapping[ErrorCode, Explanation] = {
         "It was handed to the provider already.", "Nothing can be done; follow the receipts."
     ),
     ErrorCode.EXPIRED: Explanation(
-        "It was not handed over before its expiry.", "Send it again if it is still wanted, with a later expiry."
+        "It was not handed over before its expiry: `expires_at`, `ttl`, the Message Expiry Interval of MQTT 5, or, "
+        "where nobody set one, 72 hours from `send_at` or from its acceptance.",
+        "Send it again if it is still wanted, with a later expiry. `relay trace ID` says what it waited for; `check` "
+        "says beforehand, as `expiring`, how many copies would expire before the line may send them.",
     ),
     ErrorCode.OPTED_OUT: Explanation(
-        "The recipient has sent STOP.", "The recipient must send START (Landline: UNSTOP) to the same number."
+        "The recipient asked for no more texts: by STOP or a word like it, by an answer of the provider's, or an "
+        "operator entered it. It is looked at when a request is accepted and again when a copy is about to be sent.",
+        "The recipient must send START or UNSTOP to the number that STOP was sent to. `relay optout list` shows when "
+        'and where it was asked for. One `class: "compliance"` text to confirm it passes.',
     ),
     ErrorCode.SPAM_BLOCKED: Explanation(
         "AT&T's spam protection stopped the line.", "Ask AT&T's support to lift it; change what triggered it."
     ),
     ErrorCode.QUOTA_EXCEEDED: Explanation(
-        "The account's quota of calls is used up.", "Wait for the next period, or ask AT&T for more."
+        "The provider says that the account's quota of calls is used up. The line's own limits (`calls_per_day`, "
+        "`calls_per_month`) give no error: its copies wait.",
+        "Wait for the next period, or ask AT&T for more.",
     ),
     ErrorCode.THROTTLED: Explanation(
         "The provider asks for fewer calls.", "Nothing: relay slows the line down and goes on by itself."
@@ -111,11 +119,17 @@ EXPLANATIONS: Mapping[ErrorCode, Explanation] = {
         "Report it with the id of the set-aside answer.",
     ),
     ErrorCode.LOOP_SUSPECTED: Explanation(
-        "The recipient is the line's own number: it would answer itself.", "Send to somebody else."
+        "The recipient is a number of one of this relay's own lines, which would answer itself; or the same text went "
+        "to this number as often as `queue.repeat_limit` allows within `queue.repeat_within`. Other recipients of the "
+        "request are not affected.",
+        "Look for the program that sends again and again, such as one that answers an answering machine. What is sent "
+        "on purpose goes out with other words, later, or with another `queue.repeat_limit`.",
     ),
     ErrorCode.QUEUE_FULL: Explanation(
-        "As many copies wait as relay may hold.",
-        "Publish it again later, with the same id: the refusal did not bind it.",
+        "As many copies wait as may: in all, on the line, or for the client on the line. `detail` says how many wait "
+        "and which setting it is: `queue.max_copies`, `queue.max_copies_per_line`, `queue.max_copies_per_client`. "
+        "Or too many commands about the line's stored messages are under way.",
+        "Publish it again later, with the same id: the refusal did not bind it. `relay queue list` shows what waits.",
     ),
     ErrorCode.INTERNAL: Explanation("relay has a defect.", "Report it with the log lines around it; nothing was lost."),
 }

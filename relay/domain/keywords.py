@@ -1,5 +1,7 @@
 """The bare words by which people opt out, opt in and ask for help (CTIA Messaging Principles; 47 CFR 64.1200)."""
 
+import re
+import unicodedata
 from typing import Literal
 
 Keyword = Literal["stop", "start", "help"]
@@ -9,9 +11,21 @@ def keyword(text: str) -> Keyword | None:
     """What `text` asks for, if it is a keyword and nothing else; None for any other text.
 
     Case, blanks, punctuation and symbols do not count, inside a word either: "Stop!", "OPT-OUT" and "stop all" are
-    keywords. Any further letter or digit counts: "stop texting me" is none.
+    keywords. Nor does it matter in which of Unicode's shapes the letters are: wide, in circles, mathematical. Any
+    further letter or digit counts: "stop texting me" is none.
     """
-    return _KEYWORDS.get("".join(char for char in text if char.isalnum()).casefold())
+    return _KEYWORDS.get("".join(char for char in text if char.isalnum()).casefold()) or _KEYWORDS.get(_plain(text))
+
+
+def suspected(text: str) -> bool:
+    """Whether a person who writes `text`, which is no keyword, most probably wants no more texts.
+
+    "please stop", "take me off your list", "wrong number". A guess, for a person to look at: it opts nobody out.
+    """
+    if keyword(text):
+        return False
+    words = _words(text)
+    return any(pattern.search(words) for pattern in _WANTS_OUT)
 
 
 _KEYWORDS: dict[str, Keyword] = {
@@ -29,3 +43,90 @@ _KEYWORDS: dict[str, Keyword] = {
     "help": "help",
     "info": "help",
 }
+
+_LOOKED_AT = 1000  # characters: who wants out says so early, and a book must not hold up what comes after it
+
+
+def _plain(text: str) -> str:
+    """The letters and digits in their plain shapes (NFKC), in lower case; empty for a long text.
+
+    Character by character, so that no accent is drawn onto its neighbour or lost, and no text takes long.
+    """
+    if len(text) > _LOOKED_AT:
+        return ""
+    return "".join(_shape(char) for char in text).casefold()
+
+
+def _shape(char: str) -> str:
+    plain = unicodedata.normalize("NFKC", char)
+    return plain if char.isalnum() else "".join(part for part in plain if part.isalnum())
+
+
+def _words(text: str) -> str:
+    """The text in lower case, its words parted by one blank each; an apostrophe parts none."""
+    plain = unicodedata.normalize("NFKC", _APOSTROPHE.sub("", text[:_LOOKED_AT])).casefold()
+    return " ".join(_NO_WORD.sub(" ", plain).split())
+
+
+_APOSTROPHE = re.compile("['\u2018\u2019\u00b4`\uff07]")
+_NO_WORD = re.compile(r"[\W_]+")
+
+_PLEASE = "(?:please|pls|plz|kindly)"
+_NOT = "(?:dont|do not|never)"
+_TEXTS = "(?:texts?|txts?|messages?|msgs?|sms|calls?|alerts?|notifications?|promotions?|promos?|ads|spam)"
+_TEXTING = r"(?:text|txt|messag|msg|contact|bother|spam|harass|annoy)(?:ing|e|ed|in)?"
+_SENDING = rf"(?:{_TEXTING}|call(?:ing)?|send(?:ing)?|writ(?:e|ing)|email(?:ing)?|{_TEXTS})"
+_THESE = "(?:all|the|these|those|this|your|ur|any|more|me|us|with|getting|sending|trying|to|text|fucking|damn|stupid)"
+_PLACE = r"(?! (?:by|in|at|on|off|over|for|to|here|there|and|before|after|until|when|if|sign|light)\b)"
+_NOT_AFTER = (
+    *("bus", "next", "last", "first", "the", "this", "a", "each", "non"),
+    *("dont", "not", "never", "cant", "wont", "didnt", "without"),
+)
+_STOP = r"\b(?=[sq])" + "".join(rf"(?<!\b{word} )" for word in _NOT_AFTER) + rf"(?:sto+p+|stp|sotp|quit)\b{_PLACE}"
+
+_WANTS_OUT = tuple(
+    re.compile(pattern)
+    for pattern in (
+        # Nothing but stops and the words around them: "STOP STOP", "ok stop it now".
+        (
+            rf"^(?:(?:ok|okay|hi|hey|hello|yes|no|omg|just|i said|{_PLEASE}) )*{_STOP}"
+            rf"(?: (?:sto+p+|quit|end|cancel|unsubscribe|all|it|this|that|me|now|already|{_PLEASE}|thanks|thank you|thx"
+            r"|immediately|asap|for good|forever))*$"
+        ),
+        rf"{_PLEASE} (?:just )?{_STOP}",
+        rf"{_STOP} (?:{_THESE} ){{0,3}}{_SENDING}\b",
+        rf"\b(?:want|like|need|have|got|ask|asked|asking|tell|told|telling)(?: \w+){{0,2}} to {_STOP}$",
+        rf"\b(?:can|could|would|will|wont|must|should|better) (?:you|u)(?: guys| all)?(?: just| ever)? {_STOP}$",
+        rf"\b(?:you|u)(?: guys| all)? (?:must|should|better|gotta) {_STOP}$",
+        # The other words of the list, in a sentence.
+        r"\b(?:unsu[bs]{1,2}c?ri\w*|unsub)\b",
+        r"\bopt(?:ing|ed)? (?:\w+ )?out\b|\boptout\b",
+        r"\b(?:revok|withdraw)\w* (?:\w+ ){0,3}consent\b",
+        # Off the list.
+        (
+            r"\b(?:take|get) (?:me|us|my \w+|this number) (?:off|out|from)(?: of)?"
+            r"(?:$| (?:your|ur|this|that|the|all|any)? ?(?:\w+ )?(?:these|lists?|texts?|messages?|database|group)\b)"
+        ),
+        r"\b(?:remove|delete|erase) (?:me|us|this number|my (?:\w+ )?(?:number|phone|cell|name|contact|info)\w*)\b",
+        r"\b(?:lose|forget) (?:my|this) number\b",
+        r"\bleave (?:me|us) (?:the \w+ )?alone\b",
+        # No more of it.
+        rf"\b{_NOT} (?:(?:ever|even|you|u) )?{_TEXTING} (?:me|us|my|this|here)\b",
+        rf"\b{_NOT} (?:(?:ever|even|you|u) )?{_SENDING} (?:\w+ ){{0,3}}(?:again|any ?more|ever)$",
+        (
+            rf"\b(?:{_NOT}|no longer)(?: \w+)? (?:want|wish|asked?|agreed?|consent)(?: \w+){{0,4}}"
+            rf" (?:{_TEXTS}|texted|messaged|contacted|called)\b"
+        ),
+        rf"\bno (?:more|further) (?:\w+ )?{_TEXTS}\b",
+        r"\b(?:didnt|did not|never) (?:sign(?:ed)? up|subscribed?)\b",
+        r"\bwrong (?:number|num|person|phone|guy|lady)\b",
+        r"^(?:(?:no|sorry|thanks|thank you|hi|but|im|i am|we are|still|really) )*not interested\b(?! in)",
+        r"\b(?:fuck|piss|bugger|f) off\b|^(?:please )?(?:go away|get lost)$",
+        r"\b(?:block|report)(?:ing|ed)? (?:you|u|this number|your number|as spam|this as)\b",
+        # Spanish, which many of AT&T's customers write.
+        r"\bno (?:me|nos) (?:\w+ )?(?:mand|envi|env\u00ed|escrib|molest|contact|llam)\w*",
+        r"\b(?:dej[ea]n?|pare?n?) de (?:mandar|enviar|escribir|molestar|llamar)",
+        r"\b(?:no m[a\u00e1]s mensajes|n[u\u00fa]mero equivocado|d[e\u00e9]j[ea](?:n|r)?me en paz|darme de baja)\b",
+        r"^(?:alto|basta|parar?|cancelar)(?: por favor)?$",
+    )
+)

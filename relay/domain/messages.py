@@ -109,7 +109,9 @@ class Plan:
     """How a line will send a content: what the provider's limits make of it.
 
     `sent_as` is `sms` or `mms`. `provider_waits`: a `send_at` in the future is given to the provider, at once, and
-    not waited for by relay. A group is never divided: its plan has room for all its recipients in one call.
+    not waited for by relay. A group is never divided: its plan has room for all its recipients in one call. `size`:
+    the bytes of text (in UTF-8), subject and attachments that the provider is given for a copy. `api`: the provider's
+    call that carries it, in its own words.
     """
 
     encoding: str
@@ -117,6 +119,8 @@ class Plan:
     recipients_per_call: int
     sent_as: str = "sms"
     provider_waits: bool = False
+    size: int = 0
+    api: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,8 @@ class OutboundCall:
     group: bool = False
     receipts: bool = True
     send_at: datetime | None = None  # only where the plan said that the provider waits
+    expires_at: datetime | None = None  # the call is not to be begun from then on
+    lane: int = 1
     trace: str | None = None
 
 

@@ -45,6 +45,7 @@ _SPREAD = 0.2
 # AT&T deletes a final status 30 minutes after it became final (SMS documentation, Get SMS Delivery Status). Every
 # gap, its spread included, leaves five minutes for a slow call.
 _LONGEST_GAP = 25 * 60 / (1 + _SPREAD)
+RARE_LOOKS_FROM = _LONGEST_GAP * (1 - _SPREAD)  # seconds after the hand-over, where looks are rare
 
 
 def calls_share(grace: float) -> float:
@@ -57,15 +58,16 @@ def grace_for(timeout: float) -> float:
     return timeout / _CALLS_SHARE
 
 
-def next_look(age: float, *, chance: float) -> float | None:
+def next_look(age: float, *, chance: float, rarely: bool = False) -> float | None:
     """Seconds until the next look at a copy's delivery status; None once there is nothing more to wait for.
 
-    Quick at first, because most texts arrive within seconds, then half of the age. `age` is in seconds since the
-    hand-over. The last look comes after the horizon, so that a status of the last minute is still seen.
+    Quick at first, because most texts arrive within seconds, then half of the age; `rarely`: as seldom as can be
+    without missing a status. `age` is in seconds since the hand-over. The last look comes after the horizon, so that a
+    status of the last minute is still seen.
     """
     if age >= TRACKING_HORIZON:
         return None
-    return _spread(min(max(age / 2, _FIRST_LOOK), _LONGEST_GAP), chance)
+    return _spread(_LONGEST_GAP if rarely else min(max(age / 2, _FIRST_LOOK), _LONGEST_GAP), chance)
 
 
 def _spread(seconds: float, chance: float) -> float:

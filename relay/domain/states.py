@@ -151,6 +151,8 @@ TRANSITIONS: Mapping[State, Mapping[Fact, State]] = MappingProxyType(
             Fact.CLAIMED: State.SENDING,
             Fact.RETRIED: State.SENDING,
             Fact.RELEASED: State.QUEUED,
+            # It was to be tried again, and its hours are over.
+            Fact.POSTPONED: State.SCHEDULED,
             Fact.UNANSWERED: State.UNCERTAIN,
             **_STOPPED,
         },

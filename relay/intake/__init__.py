@@ -6,5 +6,6 @@ The bus and the control socket both hand their commands in here. An answer is on
 
 from relay.intake.files import MediaFolder
 from relay.intake.intake import UNASKED_TTL, Intake
+from relay.intake.repeats import Repeats
 
-__all__ = ["UNASKED_TTL", "Intake", "MediaFolder"]
+__all__ = ["UNASKED_TTL", "Intake", "MediaFolder", "Repeats"]

@@ -16,9 +16,10 @@ from relay.bus.requests import (
 )
 from relay.clock import Clock
 from relay.domain.errors import ErrorCode, Problem, Refused
-from relay.domain.messages import SendRequest
+from relay.domain.messages import Plan, SendRequest
 from relay.intake.files import MediaFolder
 from relay.intake.mailbox import MailboxDesk
+from relay.intake.repeats import Repeats, Watch
 from relay.intake.sending import judged
 from relay.journal import Answer, Journal
 from relay.mediastore import MediaStore
@@ -39,6 +40,7 @@ class Intake:
         rules: the limits of a command.
         store: keeps the attachments of messages that are shown.
         folder: where requests may take attachments from.
+        repeats: knows which text went to which number too often.
     """
 
     lines: Mapping[str, Line]
@@ -47,6 +49,7 @@ class Intake:
     rules: CommandRules
     store: MediaStore
     folder: MediaFolder = field(default_factory=MediaFolder)
+    repeats: Repeats = field(default_factory=Repeats)
     _mailboxes: MailboxDesk = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,19 +84,32 @@ class Intake:
 
     async def _send(self, asked: SendCommand) -> Answer:
         try:
-            request = await self._filled(_ending(asked.request))
-            plan, refusals = judged(self.lines, request, asked.refusals)
+            found = await self._judged(asked)
         except Refused as refusal:
             return await self._reject(asked.request, refusal.problem)
-        return await self.journal.commands.accept(request, plan, refusals, raw_digest=asked.raw_digest)
+        with found.watch.writing(found.going):
+            answer = await self.journal.commands.accept(
+                found.request, found.plan, found.refusals, raw_digest=asked.raw_digest
+            )
+            untold = found.watch.answered(answer.body)
+        for address in untold:
+            await self.journal.events.announce(asked.request.line, "loop-suspected", self.repeats.told_of(address))
+        return answer
 
     async def _check(self, asked: CheckCommand) -> Answer:
         try:
-            request = await self._filled(asked.request)
-            plan, refusals = judged(self.lines, request, asked.refusals)
+            found = await self._judged(asked)
         except Refused as refusal:
             return await self._reject(asked.request, refusal.problem)
-        return await self.journal.commands.checked(request, plan, refusals)
+        return await self.journal.commands.checked(
+            found.request, found.plan, found.refusals, duplicates=asked.duplicates
+        )
+
+    async def _judged(self, asked: SendCommand | CheckCommand) -> "_Found":
+        request = await self._filled(_ending(asked.request))
+        watch = self.repeats.of(request, self.clock.now())
+        plan, refusals = judged(self.lines, request, asked.refusals, watch.problem)
+        return _Found(request, plan, refusals, watch)
 
     async def _filled(self, request: SendRequest) -> SendRequest:
         return replace(request, media=await self.folder.filled(request.media)) if request.media else request
@@ -102,6 +118,22 @@ class Intake:
         return await self.journal.commands.reject(
             request.line, request.client, request.key, request.ref, problem, request.reply, request.metadata
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A request that can be sent, how, and for each recipient why it is not sent to."""
+
+    request: SendRequest
+    plan: Plan
+    refusals: tuple[Problem | None, ...]
+    watch: Watch
+
+    @property
+    def going(self) -> list[str]:
+        """The addresses that nothing speaks against."""
+        pairs = zip(self.request.to, self.refusals, strict=True)
+        return [address.value for address, refusal in pairs if refusal is None]
 
 
 def _ending(request: SendRequest) -> SendRequest:

@@ -1,7 +1,8 @@
 """What a line makes of a request to send: its plan, and why some recipients are not sent to. Asks nobody, is pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from relay.domain.addresses import Address
 from relay.domain.errors import ErrorCode, Problem, Refused
 from relay.domain.messages import Content, Plan, SendRequest
 from relay.providerkit.spec import Line, Sends
@@ -10,7 +11,10 @@ Refusals = Sequence[Problem | None]
 
 
 def judged(
-    lines: Mapping[str, Line], request: SendRequest, refusals: Refusals
+    lines: Mapping[str, Line],
+    request: SendRequest,
+    refusals: Refusals,
+    guard: Callable[[Address], Problem | None] = lambda _: None,
 ) -> tuple[Plan, tuple[Problem | None, ...]]:
     """How a request will be sent, and for each recipient why it will not.
 
@@ -18,6 +22,7 @@ def judged(
         lines: every line, by alias.
         request: what is asked for.
         refusals: what is known already to be wrong with each recipient.
+        guard: what else speaks against a recipient that the line could send to.
 
     Raises:
         Refused: it cannot be sent at all.
@@ -30,8 +35,9 @@ def judged(
     kinds = _with_kinds(line, request, refusals)
     if all(kinds):
         raise Refused(next(problem for problem in kinds if problem))
+    own = {each.number: alias for alias, each in lines.items()} | {lines[request.line].number: request.line}
     found = tuple(
-        refusal or _own_number(lines[request.line], address.value)
+        refusal or _own_number(request.line, own.get(address.value)) or guard(address)
         for address, refusal in zip(request.to, kinds, strict=True)
     )
     content = Content(
@@ -58,11 +64,12 @@ def _with_kinds(line: Sends, request: SendRequest, refusals: Refusals) -> list[P
     ]
 
 
-def _own_number(line: Line, address: str) -> Problem | None:
-    """A line that texts itself would answer itself: such a copy is refused."""
-    if address != line.number:
+def _own_number(line: str, owner: str | None) -> Problem | None:
+    """A relay that texts itself would answer itself: such a copy is refused. `owner` has the number, if any line."""
+    if owner is None:
         return None
-    return Problem(ErrorCode.LOOP_SUSPECTED, "this recipient is the line's own number")
+    whose = "the line's own number" if owner == line else f"the number of this relay's own line {owner!r}"
+    return Problem(ErrorCode.LOOP_SUSPECTED, f"this recipient is {whose}: relay would answer itself")
 
 
 def _refused(code: ErrorCode, detail: str) -> Refused:

@@ -36,18 +36,34 @@ from relay.journal.answers import Answer
 from relay.journal.arrivals import Arrival
 from relay.journal.bells import Bell
 from relay.journal.calls import Recovered
-from relay.journal.failures import JournalError, JournalFull, JournalInUse, JournalTooNew, JournalUnusable, UnknownAside
+from relay.journal.failures import (
+    AmbiguousId,
+    JournalError,
+    JournalFull,
+    JournalInUse,
+    JournalTooNew,
+    JournalUnusable,
+    UnknownAside,
+    UnknownId,
+)
 from relay.journal.journal import Journal, JournalLimits
 from relay.journal.lab import lab_anchor
 from relay.journal.leases import Lease
+from relay.journal.limitrows import Limit
 from relay.journal.looks import Look
 from relay.journal.mailbox import Changed, MailboxStanding
 from relay.journal.media import KeptMedia
 from relay.journal.memory import Memory
+from relay.journal.optoutrows import Source
+from relay.journal.optouts import Listed
+from relay.journal.queuelist import STATUSES, Wanted
 from relay.journal.raw import KeptRaw, Understood
+from relay.journal.steering import Steered
 from relay.journal.telling import message_body
 
 __all__ = [
+    "STATUSES",
+    "AmbiguousId",
     "Answer",
     "Arrival",
     "Bell",
@@ -62,12 +78,18 @@ __all__ = [
     "KeptMedia",
     "KeptRaw",
     "Lease",
+    "Limit",
+    "Listed",
     "Look",
     "MailboxStanding",
     "Memory",
     "Recovered",
+    "Source",
+    "Steered",
     "Understood",
     "UnknownAside",
+    "UnknownId",
+    "Wanted",
     "lab_anchor",
     "message_body",
 ]

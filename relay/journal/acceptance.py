@@ -9,17 +9,39 @@ from sqlalchemy import Row, bindparam, insert, select
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Plan, SendRequest
-from relay.domain.states import State
-from relay.journal.answers import Answer, Asker, accepted, answer, copy_id, rejected
-from relay.journal.callrows import NewCall, add_call
-from relay.journal.outgoing import store_message
-from relay.journal.schema import command, command_has_no_key, copy
-from relay.journal.transaction import WAITING_COPIES, Transaction
+from relay.journal.answers import Answer, Asker, accepted, answer, copy_id, first_entry, rejected
+from relay.journal.checks import checked
+from relay.journal.queueing import Queued, store_request
+from relay.journal.schema import command, command_has_no_key
+from relay.journal.terms import Judged, judged_at_acceptance
+from relay.journal.transaction import WAITING_COPIES, Transaction, waiting_here
 
 # The broker keeps what relay has not acknowledged for as long as its session (`bus.session_expiry`), and delivers it
 # again however long relay was away. A client that gives no id repeats itself on purpose, too: so the bytes are
 # forgotten as soon as the broker is known to have the acknowledgement (`CommandVerbs.acknowledged`).
 REDELIVERED_WITHIN = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many copies may wait to be sent: in all, on one line, and of one client on one line."""
+
+    in_all: int
+    per_line: int
+    per_client: int
+
+    def objection(self, tx: Transaction, line: str, client: str | None, more: int) -> Problem | None:
+        """Why `more` copies do not fit; None where they do."""
+        places = (
+            (WAITING_COPIES, self.in_all, "queue.max_copies", "in all"),
+            (waiting_here(line), self.per_line, "queue.max_copies_per_line", "on this line"),
+            (waiting_here(line, client or ""), self.per_client, "queue.max_copies_per_client", "for this client here"),
+        )
+        for counter, most, setting, where in places:
+            if tx.count(counter) + more > most:
+                waiting = f"{tx.count(counter)} copies wait {where}, and {setting} allows {most}"
+                return Problem(ErrorCode.QUEUE_FULL, f"{waiting}: try again later, or in smaller requests")
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +52,7 @@ class Acceptance:
     plan: Plan
     refusals: Sequence[Problem | None]
     raw_digest: str | None
-    most_waiting: int
+    room: Room
 
     def __call__(self, tx: Transaction) -> Answer:
         """Accept it, replay the answer it had before, or reject it."""
@@ -43,6 +65,23 @@ class Acceptance:
         if problem is not None:
             return answer(tx, asker, rejected(request.key, request.ref, problem, request.metadata))
         return answer(tx, asker, self._store(tx))
+
+    def check(self, tx: Transaction, duplicates: int) -> Answer:
+        """Say what would become of it, by the same rules; nothing but the answer is kept.
+
+        `duplicates`: how many recipients were named more than once. An id that is known is said to be `replayed`.
+        """
+        request, known = self.request, self._known(tx)
+        problem = self._objection(tx) if known is None else None
+        if known is not None and known.digest != request.digest:
+            body = self._again(known)
+        elif problem is not None:
+            body = rejected(request.key, request.ref, problem, request.metadata)
+        else:
+            judged = judged_at_acceptance(tx, request, self.plan, self.refusals)
+            body = checked(request, self.plan, judged, duplicates=duplicates, expires_at=expiry_of(request, tx.now))
+            body |= {"replayed": True, "message_id": known.message_id} if known is not None else {}
+        return answer(tx, Asker(request.line, request.client, request.reply), body)
 
     def _known(self, tx: Transaction) -> Row[Any] | None:
         """The command that this one repeats: by its key, or the broker's own redelivery of one without a key."""
@@ -63,59 +102,22 @@ class Acceptance:
         return rejected(request.key, request.ref, problem, request.metadata)
 
     def _objection(self, tx: Transaction) -> Problem | None:
-        expires_at, send_at = self._expires_at(tx.now), self.request.send_at
+        request = self.request
+        expires_at, send_at = expiry_of(request, tx.now), request.send_at
         if send_at is not None and expires_at is not None and expires_at <= send_at:
             return Problem(ErrorCode.INVALID_REQUEST, "send_at must come before the request expires")
-        if tx.count(WAITING_COPIES) + len(self.request.to) > self.most_waiting:
-            return Problem(ErrorCode.QUEUE_FULL, f"{tx.count(WAITING_COPIES)} copies wait to be sent; try again later")
-        return None
+        return self.room.objection(tx, request.line, request.client, len(request.to))
 
     def _store(self, tx: Transaction) -> dict[str, Any]:
         request = self.request
         request_id = request.key or tx.ids.new()
-        good = [place for place, refusal in enumerate(self.refusals) if refusal is None]
-        later = request.send_at if request.send_at is not None and request.send_at > tx.now else None
-        given_at_once = later if self.plan.provider_waits else None
-        message_id = store_message(tx, request, request_id, open_copies=len(good), send_at=given_at_once)
-        waiting = State.SCHEDULED if later and not given_at_once else State.QUEUED
-        calls = self._store_calls(tx, message_id, good)
-        tx.execute(
-            insert(copy), [self._copy(tx, message_id, place, calls, waiting) for place in range(len(request.to))]
-        )
-        tx.counts[WAITING_COPIES] += len(good)
-        body = accepted(request, self.plan, self.refusals, ids=(request_id, message_id), waiting=waiting.status)
+        judged = judged_at_acceptance(tx, request, self.plan, self.refusals)
+        expires_at = expiry_of(request, tx.now)
+        queued = store_request(tx, request, self.plan, judged, request_id=request_id, expires_at=expires_at)
+        ids = (request_id, queued.message_id)
+        body = accepted(request, self.plan, _entries(request, judged, queued), ids=ids, calls=queued.calls)
         self._store_command(tx, request_id, body)
         return body
-
-    def _store_calls(self, tx: Transaction, message_id: str, places: Sequence[int]) -> dict[int, str]:
-        """The call of each copy, by the copy's place in the request."""
-        request, size = self.request, self.plan.recipients_per_call
-        due_at = tx.now if self.plan.provider_waits else max(request.send_at or tx.now, tx.now)
-        new = NewCall(request.line, message_id, request.priority.lane, due_at, self._expires_at(tx.now))
-        calls: dict[int, str] = {}
-        for start in range(0, len(places), size):
-            calls |= dict.fromkeys(places[start : start + size], add_call(tx, new))
-        return calls
-
-    def _copy(
-        self, tx: Transaction, message_id: str, place: int, calls: dict[int, str], waiting: State
-    ) -> dict[str, Any]:
-        address, refusal = self.request.to[place], self.refusals[place]
-        return {
-            "id": copy_id(message_id, place),
-            "message_id": message_id,
-            "call_id": calls.get(place),
-            "ordinal": place,
-            "line": self.request.line,
-            "address_kind": address.kind.value,
-            "address": address.value,
-            "address_raw": address.raw,
-            "state": (State.FAILED if refusal else waiting).key,
-            "ended": int(refusal is not None),
-            "attempt": 0,
-            "problem": refusal.as_body() if refusal else None,
-            "changed_at": tx.now,
-        }
 
     def _store_command(self, tx: Transaction, request_id: str, body: dict[str, Any]) -> None:
         request = self.request
@@ -131,10 +133,25 @@ class Acceptance:
         }
         tx.execute(insert(command), [row])
 
-    def _expires_at(self, now: datetime) -> datetime | None:
-        if self.request.expires_at is not None or self.request.ttl is None:
-            return self.request.expires_at
-        return now + timedelta(seconds=self.request.ttl)
+
+def _entries(request: SendRequest, judged: Judged, queued: Queued) -> list[dict[str, Any]]:
+    """Each copy's place in the result."""
+    return [
+        {
+            **first_entry(address.value, state.status, refusal, due.at if due.why and refusal is None else None),
+            "copy_id": copy_id(queued.message_id, place),
+        }
+        for place, (address, state, refusal, due) in enumerate(
+            zip(request.to, queued.states, judged.refusals, judged.due, strict=True)
+        )
+    ]
+
+
+def expiry_of(request: SendRequest, now: datetime) -> datetime | None:
+    """When what is left of a request that is accepted now is not sent any more."""
+    if request.expires_at is not None or request.ttl is None:
+        return request.expires_at
+    return now + timedelta(seconds=request.ttl)
 
 
 _MINE = select(command).where(command.c.line == bindparam("here"), command.c.client == bindparam("by"))

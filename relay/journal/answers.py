@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from relay.domain.errors import Problem
 from relay.domain.messages import Plan, Reply, SendRequest
 from relay.domain.states import Status
 from relay.journal.announce import News, announce, next_sequence
+from relay.journal.codec import timestamp
 from relay.journal.copies import Copy
 from relay.journal.transaction import Transaction
 
@@ -68,14 +70,10 @@ def rejected(
 
 
 def accepted(
-    request: SendRequest, plan: Plan, refusals: Sequence[Problem | None], *, ids: tuple[str, str], waiting: Status
+    request: SendRequest, plan: Plan, copies: Sequence[Mapping[str, Any]], *, ids: tuple[str, str], calls: int
 ) -> dict[str, Any]:
-    """The first result of a send request. `ids` are the request's and the message's."""
+    """The first result of a send request. `ids` are the request's and the message's, `copies` made by `first_entry`."""
     request_id, message_id = ids
-    copies = [
-        {"to": address.value, "copy_id": copy_id(message_id, place), **_first_status(refusal, waiting)}
-        for place, (address, refusal) in enumerate(zip(request.to, refusals, strict=True))
-    ]
     return result(
         "accepted",
         request_id,
@@ -86,25 +84,19 @@ def accepted(
         encoding=plan.encoding,
         segments=plan.segments,
         sent_as=plan.sent_as,
-        calls=calls_needed(plan, refusals),
+        calls=calls,
         metadata=request.metadata,
     )
 
 
-def checked(request: SendRequest, plan: Plan, refusals: Sequence[Problem | None]) -> dict[str, Any]:
-    """The result of a check: what a send request would become."""
-    copies = [
-        {"to": address.value, **_first_status(refusal, Status.QUEUED)}
-        for address, refusal in zip(request.to, refusals, strict=True)
-    ]
-    counted = {
-        "encoding": plan.encoding,
-        "segments": plan.segments,
-        "sent_as": plan.sent_as,
-        "calls": calls_needed(plan, refusals),
-    }
-    check = {"copies": copies, **counted}
-    return result("checked", request.key, request.ref, metadata=request.metadata, **counted, check=check)
+def first_entry(to: str, status: Status, problem: Problem | None, due_at: datetime | None) -> dict[str, Any]:
+    """How a copy stands when its request is accepted, or checked: `due_at` only where it waits for a time."""
+    entry: dict[str, Any] = {"to": to, "status": status.value}
+    if problem is not None:
+        entry["error"] = problem.as_body()
+    if due_at is not None:
+        entry["due_at"] = timestamp(due_at)
+    return entry
 
 
 def standing(one: Copy, problem: Problem | None = None) -> dict[str, Any]:
@@ -124,14 +116,3 @@ def standing(one: Copy, problem: Problem | None = None) -> dict[str, Any]:
 def copy_id(message_id: str, ordinal: int) -> str:
     """The id of a message's copy."""
     return f"{message_id}-{ordinal}"
-
-
-def calls_needed(plan: Plan, refusals: Sequence[Problem | None]) -> int:
-    """How many calls the copies that are not refused will take."""
-    return -(-sum(refusal is None for refusal in refusals) // plan.recipients_per_call)
-
-
-def _first_status(refusal: Problem | None, waiting: Status) -> dict[str, Any]:
-    if refusal is None:
-        return {"status": waiting.value}
-    return {"status": Status.FAILED.value, "error": refusal.as_body()}

@@ -9,7 +9,7 @@ closed     nothing of it is open
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -18,18 +18,29 @@ from sqlalchemy import Row, Update, bindparam, insert, select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact, State
+from relay.domain.waiting import Why
 from relay.journal.copies import Copy, Happening, copies_of, copies_where, happen
 from relay.journal.outgoing import send_at_of
-from relay.journal.schema import call, call_expires, call_is_waiting, copy
+from relay.journal.schema import call, call_expires, call_is_behind, call_is_waiting, copy
 from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 
 log = structlog.get_logger()
 
 
+FOREVER = datetime(9999, 1, 1, tzinfo=UTC)  # when what an operator holds is due
+# A text that keeps failing lets the later ones to its number pass after so many tries.
+KEPT_IN_ORDER_FOR = 5
+ORDER_CHECKED_AFTER = timedelta(minutes=10)  # a call behind another looks again after this long, if nobody wakes it
+
+
 @dataclass(frozen=True, slots=True)
 class NewCall:
-    """A call to be made, with its copies."""
+    """A call to be made, with its copies.
+
+    `company` is equal for calls whose copies may travel together; None: nobody joins. `size`: how many copies it has.
+    `behind`: the call that has to end first.
+    """
 
     line: str
     message_id: str
@@ -37,6 +48,10 @@ class NewCall:
     due_at: datetime
     expires_at: datetime | None
     attempts: int = 0
+    size: int = 0
+    company: str | None = None
+    why: Why | None = None
+    behind: str | None = None
 
 
 def add_call(tx: Transaction, new: NewCall) -> str:
@@ -52,18 +67,52 @@ def add_call(tx: Transaction, new: NewCall) -> str:
         "expires_at": new.expires_at,
         "attempts": new.attempts,
         "looks": 0,
+        "size": new.size,
+        "company": new.company,
+        "why": new.why and new.why.value,
+        "behind": new.behind,
     }
     tx.execute(insert(call), [row])
     tx.bells.add(f"calls:{new.line}")
     return call_id
 
 
-def move_copies(tx: Transaction, old: Row[Any], copies: Sequence[Copy], due_at: datetime) -> None:
-    """Give `copies` a call of their own, like `old`, which waits until `due_at`."""
-    like_old = NewCall(old.line, old.message_id, old.lane, due_at, old.expires_at, old.attempts)
+def move_copies(
+    tx: Transaction,
+    old: Row[Any],
+    copies: Sequence[Copy],
+    due_at: datetime,
+    *,
+    why: Why | None = None,
+    behind: str | None = None,
+) -> str:
+    """Give `copies` a call of their own, like `old`, which waits until `due_at`; gives its id."""
+    # The content is that of a message whose copy it carries: another one may be forgotten first.
+    message_id = copies[0].message_id
+    like_old = NewCall(
+        old.line, message_id, old.lane, due_at, old.expires_at, old.attempts, len(copies), why=why, behind=behind
+    )
     call_id = add_call(tx, like_old)
     ids = one_of(copy.c.id, [one.id for one in copies])
     tx.execute(update(copy).where(ids).values(call_id=call_id))
+    return call_id
+
+
+def wait_until(  # noqa: PLR0913 - why and behind what
+    tx: Transaction,
+    row: Row[Any],
+    copies: Sequence[Copy],
+    due_at: datetime,
+    *,
+    why: Why | None,
+    behind: str | None = None,
+    alone: bool,
+) -> None:
+    """Let `copies` of a waiting call wait until `due_at`: in their call, where they are `alone` in it, or their own."""
+    if alone:
+        set_call(tx, row.id, due_at=due_at, why=why and why.value, behind=behind, company=None)
+    else:
+        move_copies(tx, row, copies, due_at, why=why, behind=behind)
 
 
 def set_call(tx: Transaction, call_id: str, **values: Any) -> None:
@@ -73,8 +122,20 @@ def set_call(tx: Transaction, call_id: str, **values: Any) -> None:
 
 def wait_again(tx: Transaction, row: Row[Any], due_at: datetime) -> None:
     """Put a call that was in flight back among those that wait."""
-    set_call(tx, row.id, stage="waiting", due_at=due_at, owner=None, recipients=None)
+    why = Why.RETRY.value if due_at > tx.now else None
+    set_call(tx, row.id, stage="waiting", due_at=due_at, owner=None, recipients=None, why=why)
     tx.bells.add(f"calls:{row.line}")
+    if row.attempts >= KEPT_IN_ORDER_FOR:
+        wake_behind(tx, row.id)
+
+
+def wake_behind(tx: Transaction, call_id: str) -> None:
+    """Let the calls be looked at again that wait behind this one."""
+    for row in tx.execute(_BEHIND, {"this": call_id}).all():
+        # What an operator holds is due when he says so.
+        due = {"resume_at": tx.now} if row.resume_at is not None else {"due_at": tx.now, "why": None}
+        set_call(tx, row.id, behind=None, **due)
+        tx.bells.add(f"calls:{row.line}")
 
 
 def fenced(tx: Transaction, call_id: str, owner: str) -> Row[Any] | None:
@@ -88,8 +149,8 @@ def fenced(tx: Transaction, call_id: str, owner: str) -> Row[Any] | None:
 
 def recipients_of(tx: Transaction, row: Row[Any]) -> list[Copy]:
     """The copies that the call in flight carries, in its order."""
-    by_ordinal = {one.ordinal: one for one in copies_of(tx, row.id)}
-    return [by_ordinal[ordinal] for ordinal in row.recipients]
+    by_id = {one.id: one for one in copies_of(tx, row.id)}
+    return [by_id[copy_id] for copy_id in row.recipients]
 
 
 def followed_from(tx: Transaction, message_id: str, handed_over_at: datetime) -> datetime:
@@ -103,6 +164,7 @@ def settle(tx: Transaction, call_ids: Iterable[str | None]) -> None:
         row = tx.execute(_CALL, {"this": call_id}).one_or_none()
         if row is not None and row.stage in {"followed", "held"}:
             _settle(tx, row, copies_of(tx, call_id))
+            wake_behind(tx, call_id)
 
 
 def expire_calls(tx: Transaction, limit: int, line: str | None = None) -> int:
@@ -149,6 +211,7 @@ def _setting(columns: tuple[str, ...]) -> Update:
 
 
 _CALL = select(call).where(call.c.id == bindparam("this"))
+_BEHIND = select(call.c.id, call.c.line, call.c.resume_at).where(call_is_behind, call.c.behind == bindparam("this"))
 _OVERDUE = (
     select(call.c.id)
     .where(call_expires, call.c.expires_at <= bindparam("now"))

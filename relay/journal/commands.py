@@ -8,9 +8,9 @@ from sqlalchemy import select, update
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Plan, Reply, SendRequest
 from relay.domain.states import Fact, State
-from relay.journal.acceptance import Acceptance
-from relay.journal.answers import Answer, Asker, answer, checked, rejected, result, standing
-from relay.journal.callrows import close_waiting
+from relay.journal.acceptance import Acceptance, Room
+from relay.journal.answers import Answer, Asker, answer, rejected, result, standing
+from relay.journal.callrows import close_if_sent
 from relay.journal.copies import Copy, Happening, copies_where, happen
 from relay.journal.outgoing import echo_of
 from relay.journal.schema import call, call_is_waiting, command, copy
@@ -24,12 +24,12 @@ class CommandVerbs:
 
     Args:
         writer: where to.
-        most_waiting: how many copies may wait to be sent.
+        room: how many copies may wait to be sent.
     """
 
-    def __init__(self, writer: Writer, *, most_waiting: int) -> None:
+    def __init__(self, writer: Writer, room: Room) -> None:
         self._writer = writer
-        self._most_waiting = most_waiting
+        self._room = room
 
     async def accept(
         self,
@@ -49,7 +49,7 @@ class CommandVerbs:
             refusals: for each recipient why it is not sent to, or None.
             raw_digest: equal for equal bytes; recognises the broker's redelivery of a request without a key.
         """
-        acceptance = Acceptance(request, plan, refusals, raw_digest, self._most_waiting)
+        acceptance = Acceptance(request, plan, refusals, raw_digest, self._room)
         return await self._writer.run(acceptance, brings=_weight(request))
 
     async def acknowledged(self, message_ids: Sequence[str]) -> None:
@@ -74,11 +74,15 @@ class CommandVerbs:
         body = rejected(request_id, ref, problem, metadata)
         return await self._writer.run(lambda tx: answer(tx, Asker(line, client, reply), body), brings=0)
 
-    async def checked(self, request: SendRequest, plan: Plan, refusals: Sequence[Problem | None]) -> Answer:
-        """Answer a request that was only to be checked; nothing but the answer is kept."""
-        asker = Asker(request.line, request.client, request.reply)
-        body = checked(request, plan, refusals)
-        return await self._writer.run(lambda tx: answer(tx, asker, body), brings=0)
+    async def checked(
+        self, request: SendRequest, plan: Plan, refusals: Sequence[Problem | None], duplicates: int = 0
+    ) -> Answer:
+        """Answer a request that was only to be checked, as `accept` would judge it; nothing but the answer is kept.
+
+        `duplicates`: how many recipients were named more than once.
+        """
+        acceptance = Acceptance(request, plan, refusals, None, self._room)
+        return await self._writer.run(lambda tx: acceptance.check(tx, duplicates), brings=0)
 
     async def told(
         self,
@@ -172,7 +176,8 @@ def _stop(tx: Transaction, copies: Sequence[Copy]) -> dict[str, Copy]:
     if not stopping:
         return {}
     after = happen(tx, [Happening(one, Fact.CANCELED) for one in stopping])
-    close_waiting(tx, sorted(waiting))
+    # Copies of other requests may travel with them.
+    close_if_sent(tx, sorted(waiting))
     return {one.id: one for one in after}
 
 

@@ -15,10 +15,11 @@ from relay.domain.states import Fact, IllegalTransition, State
 from relay.journal.announce import News, announce, next_sequence
 from relay.journal.codec import problem_in
 from relay.journal.columns import Moment, Whole
+from relay.journal.optoutrows import Word, opt_out
 from relay.journal.outgoing import Echo, echo_of
 from relay.journal.schema import aside, copy, copy_has_ref, message
 from relay.journal.sqlite import one_of
-from relay.journal.transaction import WAITING_COPIES, Transaction
+from relay.journal.transaction import Transaction
 
 log = structlog.get_logger()
 
@@ -41,6 +42,7 @@ class Copy:
     provider_code: str | None
     problem: Problem | None
     unseen: bool
+    client: str | None
 
     @property
     def waits(self) -> bool:
@@ -86,7 +88,7 @@ def happen(tx: Transaction, happenings: Iterable[Happening]) -> list[Copy]:
         _tell(tx, message_id, moves, echoes)
     for move in changed:
         if _has_opted_out(move.after):
-            announce(tx, _opt_out(move.after))
+            opt_out(tx, _said_by_provider(tx, move.after))
     return [move.after for move in moved]
 
 
@@ -160,7 +162,9 @@ def _write(tx: Transaction, moves: Sequence[_Move]) -> None:
     if not moves:
         return
     tx.execute(_UPDATE, [_row(tx, move.after) for move in moves])
-    tx.counts[WAITING_COPIES] += sum(move.after.waits - move.before.waits for move in moves)
+    for move in moves:
+        if move.after.waits is not move.before.waits:
+            tx.count_waiting(move.after.line, move.after.client, move.after.waits - move.before.waits)
     decided = [move.after.id for move in moves if move.before.state is State.UNCERTAIN]
     if decided:
         tx.execute(update(aside).where(one_of(aside.c.copy_id, decided)).values(state="settled"))
@@ -178,6 +182,7 @@ def _row(tx: Transaction, after: Copy) -> dict[str, Any]:
         "problem": after.problem.as_body() if after.problem else None,
         "changed_at": tx.now,
         "unseen": int(after.unseen),
+        "waits": int(after.waits),
     }
 
 
@@ -215,15 +220,9 @@ def _has_opted_out(after: Copy) -> bool:
     return problem is not None and problem.code is ErrorCode.OPTED_OUT and problem.provider is not None and after.ended
 
 
-def _opt_out(after: Copy) -> News:
-    body = {
-        "message_id": after.message_id,
-        "copy_id": after.id,
-        "to": after.address.value,
-        "source": "provider",
-        "code": after.problem.provider.code if after.problem and after.problem.provider else None,
-    }
-    return News("event.opt-out", after.line, after.message_id, body)
+def _said_by_provider(tx: Transaction, after: Copy) -> Word:
+    code = after.problem.provider.code if after.problem and after.problem.provider else None
+    return Word(after.address.value, after.line, tx.now, "provider", code, after.message_id, after.id)
 
 
 def _end_copies(tx: Transaction, message_id: str, count: int) -> None:
@@ -254,6 +253,7 @@ def copy_from(row: Any) -> Copy:
         provider_code=row.provider_code,
         problem=problem_in(row.problem),
         unseen=bool(row.unseen),
+        client=row.client,
     )
 
 
@@ -269,7 +269,7 @@ _END_COPIES = (
 _OF_REF = (
     select(copy).where(copy_has_ref, copy.c.line == bindparam("here"), copy.c.remote_ref == bindparam("ref")).limit(1)
 )
-_OF_CALL = select(copy).where(copy.c.call_id == bindparam("this")).order_by(copy.c.ordinal)
+_OF_CALL = select(copy).where(copy.c.call_id == bindparam("this")).order_by(copy.c.message_id, copy.c.ordinal)
 _UPDATE = (
     update(copy)
     .where(copy.c.id == bindparam("copy_id"))
@@ -286,6 +286,7 @@ _UPDATE = (
                 copy.c.problem,
                 copy.c.changed_at,
                 copy.c.unseen,
+                copy.c.waits,
             )
         }
     )

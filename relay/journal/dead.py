@@ -8,14 +8,15 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact
+from relay.journal.again import send_again
 from relay.journal.announce import announcement
 from relay.journal.answers import standing
-from relay.journal.callrows import move_copies, settle
-from relay.journal.copies import Copy, Happening, copies_where, copy_from, happen
+from relay.journal.callrows import settle
+from relay.journal.copies import Happening, copies_where, copy_from, happen
 from relay.journal.failures import UnknownAside
 from relay.journal.raw import KeptRaw, kept_raw
 from relay.journal.reader import Reader
-from relay.journal.schema import aside, aside_is_open, call, copy, event, raw
+from relay.journal.schema import aside, aside_is_open, copy, event, raw
 from relay.journal.sums import raw_sum
 from relay.journal.transaction import UNPUBLISHED, Transaction
 from relay.journal.writer import Writer
@@ -83,7 +84,7 @@ class DeadVerbs:
             if thing.raw_id is not None:
                 tx.execute(update(raw).where(raw.c.id == thing.raw_id).values(state="read"))
             if thing.copy_id is not None:
-                _decide(tx, thing, Fact.ABANDONED, _GIVEN_UP)
+                _give_up(tx, thing)
             _settle_aside(tx, aside_id)
 
         await self._writer.run(operation)
@@ -146,20 +147,13 @@ def _publish_again(tx: Transaction, thing: Any) -> None:
 
 
 def _send_again(tx: Transaction, thing: Any) -> None:
-    """As a call of its own, due now: what travelled with it has ended, or waits for a decision of its own."""
-    for one in _decide(tx, thing, Fact.RESENT, None):
-        carried = tx.execute(select(call).where(call.c.id == one.call_id)).first()
-        if one.waits and carried is not None:
-            move_copies(tx, carried, [one], tx.now)
-            settle(tx, [one.call_id])
+    send_again(tx, copies_where(tx, copy.c.id == thing.copy_id))
 
 
-def _decide(tx: Transaction, thing: Any, fact: Fact, problem: Problem | None) -> list[Copy]:
+def _give_up(tx: Transaction, thing: Any) -> None:
     copies = copies_where(tx, copy.c.id == thing.copy_id)
-    after = happen(tx, [Happening(one, fact, problem=problem) for one in copies])
-    if fact is Fact.ABANDONED:
-        settle(tx, [one.call_id for one in copies])
-    return after
+    happen(tx, [Happening(one, Fact.ABANDONED, problem=_GIVEN_UP) for one in copies])
+    settle(tx, [one.call_id for one in copies])
 
 
 _GIVEN_UP = Problem(ErrorCode.UNCERTAIN, "given up by a person: nobody knows whether it was sent")

@@ -17,6 +17,14 @@ class UnknownAside(JournalError):  # noqa: N818 - as above
     """Nothing of this id waits for a person, or not in a form that can be taken up again. Nothing was changed."""
 
 
+class UnknownId(JournalError):  # noqa: N818 - as above
+    """No copy is known by this id. Nothing was changed."""
+
+
+class AmbiguousId(JournalError):  # noqa: N818 - as above
+    """Several requests have this id; the text says how to tell them apart. Nothing was changed."""
+
+
 class JournalUnusable(JournalError):  # noqa: N818 - as above
     """The journal cannot be opened, read or written. What was asked for may or may not be on disk."""
 

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, literal, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from relay.clock import Clock, SystemClock
-from relay.domain.states import State
 from relay.ids import Ids
+from relay.journal.acceptance import Room
 from relay.journal.arrivals import ArrivalVerbs
 from relay.journal.bells import Bell, Bells
 from relay.journal.calls import CallVerbs
@@ -20,18 +20,22 @@ from relay.journal.dead import DeadVerbs
 from relay.journal.events import EventVerbs
 from relay.journal.failures import JournalUnusable
 from relay.journal.leases import LeaseVerbs
+from relay.journal.limits import LimitVerbs
 from relay.journal.looks import LookVerbs
 from relay.journal.mailbox import MailboxVerbs
 from relay.journal.media import MediaVerbs
 from relay.journal.memory import Memory
+from relay.journal.optouts import OptOutVerbs
 from relay.journal.queries import QueryVerbs
 from relay.journal.raw import RawVerbs
 from relay.journal.reader import Reader
-from relay.journal.schema import copy, copy_is_live, event_waits
+from relay.journal.schema import copy, copy_waits, event_waits, memory
 from relay.journal.sqlite import SqliteStore, judged
-from relay.journal.transaction import UNPUBLISHED, WAITING_COPIES, Transaction
+from relay.journal.steering import SteeringVerbs
+from relay.journal.transaction import UNPUBLISHED, WAITING_COPIES, Transaction, waiting_here
 from relay.journal.upkeep import UpkeepVerbs
 from relay.journal.writer import Store, Writer
+from relay.rules.line import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +46,15 @@ class JournalLimits:
         queue: operations that wait to be written.
         queue_bytes: what they hold.
         waiting_copies: copies that wait to be sent.
+        waiting_per_line: those of one line.
+        waiting_per_client: those of one client on one line.
     """
 
     queue: int = 10_000
     queue_bytes: int = 64 * 1024 * 1024
-    waiting_copies: int = 1_000_000
+    waiting_copies: int = 2_000_000
+    waiting_per_line: int = 2_000_000
+    waiting_per_client: int = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,14 @@ class _Core:
     writer: Writer
     reader: Reader
     bells: Bells
+    standing: "_Rules"
+
+
+@dataclass(slots=True)
+class _Rules:
+    """The rules of sending, as they are now: set on the event loop, read by transactions."""
+
+    now: Rules = field(default_factory=Rules)
 
 
 class Journal:
@@ -70,8 +86,11 @@ class Journal:
         writer, reader = core.writer, core.reader
         self.node = node
         self.raw = RawVerbs(writer, reader)
-        self.commands = CommandVerbs(writer, most_waiting=limits.waiting_copies)
-        self.calls = CallVerbs(writer, reader)
+        self.commands = CommandVerbs(
+            writer, Room(limits.waiting_copies, limits.waiting_per_line, limits.waiting_per_client)
+        )
+        self.calls = CallVerbs(writer, reader, clock, lambda: core.standing.now)
+        self.limits = LimitVerbs(writer, reader, clock, lambda: core.standing.now)
         self.looks = LookVerbs(writer, reader, clock)
         self.mailbox = MailboxVerbs(writer, reader)
         self.arrivals = ArrivalVerbs(writer, reader, clock)
@@ -80,7 +99,9 @@ class Journal:
         self.dead = DeadVerbs(writer, reader)
         self.leases = LeaseVerbs(writer, real)
         self.upkeep = UpkeepVerbs(writer)
-        self.queries = QueryVerbs(reader)
+        self.optouts = OptOutVerbs(writer, reader)
+        self.steering = SteeringVerbs(writer, reader)
+        self.queries = QueryVerbs(reader, clock, lambda: core.standing.now)
         self._core = core
         self._closed = False
 
@@ -115,19 +136,23 @@ class Journal:
         bells = Bells()
         reader = Reader(store.reading, judged)
         try:
-            counters = await reader.run(_counted)
+            counters, peer_key = await reader.run(lambda connection: (_counted(connection), _peer_key(connection)))
         except JournalUnusable:
             await reader.aclose()
             await asyncio.to_thread(store.close)
             raise
-        own_ids = Ids(clock, ids.chance)
+        own_ids, standing = Ids(clock, ids.chance), _Rules()
 
         def begin(connection: Connection, committed: Counter[str]) -> Transaction:
-            return Transaction(connection, clock, own_ids, committed)
+            return Transaction(connection, clock, own_ids, committed, standing.now, peer_key)
 
         writing = Store(store.writing, begin, judged)
         writer = Writer(writing, bells, counters, queue=limits.queue, queue_bytes=limits.queue_bytes)
-        return cls(node, _Core(store, writer, reader, bells), limits, clock=clock, real=real or SystemClock())
+        return cls(node, _Core(store, writer, reader, bells, standing), limits, clock=clock, real=real or SystemClock())
+
+    def follow(self, rules: Rules) -> None:
+        """Send by these rules from now on."""
+        self._core.standing.now = rules
 
     async def aclose(self) -> None:
         """Write what was handed in, then close and unlock. A second time does nothing."""
@@ -180,12 +205,16 @@ def _opened(url: str) -> SqliteStore:
 
 
 def _counted(connection: Connection) -> Counter[str]:
-    waiting = (State.SCHEDULED.key, State.QUEUED.key, State.SENDING.key)
-    copies = select(func.count()).where(copy_is_live, copy.c.state.in_(waiting))
     events = select(func.count()).where(event_waits)
-    return Counter(
-        {
-            WAITING_COPIES: connection.execute(copies).scalar() or 0,
-            UNPUBLISHED: connection.execute(events).scalar() or 0,
-        }
-    )
+    counted = Counter({UNPUBLISHED: connection.execute(events).scalar() or 0})
+    waiting = select(copy.c.line, copy.c.client, func.count()).where(copy_waits).group_by(copy.c.line, copy.c.client)
+    for line, client, copies in connection.execute(waiting):
+        for name in (WAITING_COPIES, waiting_here(line), waiting_here(line, client or "")):
+            counted[name] += copies
+    return counted
+
+
+def _peer_key(connection: Connection) -> bytes:
+    """The key under which addresses are hashed; made with the tables."""
+    made = select(memory.c.value).where(memory.c.owner == literal(""), memory.c.key == literal("optout.peer_key"))
+    return bytes(connection.execute(made).scalar_one())

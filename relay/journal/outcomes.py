@@ -14,6 +14,7 @@ from relay.domain.states import Fact, State
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.callrows import fenced, followed_from, move_copies, recipients_of, set_call, settle, wait_again
 from relay.journal.copies import Copy, Happening, happen
+from relay.journal.limitrows import slow
 from relay.journal.outgoing import echo_of
 from relay.journal.reports import unpark
 from relay.journal.sightings import match_waiting
@@ -60,7 +61,7 @@ class OutcomeVerbs:
         return await self._writer.run(operation)
 
     async def release(self, call_id: str, owner: str, delay: float = 0) -> bool:
-        """It was not handed over, and not for its own sake: give it back, due in `delay` seconds."""
+        """It was not handed over, and not for its own sake: give it back. The line rests for `delay` seconds."""
         return await self._writer.run(lambda tx: release(tx, call_id, owner, delay))
 
     async def divide(self, call_id: str, owner: str) -> bool:
@@ -120,7 +121,10 @@ def release(tx: Transaction, call_id: str, owner: str, delay: float) -> bool:
     if row is None:
         return False
     happen(tx, [Happening(one, Fact.RELEASED) for one in recipients_of(tx, row)])
-    wait_again(tx, row, tx.now + timedelta(seconds=delay))
+    # It keeps its place in the queue, so that what came later does not overtake it: the whole line waits.
+    wait_again(tx, row, row.due_at)
+    if delay:
+        slow(tx, row.line, tx.now + timedelta(seconds=delay))
     return True
 
 
@@ -205,7 +209,7 @@ def _decide(tx: Transaction, row: Row[Any], copies: Sequence[Copy], problem: Pro
 def _list(tx: Transaction, row: Row[Any], doubtful: Sequence[Copy], problem: Problem) -> None:
     """One line for each copy in the list of what waits for a person, and one notice for the call."""
     things = [SetAside("uncertain", row.line, "uncertain", problem.detail, copy_id=one.id) for one in doubtful]
-    set_aside(tx, *things, about=row.message_id, call_id=row.id, copies=len(doubtful))
+    set_aside(tx, *things, about=doubtful[0].message_id, call_id=row.id, copies=len(doubtful))
 
 
 def _word(ref: str | None, said: Handover | Problem) -> ProviderWord:

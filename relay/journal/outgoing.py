@@ -20,7 +20,7 @@ from relay.journal.transaction import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What the receipts of a message repeat of its request, and the two wishes that rule them."""
+    """What the receipts of a message repeat of its request, and the wishes that rule them."""
 
     message_id: str
     line: str
@@ -28,9 +28,15 @@ class Echo:
     request_id: str
     receipts: bool
     on_uncertain: OnUncertain
+    message_class: MessageClass
     send_at: datetime | None
     metadata: Mapping[str, Any] | None = field(repr=False)
     reply: Reply
+
+
+def content_out_of(request: SendRequest) -> bytes:
+    """What a request says, as it is kept: the same bytes for the same words."""
+    return content_out(request.text, request.subject, request.media, group=request.group)
 
 
 def store_message(
@@ -38,7 +44,7 @@ def store_message(
 ) -> str:
     """Keep what `request` says; gives the message's id. `send_at`: only where the provider waits for it."""
     message_id = tx.ids.new()
-    content = content_out(request.text, request.subject, request.media, group=request.group)
+    content = content_out_of(request)
     echo = as_json({"metadata": request.metadata, "reply": reply_out(request.reply)})
     row = {
         "id": message_id,
@@ -109,6 +115,7 @@ def echo_of(tx: Transaction, message_id: str) -> Echo:
         request_id=row.request_id,
         receipts=bool(row.receipts),
         on_uncertain=OnUncertain(row.on_uncertain),
+        message_class=MessageClass(row._mapping["class"]),  # noqa: SLF001 - SQLAlchemy's public name
         send_at=row.send_at,
         metadata=kept["metadata"],
         reply=reply_in(kept["reply"]),
@@ -166,6 +173,7 @@ _ECHO = select(
     message.c.request_id,
     message.c.receipts,
     message.c.on_uncertain,
+    message.c["class"],
     message.c.send_at,
     message.c.echo,
     message.c.echo_sum,

@@ -1,12 +1,15 @@
 """Questions that people and monitors ask. Answers hold no text, no number and no secret."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
+from relay.clock import Clock
 from relay.domain.states import State
 from relay.journal.mailschema import arrival, segment, sighting
+from relay.journal.queuelist import Wanted, listed, shown
 from relay.journal.reader import Reader
 from relay.journal.schema import (
     aside_is_open,
@@ -22,6 +25,7 @@ from relay.journal.schema import (
     raw_is_kept,
 )
 from relay.journal.trace import trace
+from relay.rules.line import Rules
 
 _CALLS = {"waiting": call_is_waiting, "in_flight": call_is_in_flight, "followed": call_is_followed}
 
@@ -29,8 +33,10 @@ _CALLS = {"waiting": call_is_waiting, "in_flight": call_is_in_flight, "followed"
 class QueryVerbs:
     """What may be asked. Every answer can be written as JSON."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, clock: Clock, rules: Callable[[], Rules]) -> None:
         self._reader = reader
+        self._clock = clock
+        self._rules = rules
 
     async def status(self) -> dict[str, Any]:
         """How much waits, by line and in all.
@@ -43,8 +49,26 @@ class QueryVerbs:
         return await self._reader.run(_status)
 
     async def trace(self, about: str) -> list[dict[str, Any]]:
-        """Everything that is known of a request, message, copy, call, raw or aside id, in the order of time."""
-        return await self._reader.run(lambda connection: trace(connection, about))
+        """Everything that is known of a request, message, copy, call, raw or aside id, in the order of time.
+
+        The last steps, `waits`, say in words why what waits does so.
+        """
+        rules, now = self._rules(), self._clock.now()
+        return await self._reader.run(lambda connection: trace(connection, about, rules, now))
+
+    async def queue(self, wanted: Wanted) -> list[dict[str, Any]]:
+        """The copies that wait, or wait for a person: those that are wanted."""
+        return await self._reader.run(lambda connection: listed(connection, wanted))
+
+    async def shown(self, about: str, line: str | None = None) -> dict[str, Any]:
+        """`copies` and `calls` of a request, message, copy or call, each call with why it waits, in words.
+
+        Raises:
+            UnknownId: nothing has this id.
+            AmbiguousId: several things have it; `line` may tell which is meant.
+        """
+        rules, now = self._rules(), self._clock.now()
+        return await self._reader.run(lambda connection: shown(connection, about, line, rules, now))
 
 
 def _status(connection: Connection) -> dict[str, Any]:

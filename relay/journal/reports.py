@@ -127,9 +127,8 @@ class _Call:
     def _of(cls, tx: Transaction, row: Row[Any] | None) -> "_Call | None":
         if row is None:
             return None
-        copies = {one.ordinal: one for one in copies_of(tx, row.id)}
-        order = row.recipients or sorted(copies)
-        return cls([copies.get(ordinal) for ordinal in order])
+        copies = {one.id: one for one in copies_of(tx, row.id)}
+        return cls([copies.get(copy_id) for copy_id in row.recipients or copies])
 
     def copy_of(self, report: DeliveryReport) -> Copy | None:
         """By the address, else by the place; the only copy needs neither. Another's number is nobody's report."""

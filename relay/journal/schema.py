@@ -73,12 +73,16 @@ copy = table(
     need("changed_at", Moment),
     # 1: the provider may have it, and has not shown it yet.
     need("unseen", Whole, server_default=text("0")),
+    need("waits", Whole, server_default=text("0")),  # 1: it has not been handed over, nor may have been
+    Column("client", Words),
 )
 copy_is_live = equals(copy.c.ended, "0")
 copy_is_unseen = equals(copy.c.unseen, "1")
+copy_waits = equals(copy.c.waits, "1")
 copy_has_ref = copy.c.remote_ref.is_not(None)
 part("copy_live", copy.c.state, copy.c.line, where=copy_is_live)
 part("copy_unseen", copy.c.line, copy.c.address, where=copy_is_unseen)
+part("copy_waiting", copy.c.line, copy.c.address, copy.c.message_id, copy.c.client, where=copy_waits)
 part("copy_ref", copy.c.line, copy.c.remote_ref, where=copy_has_ref)
 Index("copy_message", copy.c.message_id, copy.c.ordinal)
 Index("copy_call", copy.c.call_id)
@@ -94,7 +98,7 @@ call = table(
     Column("expires_at", Moment),
     need("attempts", Whole),
     Column("owner", Words),
-    Column("recipients", Json),  # ordinals of the copies that the call in flight carries, in its order
+    Column("recipients", Json),  # the ids of the copies that the call in flight carries, in its order
     Column("began_at", Moment),
     Column("remote_ref", Words),
     Column("handed_over_at", Moment),
@@ -102,6 +106,11 @@ call = table(
     need("looks", Whole),
     # 1: the line shows what it sent, so that its copies are to be looked for.
     need("unseen", Whole, server_default=text("0")),
+    Column("company", Words),  # equal for calls whose copies may travel together; NULL: nobody joins
+    need("size", Whole, server_default=text("0")),  # how many copies it was given
+    Column("why", Words),  # why it waits: one of relay.domain.waiting.Why
+    Column("behind", Words),  # the call that has to end first, for the order of a conversation
+    Column("resume_at", Moment),  # only while it is held: when it would be due
 )
 call_is_waiting = equals(call.c.stage, "'waiting'")
 call_is_in_flight = equals(call.c.stage, "'in_flight'")
@@ -109,12 +118,18 @@ call_is_followed = equals(call.c.stage, "'followed'")
 call_expires = call_is_waiting & call.c.expires_at.is_not(None)
 call_is_looked_at = call_is_followed & call.c.look_at.is_not(None)
 call_has_ref = call.c.remote_ref.is_not(None)
+call_takes_company = call_is_waiting & call.c.company.is_not(None)
+call_is_behind = call.c.behind.is_not(None)
+call_is_held_back = call.c.resume_at.is_not(None)
 part("call_waiting", call.c.line, call.c.lane, call.c.due_at, call.c.id, where=call_is_waiting)
 part("call_expiring", call.c.expires_at, where=call_expires)
 part("call_in_flight", call.c.line, call.c.id, where=call_is_in_flight)
 part("call_followed", call.c.handed_over_at, where=call_is_followed)
 part("call_look", call.c.line, call.c.look_at, call.c.id, where=call_is_looked_at)
 part("call_ref", call.c.line, call.c.remote_ref, where=call_has_ref)
+part("call_company", call.c.line, call.c.company, call.c.id, where=call_takes_company)
+part("call_behind", call.c.behind, where=call_is_behind)
+part("call_held_back", call.c.line, call.c.id, where=call_is_held_back)
 Index("call_message", call.c.message_id)
 
 command = table(

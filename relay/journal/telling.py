@@ -8,11 +8,12 @@ from typing import Any
 
 from relay.domain.addresses import AddressKind
 from relay.domain.errors import ErrorCode, Problem
-from relay.domain.keywords import keyword
+from relay.domain.keywords import keyword, suspected
 from relay.domain.mailbox import Mail
 from relay.domain.messages import InboundMessage, Part, Sighting
 from relay.journal.announce import News, announce
 from relay.journal.codec import timestamp
+from relay.journal.keywords import Heard, heed
 from relay.journal.mailrows import remember
 from relay.journal.outgoing import store_shown
 from relay.journal.transaction import Transaction
@@ -47,7 +48,7 @@ def tell_message(
     refs: Iterable[str | None] = (),
     suspect: bool = False,
 ) -> str:
-    """Keep and announce a message that came in; gives its id.
+    """Keep and announce a message that came in, and do what its keyword asks for; gives its id.
 
     Args:
         tx: the transaction.
@@ -62,6 +63,7 @@ def tell_message(
     announce(tx, News("message", line, message_id, body, occurred_at=one.provider_time or received_at))
     for ref in {ref for ref in (one.ref, *refs) if ref is not None}:
         remember(tx, line, ref, message_id)
+    heed(tx, Heard(line, one, message_id, received_at))
     return message_id
 
 
@@ -75,13 +77,15 @@ def tell_elsewhere(tx: Transaction, line: str, one: Sighting, seen_at: datetime)
 
 def _received(one: InboundMessage) -> dict[str, Any]:
     sender = {"from": one.sender.value, "to": one.recipient, "address_kind": one.sender.kind.value}
-    return {**sender, "keyword": keyword(one.text or "")}
+    text = one.text or ""
+    return {**sender, "keyword": keyword(text), "opt_out_suspected": suspected(text)}
 
 
 def _went_out(one: Sighting) -> dict[str, Any]:
     kind = one.to[0].kind if one.to else AddressKind.OTHER
     recipients = [address.value for address in one.to]
-    return {"from": None, "to": recipients, "address_kind": kind.value, "keyword": None}
+    sent = {"from": None, "to": recipients, "address_kind": kind.value}
+    return {**sent, "keyword": None, "opt_out_suspected": False}
 
 
 def _media(part: Part) -> dict[str, Any]:

@@ -1,13 +1,18 @@
 """The life of one thing, from every table that knows it. No text, no number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from relay.journal.announce import announcement
 from relay.journal.mailschema import arrival, mail, mail_has_message, sighting
+from relay.journal.queuelist import call_entry
 from relay.journal.schema import aside, call, command, copy, event, message, raw
+from relay.journal.sqlite import one_of
+from relay.journal.tracewords import CallWaits, why_they_wait
+from relay.rules.line import Rules
 
 # What is shown of an event's body: words and ids, never what somebody wrote or a number.
 _SHOWN = (
@@ -25,22 +30,28 @@ _SHOWN = (
 )
 
 
-def trace(connection: Connection, about: str) -> list[dict[str, Any]]:
-    """Everything that is known of `about`, in the order of time; empty where nothing is.
+def trace(connection: Connection, about: str, rules: Rules, now: datetime) -> list[dict[str, Any]]:
+    """Everything that is known of `about`, in the order of time, and last why what waits does so; empty: it is unknown.
 
     Args:
         connection: reads.
         about: the id of a request, a message, a copy, a call, kept bytes, what was set aside, or what is awaited.
+        rules: the rules of sending.
+        now: the time.
     """
-    messages = _messages(connection, about)
+    messages = sorted(_messages(connection, about))
     steps: list[dict[str, Any]] = []
-    for message_id in sorted(messages):
+    for message_id in messages:
         steps += _of_message(connection, message_id)
+    # Copies of several messages may travel in one call.
+    call_ids = sorted({step["call_id"] for step in steps if step["what"] == "copy" and step["call_id"]})
+    steps += _calls(connection, call_ids)
     if not messages:
         steps += _of_raw(connection, raw.c.id == about)
         steps += _awaited(connection, about)
     steps += _asides(connection, or_(aside.c.id == about, aside.c.raw_id == about, aside.c.event_id == about))
-    return sorted(steps, key=lambda step: step["at"])
+    waits = [_waits(one, now) for one in why_they_wait(connection, call_ids, rules, now)] if call_ids else []
+    return [*sorted(steps, key=lambda step: step["at"]), *waits]
 
 
 def _messages(connection: Connection, about: str) -> set[str]:
@@ -49,6 +60,7 @@ def _messages(connection: Connection, about: str) -> set[str]:
         select(command.c.message_id).where(command.c.key == about),
         select(copy.c.message_id).where(copy.c.id == about),
         select(call.c.message_id).where(call.c.id == about),
+        select(copy.c.message_id).where(copy.c.call_id == about),
         select(copy.c.message_id).join(aside, aside.c.copy_id == copy.c.id).where(aside.c.id == about),
     )
     return {row[0] for one in asked for row in connection.execute(one)}
@@ -69,7 +81,6 @@ def _of_message(connection: Connection, message_id: str) -> Iterator[dict[str, A
             "refs": _refs(connection, row.id),
         }
     yield from _copies(connection, message_id)
-    yield from _calls(connection, message_id)
     yield from _events(connection, message_id)
     mine = select(copy.c.id).where(copy.c.message_id == message_id)
     yield from _asides(connection, aside.c.copy_id.in_(mine))
@@ -97,19 +108,31 @@ def _copies(connection: Connection, message_id: str) -> Iterator[dict[str, Any]]
         }
 
 
-def _calls(connection: Connection, message_id: str) -> Iterator[dict[str, Any]]:
-    for row in connection.execute(select(call).where(call.c.message_id == message_id).order_by(call.c.id)):
+def _calls(connection: Connection, call_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    if not call_ids:
+        return
+    for row in connection.execute(select(call).where(one_of(call.c.id, call_ids)).order_by(call.c.id)):
         yield {
-            "at": row.began_at or row.due_at,
+            "at": row.began_at or row.resume_at or row.due_at,
             "what": "call",
-            "call_id": row.id,
-            "stage": row.stage,
-            "due_at": row.due_at,
-            "attempts": row.attempts,
+            **call_entry(row),
             "handed_over_at": row.handed_over_at,
             "look_at": row.look_at,
             "looks": row.looks,
         }
+
+
+def _waits(one: CallWaits, now: datetime) -> dict[str, Any]:
+    return {
+        "at": now,
+        "what": "waits",
+        "call_id": one.call_id,
+        "line": one.line,
+        "copies": one.copies,
+        "why": one.waiting.word,
+        "until": one.waiting.until,
+        "sentence": one.waiting.sentence,
+    }
 
 
 def _events(connection: Connection, message_id: str) -> Iterator[dict[str, Any]]:

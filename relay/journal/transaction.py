@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Executable, insert
@@ -11,11 +12,17 @@ from sqlalchemy import Connection, CursorResult, Executable, insert
 from relay.clock import Clock
 from relay.ids import Ids
 from relay.journal import schema
+from relay.rules.line import Rules
 
 T = TypeVar("T")
 
 WAITING_COPIES = "waiting copies"
 UNPUBLISHED = "unpublished events"
+
+
+def waiting_here(line: str, client: str | None = None) -> str:
+    """The counter of the copies that wait on a line, or of those of one client on it."""
+    return f"{WAITING_COPIES}:{line}" if client is None else f"{WAITING_COPIES}:{line}/{client}"
 
 
 @dataclass(slots=True)
@@ -26,6 +33,7 @@ class Transaction:
 
     Attributes:
         now: the time, one for the whole transaction.
+        rules: the rules of sending, as they are now.
         bells: what is to ring after the commit.
         counts: what the commit adds to the journal's counters.
     """
@@ -34,6 +42,8 @@ class Transaction:
     clock: Clock
     ids: Ids
     committed: Mapping[str, int]
+    rules: Rules = field(default_factory=Rules)
+    peer_key: bytes = field(default=b"", repr=False)
     now: datetime = field(init=False)
     bells: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
@@ -54,6 +64,16 @@ class Transaction:
     def count(self, name: str) -> int:
         """How many there are, with what this transaction has changed so far."""
         return self.committed.get(name, 0) + self.counts[name]
+
+    def count_waiting(self, line: str, client: str | None, change: int) -> None:
+        """Count copies that begin to wait to be handed over, or that do so no longer."""
+        self.counts[WAITING_COPIES] += change
+        self.counts[waiting_here(line)] += change
+        self.counts[waiting_here(line, client or "")] += change
+
+    def peer(self, address: str) -> str:
+        """What stands for an address where the address itself may be forgotten: equal for equal addresses."""
+        return blake2b(address.encode(), key=self.peer_key, digest_size=16).hexdigest()
 
     def add_event(self, row: dict[str, Any]) -> None:
         """Announce something: the rows go to the table together, in this order, just before the commit."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, literal, or_, select
+from sqlalchemy import ColumnElement, Table, and_, delete, func, literal, or_, select, update
 
 from relay.domain.schedule import TRACKING_HORIZON
 from relay.journal.callrows import expire_calls
@@ -130,6 +130,10 @@ def _drop_messages(tx: Transaction, limit: int) -> int:
         tx.execute(delete(copy).where(one_of(copy.c.id, copies)))
         return len(copies)
     tx.execute(delete(mail).where(mail_has_message, one_of(mail.c.message_id, ids), mail.c.listed == literal(0)))
+    # A call may carry copies of other messages, which say the same.
+    carried = select(func.min(copy.c.message_id)).where(copy.c.call_id == call.c.id).scalar_subquery()
+    still_carries = select(copy.c.id).where(copy.c.call_id == call.c.id).exists()
+    tx.execute(update(call).where(one_of(call.c.message_id, ids), still_carries).values(message_id=carried))
     for table in (call, command):
         tx.execute(delete(table).where(one_of(table.c.message_id, ids)))
     return tx.execute(delete(message).where(one_of(message.c.id, ids))).rowcount

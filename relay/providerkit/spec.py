@@ -6,13 +6,10 @@ that calls raises the classes of `relay.domain.errors`, and nothing else: `TryLa
 had any effect, and those that it names.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
-
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from relay.clock import Clock
 from relay.domain.addresses import AddressKind
@@ -29,31 +26,8 @@ from relay.domain.messages import (
     RawAnswer,
 )
 from relay.ids import Ids
-from relay.providerkit.duration import Duration
+from relay.providerkit.linesettings import LineSettings as LineSettings  # noqa: PLC0414 - a provider imports it from here
 from relay.providerkit.operations import Operation
-
-_PATH_SECRET = re.compile(r"[A-Za-z0-9_-]{16,128}")
-
-
-class LineSettings(BaseModel):
-    """What every line's settings have; each provider adds its own (section 7 of the contract)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    provider: str
-    base_url: str
-    timeout: Duration = Field(15.0, ge=1.0, le=300.0, description="1s to 5m for a call and its answer")
-    window: int = Field(8, ge=1, le=200, description="1 to 200 calls in flight at once")
-    webhook_secret: SecretStr | None = Field(
-        None, description="the secret level of web hooks' addresses; made and kept in the journal where none is given"
-    )
-
-    @field_validator("webhook_secret")
-    @classmethod
-    def _fits_into_a_path(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret and not _PATH_SECRET.fullmatch(secret.get_secret_value()):
-            raise ValueError("must be 16 to 128 of A-Z, a-z, 0-9, - and _: it stands in a path")
-        return secret
 
 
 class ProviderState(Protocol):

@@ -1,7 +1,19 @@
 """The whole settings tree: TOML file < systemd's credentials < environment < flags."""
 
 from relay.settings.loading import load_settings
-from relay.settings.model import Admin, BusSection, JournalSection, Lab, Log, Media, Node, Settings, Webhooks
+from relay.settings.model import (
+    Admin,
+    BusSection,
+    JournalSection,
+    Lab,
+    Log,
+    Media,
+    Node,
+    OptOut,
+    Queue,
+    Settings,
+    Webhooks,
+)
 from relay.settings.problems import BadSettings, SettingProblem
 from relay.settings.sources import config_path, default_socket
 from relay.settings.types import Endpoint
@@ -16,6 +28,8 @@ __all__ = [
     "Log",
     "Media",
     "Node",
+    "OptOut",
+    "Queue",
     "SettingProblem",
     "Settings",
     "Webhooks",

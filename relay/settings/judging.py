@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from relay.providerkit.spec import LineSettings
+from relay.providerkit.linesettings import LineSettings
 from relay.settings.files import BadFile, check_readable, read_secret
 from relay.settings.keys import Keys, Kind, LineModels, Spot, look, names
 from relay.settings.problems import SettingProblem, nearest

@@ -9,10 +9,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
-from relay.providerkit.spec import LineSettings
+from relay.providerkit.linesettings import ALIAS, LineSettings
 from relay.settings.model import Settings
 from relay.settings.problems import nearest
-from relay.settings.types import ALIAS
 
 Keys = tuple[str, ...]
 LineModels = Mapping[str, type[LineSettings] | None]
@@ -66,11 +65,15 @@ def names(lines: LineModels) -> Iterator[Keys]:
     """Every key that can be set, secrets under their own names and those of their files."""
     for section in Settings.model_fields:
         table = _table(_field_types(Settings, section))
-        for key in _names_in(table) if table else ():
-            yield (section, key)
+        yield from _below((section,), table) if table else ()
     for alias, model in lines.items():
-        for key in _names_in(model) if model else ():
-            yield ("lines", alias, key)
+        yield from _below(("lines", alias), model) if model else ()
+
+
+def _below(above: Keys, table: type[BaseModel]) -> Iterator[Keys]:
+    for key in _names_in(table):
+        inner = _table(_field_types(table, key)) if key in table.model_fields else None
+        yield from _below((*above, key), inner) if inner else [(*above, key)]
 
 
 def _in_table(table: type[BaseModel], keys: Keys) -> Spot:

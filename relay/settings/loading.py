@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from relay.providerkit.spec import LineSettings
+from relay.providerkit.linesettings import LineSettings
 from relay.settings.findings import in_order, problems_of
 from relay.settings.judging import Judged, judge
 from relay.settings.model import Settings, unfit

@@ -12,7 +12,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from relay.domain.schedule import calls_share, grace_for
 from relay.providerkit.duration import Duration, spoken
-from relay.providerkit.spec import LineSettings
+from relay.providerkit.linesettings import LineSettings
+from relay.rules.line import Scope
 from relay.settings.types import (
     BrokerUrl,
     JournalUrl,
@@ -29,6 +30,7 @@ from relay.settings.types import (
 )
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
+_MOST_COPIES = 100_000_000
 
 
 def unfit(key: str, what: str, cure: str) -> PydanticCustomError:
@@ -146,6 +148,34 @@ class Media(Section):
     folder: Path | None = Field(None, description="the folder below which requests may name files to send")
 
 
+class Queue(Section):
+    """How much may wait to be sent, and how often the same may be sent to the same number."""
+
+    max_copies: int = Field(
+        2_000_000, ge=1, le=_MOST_COPIES, description="1 to 100000000 copies that wait on all lines"
+    )
+    max_copies_per_line: int = Field(
+        2_000_000, ge=1, le=_MOST_COPIES, description="1 to 100000000 copies that wait on one line"
+    )
+    max_copies_per_client: int = Field(
+        2_000_000, ge=1, le=_MOST_COPIES, description="1 to 100000000 copies that wait for one client on one line"
+    )
+    repeat_limit: int = Field(
+        10, ge=0, le=1000, description="0 to 1000 times the same text to the same number; 0: as often as asked for"
+    )
+    repeat_within: Annotated[Duration, Field(ge=1, le=7 * 86_400)] = Field(
+        3600.0, description="1s to 7d: the time in which repeat_limit counts"
+    )
+
+
+class OptOut(Section):
+    """For which lines an opt-out holds."""
+
+    scope: Scope = Field(
+        Scope.ALL, description='"all" lines, the "group" of the line that was texted, or that "line" alone'
+    )
+
+
 class Admin(Section):
     """How relay's own commands, and whoever runs it, reach the running process."""
 
@@ -182,6 +212,8 @@ class Settings(BaseSettings):
     webhooks: Webhooks = Webhooks()
     admin: Admin
     media: Media = Media()
+    queue: Queue = Queue()
+    optout: OptOut = OptOut()
     log: Log = Log()
     lab: Lab | None = None
     lines: Mapping[str, LineSettings] = Field(min_length=1)
@@ -204,6 +236,16 @@ class Settings(BaseSettings):
                 "lab.speed" if "speed" in self.lab.model_fields_set else "lab",
                 f"is for lines on this machine only, and {', '.join(abroad)} would call AT&T in fast time",
                 "leave [lab] out, or point base_url of every line at a simulator on loopback",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _groups_have_lines(self) -> Self:
+        if self.optout.scope is Scope.GROUP and not any(line.group for line in self.lines.values()):
+            raise unfit(
+                "optout.scope",
+                'is "group", and no line has a group: an opt-out would hold for one line alone',
+                'set group = "shop" or the like for the lines that share opt-outs, or set scope to "all" or "line"',
             )
         return self
 

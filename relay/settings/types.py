@@ -12,15 +12,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 
 from relay.providerkit.http import checked_base_url
+from relay.providerkit.linesettings import ALIAS
 
 _SIZE = re.compile(r"(\d+)\s*(b|kb|kib|mb|mib|)", re.IGNORECASE)
 _BYTES = {"": 1, "b": 1, "kb": 1000, "kib": 1024, "mb": 1000**2, "mib": 1024**2}
 _LEVEL = re.compile(r"(?!\d{10,}$)[a-z0-9][a-z0-9_-]*")
 _MAX_PORT = 65535
 _MAX_SOCKET_PATH = 107  # bytes, of a Unix socket's name on Linux
-
-# No name may look like a phone number: names stand in topics.
-ALIAS = re.compile(r"(?!\d{10,}$)[a-z0-9][a-z0-9-]{0,31}")
 
 
 class Endpoint(NamedTuple):

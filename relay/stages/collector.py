@@ -133,6 +133,7 @@ class Collector(Stage):
         if not isinstance(line, SyncsMailbox):
             await self._journal.arrivals.aside(arrival, RawAnswer(b""), "the line keeps no messages any more")
             return None
+        self._count(1)
         try:
             raw = await line.fetch_mail(arrival.ref)
         except Gone as error:
@@ -170,11 +171,18 @@ class Collector(Stage):
         )
 
     async def _gathered(self, arrival: Arrival, mail: Mail) -> Mail:
+        self._count(1 if mail.has_parts else sum(part.ref is not None for part in mail.parts))
         try:
-            return await self._media.gather(self._line, mail, patient=self._is_patient(arrival))
+            whole = await self._media.gather(self._line, mail, patient=self._is_patient(arrival))
         except TryLater:
             self._missed_since.setdefault(arrival.id, self._clock.now())
             raise
+        self._count(len(whole.parts) if mail.has_parts else 0)
+        return whole
+
+    def _count(self, calls: int) -> None:
+        for _ in range(calls):
+            self._journal.limits.count(self._line.alias, "mailbox")
 
     def _forget(self, arrival: Arrival) -> None:
         self._missed_since.pop(arrival.id, None)

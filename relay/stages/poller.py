@@ -108,6 +108,7 @@ class Poller(Stage):
         begun = _Mark(mark.polled, self._ids.new())
         try:
             await self._remember(begun)
+            self._journal.limits.count(self._line.alias, "inbox")
             raw = await self._line.fetch_inbox()
         except RelayError as error:
             rest = await self._failed(error, mark)

@@ -4,6 +4,7 @@ Reading deletes nothing, and the journal moves the cursor in the same transactio
 repeats a little and loses nothing.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -97,6 +98,7 @@ class Syncer(Stage):
     async def _sync(self) -> bool:
         """Whether there may be more at once."""
         if not self._is_prepared:
+            self._count()
             await self._line.prepare_mailbox()
             # Its subscriber has agreed: a number that was only misspelt forgets nothing.
             await self._journal.mailbox.belongs(self._line.alias, self._line.number)
@@ -109,6 +111,7 @@ class Syncer(Stage):
         return await self._follow(known.cursor)
 
     async def _follow(self, cursor: str) -> bool:
+        self._count()
         try:
             changes = await self._line.fetch_changes(cursor)
         except (CursorInvalid, Malformed) as error:
@@ -134,7 +137,7 @@ class Syncer(Stage):
 
     async def _compare(self, known: MailboxStanding) -> bool:
         """Whether changes can be followed from here on."""
-        listing = Listing(self._line)
+        listing = Listing(self._line, self._count)
         await listing.fetch()
         done = await self._journal.mailbox.compared(
             self._line.alias,
@@ -150,6 +153,9 @@ class Syncer(Stage):
             deleted=done.deleted,
         )
         return listing.cursor is not None
+
+    def _count(self) -> None:
+        self._journal.limits.count(self._line.alias, "mailbox")
 
     async def _unpublished_before(self, known: MailboxStanding) -> datetime | None:
         """Older messages are the subscriber's own affair: those from before the consent."""
@@ -215,15 +221,20 @@ class Listing:
     the rest up, so that a message could be missed between two pages: each page begins with the last one's end, and
     where it does not, all begins again.
 
+    Args:
+        line: whose store.
+        count: is called for each page that is asked for.
+
     Attributes:
         entries: by ref.
         cursor: from where on changes are to be followed.
     """
 
-    def __init__(self, line: SyncedLine) -> None:
+    def __init__(self, line: SyncedLine, count: Callable[[], None]) -> None:
         self.entries: dict[str, MailEntry] = {}
         self.cursor: str | None = None
         self._line = line
+        self._count = count
 
     async def fetch(self) -> None:
         """Fetch all.
@@ -242,6 +253,7 @@ class Listing:
         end = 0
         for _ in range(MOST_PAGES):
             start = max(end - 1, 0)
+            self._count()
             page = await self._line.list_mail(start, PAGE)
             if self._is_torn(page, start):
                 return False

@@ -4,14 +4,16 @@ A final status may be told only once, and for no longer than 30 minutes (SMS doc
 Status), so an answer's bytes are kept before anybody reads them, and a look is never cut short.
 """
 
+from datetime import datetime, timedelta
+from enum import Enum
 from typing import Protocol
 
 import structlog
 
 from relay.domain.errors import Gone, Malformed, NotAuthorized, Problem, RelayError, Throttled, TryLater
 from relay.domain.messages import RawAnswer
-from relay.domain.schedule import next_look
-from relay.journal import KeptRaw, Look
+from relay.domain.schedule import RARE_LOOKS_FROM, next_look
+from relay.journal import KeptRaw, Limit, Look
 from relay.providerkit.spec import AsksStatus, Line
 from relay.stagekit import Rest, Stage, Standing, Window
 from relay.telemetry.health import LineState, state_after
@@ -23,6 +25,16 @@ RETRY_LOOK = 60.0  # seconds until a look that failed is tried again: far below 
 UNAUTHORIZED_PAUSE = 60.0
 LONGEST_WAIT = 1500.0  # whatever the provider asks for: AT&T deletes a final status 30 minutes after it became final
 BATCH = 100
+JUDGED_EVERY = timedelta(minutes=1)  # how the month's budget stands
+NEARLY_SPENT = 0.05  # of the month's budget: what is left then is for sending and for what comes in
+
+
+class Often(Enum):
+    """How often is looked, as the month's budget of calls allows: status gives way to sending."""
+
+    AS_USUAL = "as usual"
+    RARELY = "rarely"  # texts that end sooner are told of later
+    NEVER = "never"  # AT&T deletes what nobody asks for: some receipts will be missing
 
 
 class TrackedLine(Line, AsksStatus, Protocol):
@@ -30,7 +42,11 @@ class TrackedLine(Line, AsksStatus, Protocol):
 
 
 class Tracker(Stage):
-    """Follows one line's calls to their ends."""
+    """Follows one line's calls to their ends, as far as the month's budget of calls goes.
+
+    Where no look is made for want of calls, a call stays followed: once the 72 hours are over, what became of it is
+    unknown.
+    """
 
     def __init__(self, line: TrackedLine, standing: Standing, *, window: int) -> None:
         self.name = f"tracker/{line.alias}"
@@ -43,6 +59,8 @@ class Tracker(Stage):
         self._fetched: dict[str, RawAnswer | KeptRaw] = {}  # by call: fetched, and not on disk or not read yet
         self._resumed = False
         self._pause = 0.0
+        self._often = Often.AS_USUAL
+        self._judged_at: datetime | None = None
         self._log = log.bind(line=line.alias)
 
     async def step(self) -> Rest | None:
@@ -53,15 +71,18 @@ class Tracker(Stage):
         if self._pause:
             pause, self._pause = self._pause, 0.0
             return Rest(pause)
+        await self._judge_budget()
         busy = set(self._under_way)  # before the journal is asked: what ends meanwhile may still be among its answer
         due = await self._journal.looks.due(self._line.alias, BATCH)
-        fresh = [look for look in due if look.call_id not in busy]
+        fresh = [look for look in due if look.call_id not in busy and self._may_look(look)]
         for look in fresh:
             await self._window.room()
             self._under_way[look.call_id] = look
             self._window.start(self._look(look), self.name)
         if fresh:
             return None
+        if self._often is Often.NEVER:
+            return Rest(IDLE)
         return Rest(await self._until_due(), self._journal.bell(f"looks:{self._line.alias}"))
 
     async def drain(self, seconds: float) -> None:
@@ -74,6 +95,38 @@ class Tracker(Stage):
             await self._understand(kept)
         self._resumed = True
 
+    async def _judge_budget(self) -> None:
+        now = self._clock.now()
+        if self._judged_at is not None and now - self._judged_at < JUDGED_EVERY:
+            return
+        self._judged_at = now
+        standing = await self._journal.limits.standing(self._line.alias)
+        month, before, often = standing.month, self._often, Often.AS_USUAL
+        if month is not None and (
+            month.left < month.limit * NEARLY_SPENT or standing.permit.limit is Limit.MONTH or month.is_spent
+        ):
+            often = Often.NEVER
+        elif month is not None and month.is_short:
+            often = Often.RARELY
+        self._often = often
+        if often is not before:
+            level = 20 if often is Often.AS_USUAL else 30
+            self._log.log(level, "status.looks", often=often.value, left=month.left if month else None)
+
+    def _may_look(self, look: Look) -> bool:
+        # What was fetched already is only to be written down.
+        return self._often is not Often.NEVER or look.call_id in self._fetched
+
+    def _too_early(self, look: Look) -> float | None:
+        """Seconds until this look is to come, where looks are rare and this is one of the quick first ones."""
+        age = self._age(look)
+        if self._often is not Often.RARELY or age >= RARE_LOOKS_FROM:
+            return None
+        return (next_look(0.0, chance=self._ids.chance.random(), rarely=True) or 0.0) - age
+
+    def _age(self, look: Look) -> float:
+        return (self._clock.now() - look.handed_over_at).total_seconds()
+
     async def _until_due(self) -> float:
         due = await self._journal.looks.next_due(self._line.alias)
         if due is None:
@@ -83,6 +136,11 @@ class Tracker(Stage):
     async def _look(self, look: Look) -> None:
         try:
             if look.call_id not in self._fetched:
+                too_early = self._too_early(look)
+                if too_early is not None:
+                    await self._journal.looks.later(look.call_id, too_early)
+                    return
+                self._journal.limits.count(self._line.alias, "status")
                 self._fetched[look.call_id] = await self._line.fetch_status(look.ref)
         except RelayError as error:
             await self._failed(look, error)
@@ -107,8 +165,8 @@ class Tracker(Stage):
         except Malformed as error:
             await self._journal.raw.set_aside(kept, error.problem.detail)
             return
-        age = (self._clock.now() - look.handed_over_at).total_seconds() if look else 0.0
-        wait = next_look(age, chance=self._ids.chance.random())
+        age = self._age(look) if look else 0.0
+        wait = next_look(age, chance=self._ids.chance.random(), rarely=self._often is not Often.AS_USUAL)
         done = await self._journal.raw.understood(kept, reports=reports, next_look=wait)
         self._log.debug("status.read", call_id=kept.about, reports=done.applied)
 

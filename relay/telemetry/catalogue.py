@@ -70,6 +70,11 @@ CATALOGUE: Mapping[str, Entry] = {
         "warning", "line source raw_id", "a provider's answer could not be read; it is kept for a person"
     ),
     "report.unmatched": Entry("warning", "line call_id", "a delivery status names no copy of its call"),
+    "queue.steered": Entry(
+        "info", "verb about copies left", "an operator held, released, retried or canceled copies; `left` were not"
+    ),
+    "line.held": Entry("info", "line since", "an operator holds a line: it begins no call to send"),
+    "line.released": Entry("info", "line was_held", "an operator lets a line send again"),
     # texts out
     "call.begun": Entry("debug", "line call_id message_id attempt", "a call to the provider begins"),
     "call.answered": Entry("info", "line call_id message_id copies", "the provider has taken a call"),
@@ -83,6 +88,15 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     "call.untracked": Entry(
         "warning", "line call_id copies", "the provider took copies without an id: no report can reach them"
+    ),
+    "budget.told": Entry(
+        "warning", "line about limit spent ends_at", "a month's budget of calls will not last, or is used up for sending"
+    ),
+    "status.looks": Entry(
+        "info warning",
+        "line often left",
+        "how often delivery status is asked for has changed with the month's budget of calls: `as usual`; `rarely`, and"
+        " receipts come late; `never`, and receipts will be missing",
     ),
     "status.read": Entry("debug", "line call_id reports", "a call's delivery status was read"),
     "status.failed": Entry("info warning", "line call_id policy code", "a call's delivery status could not be fetched"),

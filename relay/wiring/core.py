@@ -12,9 +12,10 @@ from relay.bus.config import BusSettings
 from relay.clock import Clock, LabClock, SystemClock
 from relay.hookaddresses import HookSecrets, hook_secrets
 from relay.ids import Ids, unguessable
-from relay.journal import Journal, lab_anchor
+from relay.journal import Journal, JournalLimits, lab_anchor
 from relay.providerkit.spec import Line, LineContext, NeedsConsent, Provider, TakesHooks
 from relay.settings import Settings
+from relay.wiring.rules import rules_of
 
 log = structlog.get_logger()
 
@@ -36,17 +37,24 @@ class Core:
 
 @asynccontextmanager
 async def core(settings: Settings, providers: Mapping[str, Provider]) -> AsyncIterator[Core]:
-    """Open the journal and connect the lines; both are closed with the block."""
+    """Open the journal and connect the lines; both are closed with the block.
+
+    Raises:
+        JournalUnusable, JournalTooNew: the journal cannot be opened.
+        BadSettings: a line cannot do what its settings ask for.
+    """
     clock = await _clock(settings)
     ids = Ids(clock)
     name = settings.node.name
-    async with await Journal.open(settings.journal.url, clock=clock, ids=ids, node=name) as journal:
+    url, limits = settings.journal.url, journal_limits(settings)
+    async with await Journal.open(url, clock=clock, ids=ids, node=name, limits=limits) as journal:
         await _recover(journal, name)
         lines = {
             alias: providers[line.provider].connect(LineContext(alias, line, journal.memory(alias), clock, ids))
             for alias, line in settings.lines.items()
         }
         try:
+            journal.follow(rules_of(settings, lines))
             secrets = {
                 alias: await hook_secrets(journal.memory(alias), _configured_secret(settings, alias), clock.now())
                 for alias, line in lines.items()
@@ -83,6 +91,16 @@ def bus_settings(settings: Settings) -> BusSettings:
         response_topics=(bus.response_topics,) if bus.response_topics else (),
         protocol=bus.protocol,
         max_command_bytes=bus.max_command_bytes,
+    )
+
+
+def journal_limits(settings: Settings) -> JournalLimits:
+    """How much the journal takes, as the settings have it."""
+    queue = settings.queue
+    return JournalLimits(
+        waiting_copies=queue.max_copies,
+        waiting_per_line=queue.max_copies_per_line,
+        waiting_per_client=queue.max_copies_per_client,
     )
 
 

@@ -9,7 +9,7 @@ from relay.bus.requests import CommandRules
 from relay.consent import Consents
 from relay.control import Controls, ControlServer
 from relay.hookaddresses import consent_address, hook_addresses, hook_prefix
-from relay.intake import Intake, MediaFolder
+from relay.intake import Intake, MediaFolder, Repeats
 from relay.mediastore import MediaStore
 from relay.providerkit.hooks import Wanted
 from relay.providerkit.spec import InstallsHooks, NeedsConsent, TakesHooks
@@ -81,10 +81,15 @@ class Services:
 
     def _intake(self) -> Intake:
         base = self._base
-        limits, media = base.settings.bus, base.settings.media
-        rules = CommandRules(limits.max_command_bytes, limits.max_recipients)
+        limits, media, queue = base.settings.bus, base.settings.media, base.settings.queue
         return Intake(
-            base.lines, base.journal, base.clock, rules, self.media, MediaFolder(media.folder, media.max_part)
+            base.lines,
+            base.journal,
+            base.clock,
+            CommandRules(limits.max_command_bytes, limits.max_recipients),
+            self.media,
+            MediaFolder(media.folder, media.max_part),
+            Repeats(queue.repeat_limit, queue.repeat_within),
         )
 
     def _hook_keepers(self) -> Mapping[str, HookKeeper]:

@@ -45,6 +45,7 @@ async def serve(
 
     Raises:
         JournalUnusable, JournalTooNew: the journal cannot be opened.
+        BadSettings: a line cannot do what its settings ask for.
         OSError: an address cannot be listened on.
     """
     async with core(settings, providers) as base:

@@ -3,6 +3,7 @@
 from relay.bus.mqtt import Bus
 from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, Sends, SyncsMailbox, TakesHooks
 from relay.stagekit import Stage, Standing
+from relay.stages.accountant import Accountant
 from relay.stages.collector import Collector
 from relay.stages.consumer import Consumer
 from relay.stages.installer import Installer
@@ -48,9 +49,10 @@ class Stages:
         return [stage for line in self._base.lines.values() for stage in self._from_provider(line)]
 
     def keepers(self) -> list[Stage]:
-        """What takes commands, and what tidies up."""
+        """What takes commands, what tidies up, and what keeps an eye on budgets."""
         janitor, sweeper = Janitor(journal=self._base.journal), Sweeper(self._services.media)
-        return [janitor, sweeper, Consumer(bus=self._bus, intake=self._services.intake)]
+        accountant = Accountant(self._base.lines, self._standing)
+        return [janitor, sweeper, accountant, Consumer(bus=self._bus, intake=self._services.intake)]
 
     def _to_provider(self, line: Line) -> list[Stage]:
         stages: list[Stage] = []

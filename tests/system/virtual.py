@@ -27,7 +27,8 @@ from relay.supervisor import Supervisor
 from relay.telemetry.health import LineBoard, Pulse
 from relay.web.admin import AdminListener
 from relay.wiring import bus_settings
-from relay.wiring.core import Core
+from relay.wiring.core import Core, journal_limits
+from relay.wiring.rules import rules_of
 from relay.wiring.services import Services
 from relay.wiring.stages import Stages
 from tests.system.world import SECRETS
@@ -164,8 +165,8 @@ async def life(folder: Path, port: int, lines: str, modes: Mapping[str, Any]) ->
     async with Simulator(options) as att:
         settings = await asyncio.to_thread(_loaded, folder, port, lines.format(att=att.base_url, directory=folder))
         ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
-        url = settings.journal.url
-        async with await Journal.open(url, clock=clock, ids=ids, node="relay-1", real=clock) as journal:
+        url, limits = settings.journal.url, journal_limits(settings)
+        async with await Journal.open(url, clock=clock, ids=ids, node="relay-1", limits=limits, real=clock) as journal:
             base = await _core(settings, clock, ids, journal)
             async with _running(base, att) as made:
                 yield made
@@ -196,6 +197,7 @@ async def _core(settings: Settings, clock: PatientClock, ids: Ids, journal: Jour
         alias: providers[line.provider].connect(LineContext(alias, line, journal.memory(alias), clock, ids))
         for alias, line in settings.lines.items()
     }
+    journal.follow(rules_of(settings, lines))
     secrets = {alias: await hook_secrets(journal.memory(alias), None, clock.now()) for alias in lines}
     return Core(settings, clock, ids, journal, lines, secrets)
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import Field, SecretStr
 
 from relay.providerkit.duration import Duration
 from relay.providerkit.spec import LineSettings
+from relay.rules.line import Scope
 from relay.settings import BadSettings, Endpoint, SettingProblem, Settings, load_settings
 from relay.settings.types import node_name_of
 
@@ -349,3 +351,52 @@ def test_a_node_is_named_so_that_it_can_stand_in_a_topic(name: str, load: Load) 
 def test_a_host_gives_the_node_a_valid_name(host: str, name: str) -> None:
     """Whatever the machine is called."""
     assert node_name_of(host) == name
+
+
+def test_a_line_sends_as_it_likes_where_nothing_else_is_said(load: Load) -> None:
+    """No hours, no limits, no replies, no company; opt-outs hold for all lines."""
+    settings = load()
+    line = settings.lines["front-desk"]
+    limits = (line.calls_per_second, line.calls_per_day, line.calls_per_month)
+    assert (line.hours, line.zone, line.group, limits, line.company) == (None, None, None, (None,) * 3, 0)
+    assert (line.replies.given, settings.optout.scope, settings.queue.repeat_limit) == ({}, Scope.ALL, 10)
+
+
+def test_the_rules_of_sending_may_come_from_the_environment(load: Load) -> None:
+    """The replies' table is one level deeper than all others."""
+    variables = {
+        "HOURS": "mon-fri 08:00-21:00",
+        "ZONE": "America/Denver",
+        "GROUP": "shop",
+        "URGENT_ANY_TIME": "true",
+        "CALLS_PER_SECOND": "0.5",
+        "CALLS_PER_DAY": "2000",
+        "COMPANY": "2s",
+        "REPLIES__STOP": "You are unsubscribed.",
+    }
+    environment = {f"RELAY_LINES__FRONT_DESK__{name}": value for name, value in variables.items()}
+    settings = load(environment={**environment, "RELAY_OPTOUT__SCOPE": "group", "RELAY_QUEUE__REPEAT_LIMIT": "0"})
+    line = settings.lines["front-desk"]
+    assert (str(line.hours), line.zone, line.group) == ("mon-fri 08:00-21:00", ZoneInfo("America/Denver"), "shop")
+    assert (line.calls_per_second, line.calls_per_day, line.company, line.urgent_any_time) == (0.5, 2000, 2, True)
+    assert line.replies.given == {"stop": "You are unsubscribed."}
+    assert (settings.optout.scope, settings.queue.repeat_limit) == (Scope.GROUP, 0)
+
+
+def test_a_reply_of_the_environment_goes_before_the_files_and_leaves_its_others(load: Load) -> None:
+    """Key by key, as everywhere."""
+    text = MINIMAL + '[lines.front-desk.replies]\nstop = "file"\nhelp = "file"\n'
+    settings = load(text, {"RELAY_LINES__FRONT_DESK__REPLIES__STOP": "environment"})
+    assert settings.lines["front-desk"].replies.given == {"stop": "environment", "help": "file"}
+
+
+def test_a_misspelt_reply_of_the_environment_is_refused_with_the_right_one(load: Load) -> None:
+    """As any other variable."""
+    [problem] = refused(lambda: load(environment={"RELAY_LINES__FRONT_DESK__REPLIES__STPO": "x"}))
+    assert problem.cure == 'did you mean "RELAY_LINES__FRONT_DESK__REPLIES__STOP"?'
+
+
+def test_no_reply_is_shown_by_the_settings(load: Load) -> None:
+    """It is a text that is sent, and no text stands in a log."""
+    shown = repr(load(environment={"RELAY_LINES__FRONT_DESK__REPLIES__STOP": "MARKED"}))
+    assert "MARKED" not in shown

@@ -18,6 +18,8 @@ from relay.settings import Settings, load_settings
 from relay.settings.keys import names
 
 CONFIG = Path(__file__).parents[2] / "config"
+# What has no default, or one that a line may not have: the file gives examples.
+EXAMPLES = {"registration_id", "group", "hours", "zone", "replies", "calls_per_second", "calls_per_day"}
 MODELS = {name: provider.settings for name, provider in discover().items()}
 
 
@@ -60,6 +62,8 @@ def test_the_explained_settings_load_as_they_are_and_with_everything_switched_on
     full = load_settings(path=file, environment={}, line_models=MODELS)
     assert list(plain.lines) == list(full.lines) == ["alerts", "office", "desk"]
     assert _defaults(plain) == _defaults(full)
+    assert [plain.lines[alias].calls_per_month for alias in plain.lines] == [1_000_000, None, 1_000_000]
+    assert all(set(line.replies.given) == {"stop", "start", "help"} for line in full.lines.values())
 
 
 def _defaults(settings: Settings) -> dict[str, object]:
@@ -69,7 +73,8 @@ def _defaults(settings: Settings) -> dict[str, object]:
         del plain["bus"][key]
     plain["media"]["directory"] = settings.media_directory
     del plain["media"]["folder"]
-    lines = {alias: line.model_dump(exclude={"registration_id"}) for alias, line in settings.lines.items()}
+    lines = {alias: line.model_dump(exclude=EXAMPLES) for alias, line in settings.lines.items()}
+    del lines["office"]["calls_per_month"]
     plain["lines"] = {
         alias: {key: value for key, value in line.items() if not isinstance(value, SecretStr) and value is not None}
         for alias, line in lines.items()
@@ -80,7 +85,7 @@ def _defaults(settings: Settings) -> dict[str, object]:
 def test_every_setting_is_explained() -> None:
     """A setting that is not in relay.toml is known to nobody; a secret stands there with its file."""
     text = (CONFIG / "relay.toml").read_text()
-    parts = dict(re.findall(r"^(?:# )?\[([a-z.]+)\]\n(.*?)(?=^(?:# )?\[|\Z)", text, re.MULTILINE | re.DOTALL))
+    parts = dict(re.findall(r"^(?:# )?\[([a-z.]+)\][^\n]*\n(.*?)(?=^(?:# )?\[|\Z)", text, re.MULTILINE | re.DOTALL))
     lines = {"alerts": MODELS["att-sms"], "office": MODELS["att-landline"], "desk": MODELS["att-inapp"]}
     wanted = set(names(lines))
     secrets = {keys for keys in wanted if (*keys[:-1], f"{keys[-1]}_file") in wanted}

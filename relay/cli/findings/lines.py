@@ -1,7 +1,8 @@
 """A line: are its credentials good, has its subscriber agreed, and does the provider know where to call?"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from relay.cli.findings import Finding, good, wrong
@@ -30,15 +31,21 @@ class Prober:
 
     async def look_at_line(self, alias: str) -> Sequence[Finding]:
         """The line's credentials and, where it has any, its consent and its web hooks."""
-        own, clock = self._settings.lines[alias], SystemClock()
-        line = self._providers[own.provider].connect(LineContext(alias, own, _Forgetful(), clock, Ids(clock)))
-        try:
+        async with self.connected(alias) as line:
             found = await _credentials(line)
             if isinstance(line, NeedsConsent):
                 found.append(await look_at_consent(alias, self._settings))
             if isinstance(line, TakesHooks) and line.hook_events and all(finding.ok for finding in found):
                 found.append(await self._hooks(line))
             return found
+
+    @asynccontextmanager
+    async def connected(self, alias: str) -> AsyncIterator[Line]:
+        """The line, closed with the block. Nobody is called until it is told to."""
+        own, clock = self._settings.lines[alias], SystemClock()
+        line = self._providers[own.provider].connect(LineContext(alias, own, _Forgetful(), clock, Ids(clock)))
+        try:
+            yield line
         finally:
             await line.aclose()
 

@@ -13,6 +13,7 @@ MOST_RECIPIENTS = 10  # In-App FAQ, "Where do I add the AT&T Wireless phone numb
 MOST_ATTACHMENTS = 21  # OpenAPI of In-App Messaging v2, sendMessage
 MOST_BYTES = 1_000_000  # as above: 1 MB; texts and attachments, so that the whole request stays below 2^20
 
+_API = "In-App Messaging: Send Message"
 _USA = frozenset({"US", "AS", "GU", "MP", "PR", "VI"})
 
 
@@ -27,8 +28,8 @@ def plan(content: Content) -> Plan:
     _check_media(content)
     is_group = content.group and content.recipients > 1
     if goes_as_sms(content.text, subject=content.subject, media=content.media, group=is_group):
-        return Plan(Encoding.LATIN1.value, 1, MOST_RECIPIENTS, "sms")
-    return Plan("utf-8", 1, MOST_RECIPIENTS, "mms")
+        return Plan(Encoding.LATIN1.value, 1, MOST_RECIPIENTS, "sms", size=_size(content), api=_API)
+    return Plan("utf-8", 1, MOST_RECIPIENTS, "mms", size=_size(content), api=f"{_API} (MMS)")
 
 
 def check_recipients(call: OutboundCall) -> None:
@@ -81,11 +82,15 @@ def _check_media(content: Content) -> None:
         if not is_content_type(media.content_type):
             detail = f"media[{place}].content_type must be a media type, such as image/png"
             raise _refused(ErrorCode.UNSUPPORTED_MEDIA, detail)
-    texts = (content.text or "", content.subject or "")
-    size = sum(len(text.encode()) for text in texts) + sum(len(media.data) for media in content.media)
+    size = _size(content)
     if size > MOST_BYTES:
         detail = f"text, subject and media have {size} bytes in all: AT&T takes at most {MOST_BYTES}"
         raise _refused(ErrorCode.TOO_LARGE, detail)
+
+
+def _size(content: Content) -> int:
+    texts = (content.text or "", content.subject or "")
+    return sum(len(text.encode()) for text in texts) + sum(len(media.data) for media in content.media)
 
 
 def _refused(code: ErrorCode, detail: str) -> Refused:

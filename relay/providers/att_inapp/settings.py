@@ -8,9 +8,11 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validat
 from relay.domain.addresses import AddressKind, outbound
 from relay.providerkit.duration import Duration
 from relay.providerkit.http import checked_base_url
+from relay.providerkit.linesettings import CallsPerMonth
 from relay.providerkit.spec import LineSettings
 
 _SEPARATORS = re.compile(r"[,\s]+")
+_CALLS_PER_MONTH = 1_000_000  # as for SMS (OpenAPI of SMS v3, its description); In-App documents name none
 _SENDING, _STORE = "IMMN", "MIM"  # In-App FAQ, "What is the difference between IMMN and MIM?"
 
 
@@ -42,6 +44,7 @@ class AttInAppSettings(LineSettings):
     sync_interval: Duration = Field(60.0, ge=5.0, le=86_400.0, description="5s to 1d between looks at what changed")
     history: bool = Field(default=False, description="also publish what is older than the consent")
     group_flag: Literal["group", "isGroup", "both"] = "both"
+    calls_per_month: CallsPerMonth = _CALLS_PER_MONTH
     custom_param: tuple[Literal["bypass_onnetwork_auth", "suppress_landing_page"], ...] = Field(
         default=(), description="goes with the address that the subscriber opens"
     )

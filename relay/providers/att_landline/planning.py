@@ -76,10 +76,17 @@ def planned(content: Content, *, recipients_per_call: int, mms: bool, provider_s
     if letter is None:
         in_air = segmentation(content.text or "")
         waits = provider_schedules and content.send_at is not None
-        return Plan(in_air.encoding.value, in_air.segments, recipients_per_call, provider_waits=waits)
+        return Plan(
+            in_air.encoding.value,
+            in_air.segments,
+            recipients_per_call,
+            provider_waits=waits,
+            size=len((content.text or "").encode()),
+            api="Landline Texting: Message/Send",
+        )
     _check_mms(content, letter, enabled=mms)
     # `messaging/send` has no scheduledDate: relay waits.
-    return Plan("utf-8", 1, 1, sent_as="mms")
+    return Plan("utf-8", 1, 1, sent_as="mms", size=letter.size, api="Landline Texting: MMS Send")
 
 
 def _check(content: Content) -> None:

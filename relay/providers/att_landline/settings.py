@@ -2,7 +2,6 @@
 
 import re
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
@@ -10,7 +9,6 @@ from pydantic_core import PydanticCustomError
 from relay.domain.addresses import AddressKind, outbound
 from relay.providerkit.http import checked_base_url
 from relay.providerkit.spec import LineSettings
-from relay.providers.att_landline.schedule import PACIFIC
 
 Event = Literal["receive", "send", "progress", "read", "delete"]
 
@@ -42,17 +40,6 @@ def _each_once(events: tuple[Event, ...]) -> tuple[Event, ...]:
     if len(set(events)) < len(events):
         raise ValueError("must name each event once")
     return events
-
-
-def _known_zone(shift: str) -> str:
-    if shift == "pacific":
-        try:
-            ZoneInfo(PACIFIC)
-        except (ZoneInfoNotFoundError, OSError):
-            raise ValueError(
-                f'"pacific" needs the time zone {PACIFIC}, and this machine has no table of zones: install tzdata'
-            ) from None
-    return shift
 
 
 class AttLandlineSettings(LineSettings):
@@ -87,7 +74,7 @@ class AttLandlineSettings(LineSettings):
     scheduling: Literal["relay", "provider"] = Field(
         "relay", description='"provider": a text with `send_at` is given to AT&T at once; it cannot be canceled then'
     )
-    scheduled_date_shift: Annotated[Literal["none", "pacific"], AfterValidator(_known_zone)] = Field(
+    scheduled_date_shift: Literal["none", "pacific"] = Field(
         "none", description='"pacific": scheduled times are moved by the offset of Pacific Time'
     )
 

@@ -91,7 +91,9 @@ class AttSmsLine:
         """As one SMS of up to 4096 one-byte characters to each recipient; raises Refused for anything else."""
         _check(content)
         form = segmentation(content.text or "")
-        return Plan(form.encoding.value, form.segments, self._settings.recipients_per_call)
+        size = len((content.text or "").encode(errors="surrogatepass"))
+        most = self._settings.recipients_per_call
+        return Plan(form.encoding.value, form.segments, most, size=size, api=self._dialect.api)
 
     async def send(self, call: OutboundCall) -> CallAnswer:
         """Make one call; raises as `Sends.send` says.

@@ -21,12 +21,14 @@ class Dialect:
     """One way to speak with AT&T's SMS service.
 
     Attributes:
+        api: what a send is called, in AT&T's words.
         send: the row of the operations table that a send is; `status` and `inbox` alike.
         body: writes the body of a send.
         sent_id: reads the id from the answer to a send; None where it has none; raises Malformed.
         repeats_call_id: a delivery notification names the call by relay's own id, and not by AT&T's.
     """
 
+    api: str
     send: Operation
     status: Operation
     inbox: Operation
@@ -40,8 +42,17 @@ def dialect_of(settings: AttSmsSettings) -> Dialect:
     return _DIALECTS[settings.dialect](settings)
 
 
-_V3 = Dialect(operations.SEND_V3, operations.STATUS_V3, operations.INBOX_V3, v3_body, wire.sent_v3)
-_REST2 = Dialect(operations.SEND_REST2, operations.STATUS_REST2, operations.INBOX_REST2, rest2_body, wire.sent_rest2)
+_V3 = Dialect(
+    "SMS API v3: Send SMS", operations.SEND_V3, operations.STATUS_V3, operations.INBOX_V3, v3_body, wire.sent_v3
+)
+_REST2 = Dialect(
+    "SMS API REST v2: Send SMS",
+    operations.SEND_REST2,
+    operations.STATUS_REST2,
+    operations.INBOX_REST2,
+    rest2_body,
+    wire.sent_rest2,
+)
 # Which root AT&T's OneAPI takes is not documented.
 _ONEAPI_BODIES: Mapping[str, Body] = {"gsma": gsma_body, "att": v3_body}
 
@@ -49,6 +60,7 @@ _ONEAPI_BODIES: Mapping[str, Body] = {"gsma": gsma_body, "att": v3_body}
 def _oneapi(settings: AttSmsSettings) -> Dialect:
     version = settings.oneapi_version
     return Dialect(
+        f"SMS API OneAPI v{version}: Send SMS",
         operations.SEND_ONEAPI[version],
         operations.STATUS_ONEAPI[version, settings.oneapi_status_path],
         operations.INBOX_ONEAPI[version],

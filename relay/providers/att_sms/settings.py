@@ -6,10 +6,12 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr, ValidationInf
 
 from relay.providerkit.duration import Duration, spoken
 from relay.providerkit.http import checked_base_url
+from relay.providerkit.linesettings import CallsPerMonth
 from relay.providerkit.spec import LineSettings
 
 LOSS_AFTER = 1800.0  # seconds; "automatically removed from the server after every 30 minutes" (SMS documentation)
 _SOONEST_POLL, _LATEST_POLL = 300.0, 1740.0
+_CALLS_PER_MONTH = 1_000_000  # OpenAPI of SMS v3, its description: "up to 1 million messaging API calls monthly"
 _MOST_RECIPIENTS = 50  # SMS documentation, Considerations
 
 
@@ -56,6 +58,7 @@ class AttSmsSettings(LineSettings):
     )
     receipts: Literal["poll", "callback", "off"] = "poll"
     recipients_per_call: int = Field(_MOST_RECIPIENTS, ge=1, le=_MOST_RECIPIENTS, description="1 to 50")
+    calls_per_month: CallsPerMonth = _CALLS_PER_MONTH
     oneapi_notify_url: SecretStr | None = Field(
         None,
         validate_default=True,

@@ -49,9 +49,11 @@ async def test_a_claim_gives_everything_that_the_provider_needs(desk: Desk) -> N
 
 async def test_calls_are_claimed_by_lane_then_by_time(desk: Desk) -> None:
     """Each only once, and only of the line."""
-    for key, priority in (("b", Priority.BULK), ("n1", Priority.NORMAL), ("n2", Priority.NORMAL), ("h", Priority.HIGH)):
-        await desk.send(text=key, priority=priority)
+    normal = Priority.NORMAL
+    for key, to, priority in (("b", ALICE, Priority.BULK), ("n1", ALICE, normal), ("n2", BOB, normal)):
+        await desk.send(to, text=key, priority=priority)
         desk.clock.pass_(seconds=1)
+    await desk.send(text="h", priority=Priority.HIGH)
     await desk.send(text="later", priority=Priority.HIGH, send_at=desk.clock.now() + timedelta(hours=1))
     await desk.send(text="other", line="other")
     assert [(await desk.claim()).text for _ in range(4)] == ["h", "n1", "n2", "b"]

@@ -148,7 +148,7 @@ async def test_too_many_waiting_copies_reject_a_request_and_bind_no_key(open_jou
     call = await desk.claim()
     assert (await desk.send(key="k")).outcome == "rejected"
     await desk.hand_over(call)
-    assert (await desk.send(ALICE, BOB, key="k")).outcome == "accepted"
+    assert (await desk.send(ALICE, BOB, CAROL, key="k")).outcome == "accepted"
     await desk.journal.aclose()
     desk = await open_journal(desk.clock, waiting_copies=3)
     assert (await desk.send(key="another")).body["error"]["code"] == "queue_full"

@@ -28,6 +28,7 @@ async def test_a_message_is_announced_as_the_contract_says(desk: Desk) -> None:
         "media": [],
         "provider_time": "2026-11-21T08:59:58.123Z",
         "keyword": "stop",
+        "opt_out_suspected": False,
         "duplicate_suspect": False,
         "provider": {"id": "1"},
     }

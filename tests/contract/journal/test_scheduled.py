@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from relay.domain.messages import CallAnswer, Handover, Plan, Reply
 from relay.domain.states import Fact
-from tests.contract.journal.desk import LINE, ME, PROBLEM, START, Desk, delivered, seen
+from tests.contract.journal.desk import BOB, LINE, ME, PROBLEM, START, Desk, delivered, seen
 
 WAITS = Plan("gsm-7", 1, 50, provider_waits=True)
 AT = START + timedelta(days=5)
@@ -30,7 +30,7 @@ async def test_the_time_is_given_again_when_the_call_is_made_again(desk: Desk) -
 async def test_a_time_that_is_over_is_not_given(desk: Desk) -> None:
     """Nor one that relay waits for itself."""
     await desk.send(send_at=START - timedelta(seconds=1), plan=WAITS)
-    await desk.send(send_at=START + timedelta(hours=1))
+    await desk.send(BOB, send_at=START + timedelta(hours=1))
     assert (await desk.claim()).send_at is None
     assert await desk.none_due()
     desk.clock.pass_(hours=1)

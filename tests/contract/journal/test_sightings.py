@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from relay.domain.addresses import Address
 from relay.domain.messages import CallAnswer, Handover, OnUncertain, OutboundCall, Part, Reply, Sighting
 from relay.domain.states import Fact
 from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk, delivered, seen
@@ -79,14 +80,17 @@ async def test_a_sighting_of_a_copy_that_was_answered_is_relays_own(desk: Desk) 
 
 async def test_what_was_never_handed_over_is_not_taken_for_a_sighting(desk: Desk) -> None:
     """A call that was given back, tried again or refused left nothing to be seen."""
-    for end in ("release", "retry", "refused"):
-        await desk.send()
-        call = await desk.claim(unseen=True)
-        more = {"release": (60,), "retry": (PROBLEM, 60), "refused": (PROBLEM,)}[end]
-        await getattr(desk.journal.calls, end)(call.call_id, ME, *more)
-    assert (await desk.see(seen())).own == 0
-    assert await _elsewhere(desk) == [TEXT]
-    assert await desk.standing("key-1") == ["queued"]
+    ends: dict[str, tuple[Address, tuple[Any, ...]]] = {
+        "retry": (ALICE, (PROBLEM, 60)),
+        "refused": (BOB, (PROBLEM,)),
+        "release": (CAROL, (60,)),
+    }
+    for end, (to, more) in ends.items():
+        await desk.send(to)
+        await getattr(desk.journal.calls, end)((await desk.claim(unseen=True)).call_id, ME, *more)
+    assert (await desk.see(*(seen(TEXT, to, ref=end) for end, (to, _) in ends.items()))).own == 0
+    assert await _elsewhere(desk) == [TEXT] * 3
+    assert await desk.standing("key-3") == ["queued"]
 
 
 async def test_only_copies_that_an_answer_names_as_taken_are_looked_for(desk: Desk) -> None:
@@ -200,6 +204,7 @@ async def test_what_nobody_here_sent_is_published_after_two_minutes(desk: Desk) 
         "media": [{"content_type": "image/png", "filename": "a.png", "bytes": 3, "data": "cG5n"}],
         "provider_time": "2026-11-21T08:59:00.000Z",
         "keyword": None,
+        "opt_out_suspected": False,
         "duplicate_suspect": False,
         "provider": {"message_id": "m-1"},
     }

@@ -58,7 +58,7 @@ def test_the_classes_are_the_ones_drawn() -> None:
         if isinstance(found, type) and issubclass(found, RelayError) and found is not RelayError and found.__base__
     }
     assert drawn == built
-    assert len(drawn) == 12
+    assert len(drawn) == 13
 
 
 def test_an_error_says_its_problem_and_nothing_more() -> None:

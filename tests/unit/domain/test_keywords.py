@@ -1,5 +1,7 @@
 """Keywords: the bare words, however typed, and nothing that only holds one."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,7 +82,30 @@ def test_a_further_word_makes_it_a_sentence(pair: tuple[str, str], more: str, be
     """Unless the two together are another word of the list."""
     text = pair[0] + between + more
     known = {word.casefold() for word, _ in PAIRS}
-    assert (keyword(text) is not None) == ((pair[0] + more).casefold() in known)
+    plain = unicodedata.normalize("NFKC", pair[0] + more)
+    assert (keyword(text) is not None) == (plain.casefold() in known)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\uff33\uff34\uff2f\uff30",
+        "\uff53\uff54\uff4f\uff50\uff01",
+        "\u24c8\u24c9\u24c4\u24c5",
+        "\U0001f142\U0001f143\U0001f13e\U0001f13f",
+        "\U0001d5e6\U0001d5e7\U0001d5e2\U0001d5e3",
+        "\uff33top \uff41ll",
+    ],
+)
+def test_the_shape_of_the_letters_does_not_matter(text: str) -> None:
+    """Wide letters of an East Asian keyboard, circles, squares, bold: Unicode says which plain letters they are."""
+    assert keyword(text) == "stop"
+
+
+@pytest.mark.parametrize("text", ["STOP\u2122", "STO\u0301P", "\u24d8 STOP"])
+def test_symbols_that_stand_for_letters_hide_no_keyword(text: str) -> None:
+    """A trade mark sign, an accent or a circled letter beside the word is decoration, as it always was."""
+    assert keyword(text) == "stop"
 
 
 def test_a_megabyte_is_no_keyword() -> None:

@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from relay.domain.messages import OnUncertain, Priority
+from relay.failedcalls import UNAUTHORIZED_PAUSE
 from relay.journal import JournalError
-from relay.stages.sender import IDLE, UNAUTHORIZED_PAUSE
+from relay.stages.sender import IDLE
 from relay.telemetry.health import LineState
 from tests.unit.stages.house import (
     ALERTS,

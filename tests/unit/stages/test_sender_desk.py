@@ -16,10 +16,10 @@ from relay.domain.errors import (
 )
 from relay.domain.messages import CallAnswer, Handover, OnUncertain, OutboundCall
 from relay.domain.states import Fact
+from relay.failedcalls import EVIDENCE_MARGIN, SYNCS_FOR_EVIDENCE
 from relay.journal import JournalError
 from relay.providerkit.spec import ConsentStanding
 from relay.stagekit import CONSENT_PAUSE
-from relay.stages.sender import EVIDENCE_MARGIN, SYNCS_FOR_EVIDENCE
 from relay.stages.syncer import Syncer
 from relay.telemetry.health import LineState
 from tests.unit.stages.desk import INTERVAL, NOW, DeskLine, problem

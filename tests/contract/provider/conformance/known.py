@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from relay.domain.errors import ErrorCode, RelayError
-from relay.domain.messages import RawAnswer
+from relay.domain.messages import Content, RawAnswer
 from relay.providers import discover
 from relay.simulator.app import Simulator
 
@@ -81,6 +81,17 @@ class Code:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Planned:
+    """A content of some shape, and how a line says that it will go out: by which call, as what, in how many bytes."""
+
+    content: Content
+    api: str
+    sent_as: str
+    size: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
 async def _nothing(_line: Any) -> None:
     """Nothing has to be done before a line works."""
 
@@ -104,6 +115,7 @@ class Facts:
         with_parts: make a message with attachments come in.
         reads: documented examples for readers.
         exchanges: documented examples for calls.
+        plans: one content for each shape that the line can send.
         codes: every word of the provider's tables.
         documented: the words that the provider's own tables have.
     """
@@ -122,6 +134,7 @@ class Facts:
     with_parts: Callable[[Simulator], None] | None = None
     reads: tuple[Read, ...] = ()
     exchanges: tuple[Exchange, ...] = ()
+    plans: tuple[Planned, ...] = ()
     codes: tuple[Code, ...] = ()
     documented: frozenset[str] = frozenset()
 

@@ -1,8 +1,5 @@
 """A Landline line's settings: what is taken, and what is refused without repeating it."""
 
-import sys
-import zoneinfo
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,16 +111,3 @@ def test_there_is_exactly_one_way_in(given: dict[str, str], key: str) -> None:
     assert key in (error["ctx"]["key"] if error["type"] == "unfit" else str(error["loc"]))
     assert SESSION not in str(caught.value)
     assert LOGIN["password"] not in str(caught.value)
-
-
-def test_a_shift_needs_a_table_of_zones(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """On a machine without one the setting is refused, and not the first scheduled text."""
-    zoneinfo.reset_tzpath([tmp_path])
-    zoneinfo.ZoneInfo.clear_cache()
-    monkeypatch.setitem(sys.modules, "tzdata", None)
-    try:
-        with pytest.raises(ValidationError, match="install tzdata"):
-            AttLandlineSettings.model_validate({**LEAST, "scheduled_date_shift": "pacific"})
-        assert AttLandlineSettings.model_validate(LEAST).scheduled_date_shift == "none"
-    finally:
-        zoneinfo.reset_tzpath()

@@ -7,12 +7,13 @@ from functools import partial
 from typing import Any
 
 from relay.domain.errors import ConsentRequired, ErrorCode, NotAuthorized, NotReady, Refused, TryLater
+from relay.domain.messages import Content, Media
 from relay.domain.states import Fact
 from relay.providers.att_inapp.codes import ERRORS, INDEX_STATUSES
 from relay.simulator.app import Simulator
 from tests.contract.provider.conformance import gsma
 from tests.contract.provider.conformance.calls import CODE, MESSAGE_ID, a_call
-from tests.contract.provider.conformance.known import Code, Exchange, Facts, Read, Reply, example
+from tests.contract.provider.conformance.known import Code, Exchange, Facts, Planned, Read, Reply, example
 
 NAME = "att-inapp"
 SOMEBODY = "+12065550001"
@@ -24,6 +25,8 @@ TOKEN = {
 }
 OPENAPI = "OpenAPI of In-App Messaging v2"
 NOON = datetime(2026, 4, 19, 14, 30, tzinfo=UTC)
+SENDING = "In-App Messaging: Send Message"
+PICTURE = Media("image/png", "map.png", b"PNG")
 
 
 async def consent(line: Any) -> None:
@@ -130,6 +133,16 @@ FACTS = Facts(
             lambda changes: (changes.cursor, [one.ref for one in changes.added], changes.updated, changes.deleted),
             ("state-e5f6g7h8", ["msg-500789"], (), ()),
         ),
+    ),
+    plans=(
+        Planned(Content("é" * 160), SENDING, "sms", 320),
+        Planned(Content("Hello", group=True), SENDING, "sms", 5),
+        Planned(Content("a" * 161), f"{SENDING} (MMS)", "mms", 161),
+        Planned(Content("☎"), f"{SENDING} (MMS)", "mms", 3),
+        Planned(Content("Hello", recipients=2, group=True), f"{SENDING} (MMS)", "mms", 5),
+        Planned(Content("Hello", subject="Ö"), f"{SENDING} (MMS)", "mms", 7),
+        Planned(Content("Hello", media=(PICTURE, PICTURE)), f"{SENDING} (MMS)", "mms", 11),
+        Planned(Content(None, media=(PICTURE,)), f"{SENDING} (MMS)", "mms", 3),
     ),
     codes=(
         *refused("SVC0001", 400, TryLater, ErrorCode.PROVIDER_ERROR),

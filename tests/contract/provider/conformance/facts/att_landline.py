@@ -5,15 +5,16 @@ The samples of its documentation are damaged (wire facts, 5, no. 5); the example
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from relay.domain.errors import ErrorCode, OutcomeUnknown, Refused, RefusedForNow, TryLater
-from relay.domain.messages import RawAnswer
+from relay.domain.messages import Content, Media, RawAnswer
 from relay.domain.states import Fact
 from relay.providers.att_landline.codes import NOT_SENT, PROGRESS
 from relay.simulator.app import Simulator
 from tests.contract.provider.conformance.calls import MESSAGE_ID, a_call
-from tests.contract.provider.conformance.known import Code, Exchange, Facts, Read, Reply, example
+from tests.contract.provider.conformance.known import Code, Exchange, Facts, Planned, Read, Reply, example
 
 NAME = "att-landline"
 SESSION = "11111111-2222-3333-4444-555555555555:7"
@@ -23,6 +24,9 @@ LOGIN = {"username": "2065550100", "password": "marked-password"}
 SOMEBODY = "+14257770001"
 DOCUMENTATION = "Landline Texting documentation"
 HOOK_URL = "https://test.api-landlinetexting.att.com/message/receive"
+TEXTS, MMS = "Landline Texting: Message/Send", "Landline Texting: MMS Send"
+PICTURE = Media("image/png", "map.png", b"PNG")
+LATER = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def act(action: str) -> Any:
@@ -152,6 +156,15 @@ FACTS = Facts(
             lambda parts: [(part.content_type, part.filename, part.size, part.ref) for part in parts],
             [("image/jpeg", "IMG_1827.jpg", 40101, "be9396da-a6aa-442c-9406-asdfasdfasdf")],
         ),
+    ),
+    plans=(
+        Planned(Content("é" * 125), TEXTS, "sms", 250),
+        Planned(Content("Hello", recipients=16), TEXTS, "sms", 5),
+        Planned(Content("Hello", send_at=LATER), TEXTS, "sms", 5, {"scheduling": "provider"}),
+        Planned(Content("a" * 251), MMS, "mms", 251),
+        Planned(Content("é" * 351), MMS, "mms", 702),
+        Planned(Content("Hello", media=(PICTURE,)), MMS, "mms", 8),
+        Planned(Content(None, media=(PICTURE, PICTURE)), MMS, "mms", 6),
     ),
     codes=(
         *refused(-1234, Refused, ErrorCode.OPTED_OUT),

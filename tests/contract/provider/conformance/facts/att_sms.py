@@ -6,12 +6,13 @@ from functools import partial
 from typing import Any
 
 from relay.domain.errors import ErrorCode, Gone, NotAuthorized, Refused, TryLater
+from relay.domain.messages import Content
 from relay.domain.states import Fact
 from relay.providers.att_sms.codes import DELIVERY_STATUSES, ERRORS
 from relay.simulator.app import Simulator
 from tests.contract.provider.conformance import gsma
 from tests.contract.provider.conformance.calls import MESSAGE_ID, a_call
-from tests.contract.provider.conformance.known import Code, Exchange, Facts, Read, Reply, example
+from tests.contract.provider.conformance.known import Code, Exchange, Facts, Planned, Read, Reply, example
 
 NAME = "att-sms"
 SOMEBODY = "+12065550001"
@@ -156,6 +157,13 @@ FACTS = Facts(
             request="v3_send.json",
             settings=BY_CALLBACK,
         ),
+    ),
+    plans=(
+        Planned(Content("Hello"), "SMS API v3: Send SMS", "sms", 5),
+        Planned(Content("é" * 4096), "SMS API v3: Send SMS", "sms", 8192),
+        Planned(Content("☎"), "SMS API REST v2: Send SMS", "sms", 3, {"dialect": "rest2"}),
+        Planned(Content("Hello"), "SMS API OneAPI v2: Send SMS", "sms", 5, {"dialect": "oneapi"}),
+        Planned(Content("Hello"), "SMS API OneAPI v3: Send SMS", "sms", 5, {"dialect": "oneapi", "oneapi_version": 3}),
     ),
     codes=(
         *refused("SVC0001", 400, TryLater, ErrorCode.PROVIDER_ERROR),

@@ -1,0 +1,115 @@
+"""A message that came in -> what its keyword does: opt out, opt in, and the operator's answer, in one transaction."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, insert, select, update
+
+from relay.domain.addresses import AddressKind, inbound
+from relay.domain.keywords import Keyword, keyword, suspected
+from relay.domain.messages import InboundMessage, MessageClass, OnUncertain, Priority, SendRequest
+from relay.journal.announce import News, announce
+from relay.journal.columns import Moment
+from relay.journal.optoutrows import Word, opt_in, opt_out, opted_out
+from relay.journal.queueing import store_request
+from relay.journal.schema import seen
+from relay.journal.seen import hash_of
+from relay.journal.terms import judged_at_acceptance
+from relay.journal.transaction import Transaction
+from relay.rules.line import KeywordReply
+
+REPLY_LIVES = timedelta(hours=1)
+HELPED_EVERY = timedelta(hours=1)
+# What a mailbox shows of the past is heeded, but an answer to it would surprise.
+ANSWERED_WITHIN = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A message that came in: on which line, when it was heard of, and the id it is shown under."""
+
+    line: str
+    message: InboundMessage = field(repr=False)
+    message_id: str
+    received_at: datetime
+
+    @property
+    def said_at(self) -> datetime:
+        """When it was said; no later than it was heard of, whatever the provider's clock says."""
+        return min(self.message.provider_time or self.received_at, self.received_at)
+
+
+def heed(tx: Transaction, heard: Heard) -> None:
+    """Do what the message's keyword asks for; tell of one that may have been meant as a keyword."""
+    text = heard.message.text or ""
+    asked = keyword(text)
+    if asked is None:
+        if suspected(text):
+            body = {"message_id": heard.message_id, "address": heard.message.sender.value}
+            announce(tx, News("event.opt-out-suspected", heard.line, heard.message_id, body, occurred_at=heard.said_at))
+        return
+    if _changes(tx, heard, asked):
+        _answer(tx, heard, asked)
+
+
+def _changes(tx: Transaction, heard: Heard, asked: Keyword) -> bool:
+    """Whether the keyword changed something, or asks for help after a while."""
+    sender = heard.message.sender
+    if sender.kind is AddressKind.OTHER:
+        return False  # nothing can be sent there
+    if asked == "help":
+        return _helps(tx, heard)
+    word = "".join(char for char in heard.message.text or "" if char.isalnum()).casefold() or asked
+    said = Word(sender.value, heard.line, heard.said_at, "keyword", word, heard.message_id)
+    return opt_out(tx, said) if asked == "stop" else opt_in(tx, said)
+
+
+def _helps(tx: Transaction, heard: Heard) -> bool:
+    if "help" not in tx.rules.of(heard.line).replies:
+        return False
+    here = {"here": heard.line, "hashed": hash_of("helped", tx.peer(heard.message.sender.value))}
+    last = tx.execute(_HELPED, here).scalar()
+    if last is not None and tx.now - last < HELPED_EVERY:
+        return False
+    if last is None:
+        tx.execute(insert(seen), [{"line": heard.line, "key": here["hashed"], "at": tx.now}])
+    else:
+        tx.execute(_HELP, {**here, "now": tx.now})
+    return True
+
+
+def _answer(tx: Transaction, heard: Heard, asked: Keyword) -> None:
+    """Send the operator's answer; there is none to short codes, to the line itself, to what was said long ago."""
+    reply, sender = tx.rules.of(heard.line).replies.get(asked), heard.message.sender
+    itself = sender == inbound(heard.message.recipient)
+    if reply is None or sender.kind is not AddressKind.E164 or itself or heard.said_at < tx.now - ANSWERED_WITHIN:
+        return
+    if asked != "stop" and opted_out(tx, heard.line, [sender.value]):
+        return  # what was asked for on another line holds here, too
+    _send(tx, heard, asked, reply)
+
+
+def _send(tx: Transaction, heard: Heard, asked: Keyword, reply: KeywordReply) -> None:
+    request_id = f"keyword-{heard.message_id}"
+    request = SendRequest(
+        line=heard.line,
+        client=None,
+        key=request_id,
+        digest=request_id,
+        to=(heard.message.sender,),
+        text=reply.text,
+        priority=Priority.HIGH,
+        on_uncertain=OnUncertain.FAIL,
+        message_class=MessageClass.COMPLIANCE if asked == "stop" else MessageClass.URGENT,
+    )
+    judged = judged_at_acceptance(tx, request, reply.plan, [None])
+    expires_at = tx.now + REPLY_LIVES
+    store_request(tx, request, reply.plan, judged, request_id=request_id, expires_at=expires_at)
+
+
+_HELPED = select(seen.c.at).where(seen.c.line == bindparam("here"), seen.c.key == bindparam("hashed"))
+_HELP = (
+    update(seen)
+    .where(seen.c.line == bindparam("here"), seen.c.key == bindparam("hashed"))
+    .values(at=bindparam("now", type_=Moment))
+)

@@ -1,0 +1,127 @@
+"""What a line has spent, and when it may call again: the pace, the day, the month, and the provider's own wish."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+
+from relay.journal.columns import Moment, Whole
+from relay.journal.ruleschema import steering, usage
+from relay.journal.transaction import Transaction
+from relay.rules.line import LineRules
+from relay.rules.pace import next_call_at
+
+SEND = "send"
+_DAY = timedelta(days=1)
+
+
+class Limit(StrEnum):
+    """What keeps a line from calling."""
+
+    HELD = "held"  # an operator holds it
+    PACE = "pace"  # its calls a second, or a pause that the provider asked for
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """When a line may begin its next call; `at` is None where only an operator can say. `limit`: what it waits for."""
+
+    at: datetime | None
+    limit: Limit | None = None
+
+
+def permit(rows: Transaction | Connection, rules: LineRules, now: datetime) -> Permit:
+    """When the line may begin its next call to send: now, or later and why."""
+    row = _steering(rows, rules.line)
+    if row is not None and row.held_at is not None:
+        return Permit(None, Limit.HELD)
+    spent = _spent_out(rows, rules, now)
+    if spent is not None:
+        return spent
+    if row is not None and row.next_call_at is not None and row.next_call_at > now:
+        return Permit(row.next_call_at, Limit.PACE)
+    return Permit(now)
+
+
+def spend(tx: Transaction, rules: LineRules) -> None:
+    """Count a call to send that begins now, and note when the next one may."""
+    count_calls(tx, rules.line, SEND, 1)
+    if rules.calls_per_second is not None:
+        slow(tx, rules.line, next_call_at(tx.now, rules.calls_per_second))
+
+
+def count_calls(tx: Transaction, line: str, kind: str, calls: int) -> None:
+    """Count calls of a kind among what the line has spent today."""
+    here = {"here": line, "today": today(tx.now), "of": kind}
+    if not tx.execute(_COUNT, {**here, "more": calls}).rowcount:
+        tx.execute(insert(usage), [{"line": line, "day": today(tx.now), "kind": kind, "calls": calls}])
+
+
+def slow(tx: Transaction, line: str, until: datetime) -> None:
+    """Begin no call on this line before `until`; a later time that is noted already stays."""
+    steer(tx, line)
+    tx.execute(_SLOW, {"here": line, "until": until})
+
+
+def steer(tx: Transaction, line: str) -> None:
+    """Make sure that there is a row to steer the line by."""
+    if _steering(tx, line) is None:
+        tx.execute(insert(steering), [{"line": line}])
+
+
+def spent_by_day(rows: Transaction | Connection, line: str, since: date) -> dict[date, int]:
+    """How many calls of all kinds the line made on each day (UTC) from `since` on."""
+    found = rows.execute(_BY_DAY, {"here": line, "since": since.isoformat()})
+    return {date.fromisoformat(row.day): int(row.calls) for row in found}
+
+
+def today(now: datetime) -> str:
+    """The day that a call counts for."""
+    return now.date().isoformat()
+
+
+def _spent_out(rows: Transaction | Connection, rules: LineRules, now: datetime) -> Permit | None:
+    """Until when nothing is left to send with, where that is so: some calls are kept for reading the inbox."""
+    if rules.calls_per_day is None and rules.calls_per_month is None:
+        return None
+    first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    next_month = (first + 32 * _DAY).replace(day=1)
+    spent = spent_by_day(rows, rules.line, first.date())
+    if rules.calls_per_month is not None:
+        days_left = (next_month - now) / _DAY
+        if sum(spent.values()) + rules.calls_kept * days_left >= rules.calls_per_month:
+            return Permit(next_month, Limit.MONTH)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if rules.calls_per_day is not None:
+        kept = rules.calls_kept * ((midnight + _DAY - now) / _DAY)
+        if spent.get(now.date(), 0) + kept >= rules.calls_per_day:
+            return Permit(midnight + _DAY, Limit.DAY)
+    return None
+
+
+def _steering(rows: Transaction | Connection, line: str) -> Row[Any] | None:
+    return rows.execute(_STEERING, {"here": line}).first()
+
+
+_HERE = steering.c.line == bindparam("here")
+_STEERING = select(steering).where(_HERE)
+_UNTIL = bindparam("until", type_=Moment)
+_SLOW = (
+    update(steering)
+    .where(_HERE, or_(steering.c.next_call_at.is_(None), steering.c.next_call_at < _UNTIL))
+    .values(next_call_at=_UNTIL)
+)
+_COUNT = (
+    update(usage)
+    .where(usage.c.line == bindparam("here"), usage.c.day == bindparam("today"), usage.c.kind == bindparam("of"))
+    .values(calls=usage.c.calls + bindparam("more", type_=Whole))
+)
+_BY_DAY = (
+    select(usage.c.day, func.sum(usage.c.calls).label("calls"))
+    .where(usage.c.line == bindparam("here"), usage.c.day >= bindparam("since"))
+    .group_by(usage.c.day)
+)

@@ -1,0 +1,204 @@
+"""A request, judged -> message, copies, and the calls that they will travel in, together with what waits already.
+
+Copies of the same words to many numbers share calls, also those of several requests: the same line, lane, class,
+wishes and expiry. Each keeps its own id, status and receipts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select
+
+from relay.domain.messages import Plan, Priority, SendRequest
+from relay.domain.states import State
+from relay.domain.waiting import Why
+from relay.journal.answers import copy_id
+from relay.journal.callrows import NewCall, add_call, set_call
+from relay.journal.columns import as_json
+from relay.journal.outgoing import content_out_of, store_message
+from relay.journal.schema import call, call_takes_company, copy, copy_waits
+from relay.journal.terms import Due, Judged
+from relay.journal.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A request that was put into the queue: its message, each copy's first state, and how many calls carry them."""
+
+    message_id: str
+    states: tuple[State, ...]
+    calls: int
+
+
+def store_request(
+    tx: Transaction, request: SendRequest, plan: Plan, judged: Judged, *, request_id: str, expires_at: datetime | None
+) -> Queued:
+    """Keep a request and put its copies into the queue.
+
+    Args:
+        tx: where to.
+        request: what is asked for.
+        plan: how it will be sent.
+        judged: what the rules say of each recipient.
+        request_id: the id it is known by.
+        expires_at: when what is left of it is not sent any more.
+    """
+    good = [place for place, refusal in enumerate(judged.refusals) if refusal is None]
+    send_at = request.send_at if judged.provider_waits else None
+    message_id = store_message(tx, request, request_id, open_copies=len(good), send_at=send_at)
+    calls = _Calls(tx, request, plan, message_id, _to_the_second(expires_at)).carry(judged, good)
+    states = tuple(
+        State.FAILED if refusal else State.QUEUED if due.why is None else State.SCHEDULED
+        for refusal, due in zip(judged.refusals, judged.due, strict=True)
+    )
+    rows = [_copy_row(tx, request, message_id, place, judged, states[place], calls) for place in range(len(states))]
+    tx.execute(insert(copy), rows)
+    tx.count_waiting(request.line, request.client, len(good))
+    return Queued(message_id, states, len(set(calls.values())))
+
+
+def _to_the_second(expires_at: datetime | None) -> datetime | None:
+    """The end of that second: requests that come within one second and live equally long can travel together."""
+    if expires_at is None or not expires_at.microsecond:
+        return expires_at
+    return expires_at.replace(microsecond=0) + timedelta(seconds=1)
+
+
+class _Calls:
+    """The calls of one request's copies: those that wait already and have room, and new ones."""
+
+    def __init__(
+        self, tx: Transaction, request: SendRequest, plan: Plan, message_id: str, expires_at: datetime | None
+    ) -> None:
+        self._tx = tx
+        self._request = request
+        self._size = plan.recipients_per_call
+        self._message_id = message_id
+        self._expires_at = expires_at
+        self._words = None if request.group or self._size == 1 else _words(request, plan, expires_at)
+        self._waits_for_company = (
+            0.0 if request.group or request.priority is Priority.HIGH else tx.rules.of(request.line).company
+        )
+
+    def carry(self, judged: Judged, places: Sequence[int]) -> dict[int, str]:
+        """The call of each copy, by the copy's place in the request."""
+        if judged.provider_waits:
+            self._words = None
+        by_due: dict[Due, list[int]] = {}
+        for place in places:
+            by_due.setdefault(judged.due[place], []).append(place)
+        calls: dict[int, str] = {}
+        for due, here in by_due.items():
+            calls |= self._carry(due, here)
+        return calls
+
+    def _carry(self, due: Due, places: list[int]) -> dict[int, str]:
+        company = None if self._words is None else f"{self._words}{_when(due)}"
+        calls = {} if company is None or len(places) >= self._size else self._join(company, places)
+        left = [place for place in places if place not in calls]
+        for start in range(0, len(left), self._size):
+            some = left[start : start + self._size]
+            calls |= dict.fromkeys(some, self._add(due, company, len(some)))
+        return calls
+
+    def _join(self, company: str, places: Sequence[int]) -> dict[int, str]:
+        """Put copies into the call that waits for such; not those whose number another text waits for: it is first."""
+        row = self._tx.execute(_COMPANY, {"here": self._request.line, "like": company}).first()
+        room = 0 if row is None else self._size - row.size
+        if row is None or room <= 0:
+            return {}
+        addresses = {place: self._request.to[place].value for place in places}
+        asked = {"here": self._request.line, "some": as_json(list(addresses.values())).decode("ascii")}
+        busy = set(self._tx.execute(_BUSY, asked).scalars())
+        joining = [place for place in places if addresses[place] not in busy][:room]
+        if joining:
+            full = len(joining) == room
+            due = {"due_at": self._tx.now, "why": None} if full and row.why == Why.COMPANY.value else {}
+            set_call(self._tx, row.id, size=row.size + len(joining), **due)
+            self._tx.bells.add(f"calls:{self._request.line}")
+        return dict.fromkeys(joining, row.id)
+
+    def _add(self, due: Due, company: str | None, size: int) -> str:
+        at, why = due.at, due.why
+        if why is None and company is not None and self._waits_for_company and size < self._size:
+            at, why = at + timedelta(seconds=self._waits_for_company), Why.COMPANY
+        request = self._request
+        new = NewCall(
+            request.line,
+            self._message_id,
+            request.priority.lane,
+            at,
+            self._expires_at,
+            size=size,
+            company=company,
+            why=why,
+        )
+        return add_call(self._tx, new)
+
+
+def _words(request: SendRequest, plan: Plan, expires_at: datetime | None) -> str:
+    """Equal for requests whose copies may travel together."""
+    wishes = [
+        request.priority.value,
+        request.message_class.value,
+        request.receipts,
+        request.on_uncertain.value,
+        plan.sent_as,
+        expires_at.isoformat() if expires_at else None,
+    ]
+    return blake2b(content_out_of(request) + as_json(wishes), digest_size=16).hexdigest()
+
+
+def _when(due: Due) -> str:
+    """Copies that wait for a time travel with those that wait for the same."""
+    return "" if due.why is None else due.at.isoformat()
+
+
+def _copy_row(  # noqa: PLR0913, PLR0917 - a row
+    tx: Transaction,
+    request: SendRequest,
+    message_id: str,
+    place: int,
+    judged: Judged,
+    state: State,
+    calls: Mapping[int, str],
+) -> dict[str, Any]:
+    address, refusal = request.to[place], judged.refusals[place]
+    return {
+        "id": copy_id(message_id, place),
+        "message_id": message_id,
+        "call_id": calls.get(place),
+        "ordinal": place,
+        "line": request.line,
+        "client": request.client,
+        "address_kind": address.kind.value,
+        "address": address.value,
+        "address_raw": address.raw,
+        "state": state.key,
+        "ended": int(refusal is not None),
+        "waits": int(refusal is None),
+        "attempt": 0,
+        "problem": refusal.as_body() if refusal else None,
+        "changed_at": tx.now,
+    }
+
+
+_COMPANY = (
+    select(call.c.id, call.c.size, call.c.why)
+    .where(
+        call_takes_company,
+        call.c.line == bindparam("here"),
+        call.c.company == bindparam("like"),
+        call.c.resume_at.is_(None),
+    )
+    .order_by(call.c.id.desc())
+    .limit(1)
+)
+_BUSY = select(copy.c.address).where(
+    copy_waits,
+    copy.c.line == bindparam("here"),
+    copy.c.address.in_(select(func.json_each(bindparam("some")).table_valued("value").c.value)),
+)
