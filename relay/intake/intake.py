@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from relay.bus.commands import read_command, unanswered
 from relay.bus.delivery import Delivery
@@ -106,7 +106,7 @@ class Intake:
         )
 
     async def _judged(self, asked: SendCommand | CheckCommand) -> "_Found":
-        request = await self._filled(_ending(asked.request))
+        request = await self._filled(_ending(asked.request, self.clock.now()))
         watch = self.repeats.of(request, self.clock.now())
         plan, refusals = judged(self.lines, request, asked.refusals, watch.problem)
         return _Found(request, plan, refusals, watch)
@@ -136,10 +136,13 @@ class _Found:
         return [address.value for address, refusal in pairs if refusal is None]
 
 
-def _ending(request: SendRequest) -> SendRequest:
-    """The request with an expiry, where it has none of its own."""
+def _ending(request: SendRequest, now: datetime) -> SendRequest:
+    """The request with an expiry, where it has none of its own.
+
+    It is a full hour's, so that requests with the same words that nobody gave an expiry can travel together.
+    """
     if request.expires_at is not None or request.ttl is not None:
         return request
-    if request.send_at is not None:
-        return replace(request, expires_at=request.send_at + UNASKED_TTL)
-    return replace(request, ttl=UNASKED_TTL.total_seconds())
+    since = max(request.send_at or now, now)
+    begun = since.replace(minute=0, second=0, microsecond=0)
+    return replace(request, expires_at=begun + UNASKED_TTL + timedelta(hours=bool(since - begun)))

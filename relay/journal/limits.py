@@ -55,11 +55,14 @@ class LimitVerbs:
                 count_calls(tx, line, kind, calls)
             return counted.total()
 
+        is_kept = False
         try:
-            return await self._writer.run(operation)
-        except BaseException:
-            self._counted += counted
-            raise
+            kept = await self._writer.run(operation)
+            is_kept = True
+        finally:
+            if not is_kept:
+                self._counted += counted
+        return kept
 
     async def slow(self, line: str, seconds: float) -> None:
         """Begin no call to send on this line for so many seconds, over restarts as well."""

@@ -38,14 +38,14 @@ class OptOut:
         at: since when.
         line: where it was asked for; None: by an operator, for every line.
         source: `keyword`, `provider`, `operator` or `import`.
-        unconfirmed: the opt-outs for which no confirmation was let through yet, the line's own first.
+        unconfirmed: the opt-outs for which no confirmation was let through yet, the line's own first: the rows of each.
         confirmed_by: the copies that were let through as confirmations.
     """
 
     at: datetime
     line: str | None
     source: str
-    unconfirmed: tuple[str, ...]
+    unconfirmed: tuple[tuple[str, ...], ...]
     confirmed_by: frozenset[str]
 
 
@@ -90,7 +90,7 @@ def passes(out: OptOut, what: MessageClass, copy_id: str | None) -> bool:
 def confirm(tx: Transaction, out: OptOut, copy_id: str) -> None:
     """Let this copy through as a confirmation; no other passes for the same opt-out."""
     if copy_id not in out.confirmed_by:
-        tx.execute(_CONFIRM, {"this": out.unconfirmed[0], "by": copy_id})
+        tx.execute(_CONFIRM, [{"this": row_id, "by": copy_id} for row_id in out.unconfirmed[0]])
 
 
 def opt_out(tx: Transaction, asked: Word, *, imported: bool = False) -> bool:
@@ -120,7 +120,8 @@ def opt_out(tx: Transaction, asked: Word, *, imported: bool = False) -> bool:
     if same is not None:
         tx.execute(_AGAIN, {"this": same.id, "again": max(asked.at, same.again_at or same.at)})
         return False
-    opt_out_id = _add(tx, peer, asked)
+    confirmed_by = next((row.confirmed_by for row in holding if row.confirmed_by), None)
+    opt_out_id = _add(tx, peer, asked, confirmed_by=confirmed_by)
     if not holding:
         _tell(tx, "event.opt-out", replace(asked, source="import") if imported else asked, opt_out_id)
     return not holding
@@ -165,12 +166,14 @@ def _opt_out(line: str, rows: Sequence[Row[Any]]) -> OptOut:
     for row in sorted(rows, key=lambda row: (row.line != line, row.id)):
         by_line[row.line].append(row)
     confirmed_by = frozenset(row.confirmed_by for row in rows if row.confirmed_by is not None)
-    unconfirmed = [here[0].id for here in by_line.values() if all(row.confirmed_by is None for row in here)]
+    unconfirmed = [
+        tuple(row.id for row in here) for here in by_line.values() if all(row.confirmed_by is None for row in here)
+    ]
     first = min(rows, key=lambda row: row.at)
     return OptOut(first.at, first.line, first.source, tuple(unconfirmed), confirmed_by)
 
 
-def _add(tx: Transaction, peer: str, asked: Word, **lifted: Any) -> str:
+def _add(tx: Transaction, peer: str, asked: Word, **more: Any) -> str:
     opt_out_id = tx.ids.new()
     row = {
         "id": opt_out_id,
@@ -183,10 +186,7 @@ def _add(tx: Transaction, peer: str, asked: Word, **lifted: Any) -> str:
         "message_id": asked.message_id,
         "copy_id": asked.copy_id,
         "at": asked.at,
-        "lifted_at": None,
-        "lifted_by": None,
-        "lifted_message_id": None,
-        **lifted,
+        **more,
     }
     tx.execute(insert(optout), [row])
     return opt_out_id

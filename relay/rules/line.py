@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from relay.domain.addresses import Address
@@ -70,7 +71,7 @@ class LineRules:
             or (what is MessageClass.URGENT and self.urgent_any_time)
         ):
             return at
-        return self.hours.opens(at, zones_of(address, self.zones))
+        return _opens(self.hours, zones_of(address, self.zones), at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +89,9 @@ class Rules:
     def of(self, line: str) -> LineRules:
         """The rules of a line; none at all for a line that is not known (any more)."""
         return self.lines.get(line) or LineRules(line)
+
+
+@lru_cache(maxsize=1024)
+def _opens(hours: SendingHours, zones: tuple[ZoneInfo, ...], at: datetime) -> datetime | None:
+    """The recipients of one request are many, and their time zones few."""
+    return hours.opens(at, zones)

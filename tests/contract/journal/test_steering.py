@@ -336,6 +336,7 @@ class Steering(RuleBasedStateMachine):
         self.desk = self.do(Desk.at(SqlitePlace(Path(self.folder.name) / "relay.db")))
         self.known: dict[str, Known] = {}
         self.line_held = False
+        self.sent = 0
 
     def do(self, verb: Awaitable[T]) -> T:
         """Let a verb happen."""
@@ -354,7 +355,8 @@ class Steering(RuleBasedStateMachine):
     def send(self, to: list[Address], words: str, later: int | None, ttl: int | None) -> None:
         """A request is accepted."""
         send_at = None if later is None else self.desk.clock.now() + timedelta(seconds=later)
-        answer = self.do(self.desk.send(*to, size=2, text=words, send_at=send_at, ttl=ttl))
+        self.sent += 1
+        answer = self.do(self.desk.send(*to, size=2, text=words, send_at=send_at, ttl=ttl, key=f"k{self.sent}"))
         self.known |= {one["copy_id"]: Known() for one in answer.body["copies"]}
 
     @rule(data=st.data(), verb=st.sampled_from(("hold", "release", "retry", "cancel")), whole=st.booleans())

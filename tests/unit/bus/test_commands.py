@@ -116,6 +116,17 @@ def test_each_verb_has_its_command() -> None:
     assert bad(PLAIN, verb="lookup")[0] == "invalid_request"
 
 
+def test_a_check_counts_the_recipients_that_were_named_twice() -> None:
+    """However they were spelled; a number that is no number is one recipient, too."""
+    to = ["+12065550123", "206-555-0123", "tel:+12065550123", "+12065550124", "nobody", "nobody"]
+    command = read({"to": to, "text": "Hello"}, "check")
+    assert isinstance(command, CheckCommand)
+    assert (len(command.request.to), command.duplicates) == (3, 3)
+    alone = read({"to": to[0], "text": "Hello"}, "check")
+    assert isinstance(alone, CheckCommand)
+    assert alone.duplicates == 0
+
+
 @pytest.mark.parametrize(
     "payload",
     [

@@ -14,6 +14,7 @@ COMMANDS = [
     *("run", "check", "status", "send", "tail", "trace", "demo", "simulate", "queue", "queue list"),
     *("webhooks", "webhooks list", "webhooks install", "webhooks repair", "webhooks remove"),
     *("auth", "auth login", "auth status", "auth revoke"),
+    *("optout", "optout list", "optout add", "optout remove", "optout import", "optout export"),
     *("dead", "dead list", "dead show", "dead replay", "dead discard"),
 ]
 CORPUS = Path(__file__).parents[2] / "bad_configs"
@@ -56,6 +57,9 @@ WRONG = [
         ["auth", "revoke"],
         ["dead", "show"],
         ["dead", "nosuch"],
+        ["optout"],
+        ["optout", "nosuch"],
+        ["optout", "list", "+12065550101"],
     ),
     *(["auth", "login", "desk", "--timeout", wrong] for wrong in ("soon", "0s", "25h")),
 ]
