@@ -112,9 +112,7 @@ class FailedCalls:
         pause: is taken where the line has to rest.
     """
 
-    def __init__(
-        self, line: SendingLine, standing: Standing, *, owner: str, gate: ConsentGate, pause: Pause
-    ) -> None:
+    def __init__(self, line: SendingLine, standing: Standing, *, owner: str, gate: ConsentGate, pause: Pause) -> None:
         self._line = line
         self._journal, self._board = standing.journal, standing.board
         self._clock, self._ids = standing.clock, standing.ids
@@ -164,13 +162,17 @@ class FailedCalls:
                 return partial(calls.release, *about)
             case TryLater():
                 return partial(calls.retry, *about, problem, self._wait(call, error))
-            case ConsentRequired():
-                self._gate.shut(error)
-                return partial(calls.release, *about)
             case NotAuthorized():
-                self._pause.take(UNAUTHORIZED_PAUSE)
-                return partial(calls.release, *about, UNAUTHORIZED_PAUSE)
+                return partial(calls.release, *about, self._parked(error))
         return self.unanswered(call, problem)
+
+    def _parked(self, error: NotAuthorized) -> float:
+        """Hold the line back; gives for how many seconds, where no consent ends it."""
+        if isinstance(error, ConsentRequired):
+            self._gate.shut(error)
+            return 0.0
+        self._pause.take(UNAUTHORIZED_PAUSE)
+        return UNAUTHORIZED_PAUSE
 
     def _slowed(self, call: OutboundCall, error: Throttled) -> Sequence[End]:
         """The whole line waits, over restarts as well. In memory too: a claim may be under way just now."""

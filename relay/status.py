@@ -71,7 +71,7 @@ class NodeStatus:
         }
 
     async def _limits(self, line: str) -> dict[str, Any]:
-        """What the line has spent of what it may, whether an operator holds it, and when it may call next if not now."""
+        """What the line has spent of what it may, since when it is held, and when it may call next where not now."""
         standing, held_at = await self._journal.limits.standing(line), await self._journal.steering.held(line)
         month, permit = standing.month, standing.permit
         limits = {

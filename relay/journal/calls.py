@@ -133,7 +133,7 @@ class CallVerbs(OutcomeVerbs):
 
 
 @cache
-def _next_due(lanes: frozenset[int]) -> Select[tuple[datetime | None]]:
+def _next_due(lanes: frozenset[int]) -> Select[Any]:
     """One look into the index for each lane."""
     firsts = [
         select(func.min(call.c.due_at).label("due_at")).where(

@@ -1,7 +1,7 @@
 """An operator's word -> what waits: copies held, released, sent again or canceled, and lines held."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,7 +15,7 @@ from relay.domain.states import Fact, State
 from relay.domain.waiting import Left, Why
 from relay.journal.again import send_again
 from relay.journal.callrows import FOREVER, close_if_sent, move_copies, set_call, wake_behind
-from relay.journal.copies import Copy, Happening, copies_of, copies_where, happen
+from relay.journal.copies import Copy, Happening, copies_where, happen
 from relay.journal.limitrows import steer
 from relay.journal.named import copies_named
 from relay.journal.outgoing import content_of
@@ -146,12 +146,25 @@ class SteeringVerbs:
 
 
 @dataclass(frozen=True, slots=True)
+class _Group:
+    """Copies that one call carries, to be steered; `alone`: it has no others that might be sent with them."""
+
+    row: Row[Any]
+    copies: list[Copy]
+    alone: bool
+
+    def own_call(self, tx: Transaction) -> str:
+        """The call that has these copies and no others that wait."""
+        return self.row.id if self.alone else move_copies(tx, self.row, self.copies, self.row.due_at)
+
+
+@dataclass(frozen=True, slots=True)
 class _Verb:
-    """What is done with copies, unless something speaks against it; `alone`: their call has no others that wait."""
+    """What is done with copies, unless something speaks against it."""
 
     name: str
     objection: Callable[[Copy, Row[Any] | None], Left | None]
-    act: Callable[[Transaction, Row[Any], list[Copy], bool], None]
+    act: Callable[[Transaction, Sequence[_Group]], None]
 
 
 def _pieces(rows: Sequence[Row[Any]]) -> Iterator[list[str]]:
@@ -168,27 +181,29 @@ def _pieces(rows: Sequence[Row[Any]]) -> Iterator[list[str]]:
 
 def _apply(tx: Transaction, verb: _Verb, copy_ids: Sequence[str]) -> Counter[tuple[Left, str] | None]:
     """Do it with these copies; counts them under None, and what is left under its reason and status."""
-    copies = sorted(copies_where(tx, one_of(copy.c.id, copy_ids)), key=lambda one: one.call_id or "")
+    copies = copies_where(tx, one_of(copy.c.id, copy_ids))
     ids = sorted({one.call_id for one in copies if one.call_id})
-    rows = {row.id: row for row in tx.execute(select(call).where(one_of(call.c.id, ids)))}
-    counted: Counter[tuple[Left, str] | None] = Counter()
-    for call_id, travelling in groupby(copies, key=lambda one: one.call_id):
-        row = rows.get(call_id or "")
-        judged = [(one, verb.objection(one, row)) for one in travelling]
-        free = [one for one, why in judged if why is None]
-        others = [] if row is None or not free else _others(tx, row, free)
-        if row is not None and others and _is_group(tx, row):
-            judged = [(one, why or Left.GROUP) for one, why in judged]
-        elif row is not None and free:
-            verb.act(tx, row, free, not others)
-        counted += Counter(None if why is None else (why, one.state.status.value) for one, why in judged)
-    return counted
+    rows = {row.id: row for row in tx.execute(select(call).where(one_of(call.c.id, ids)))} if ids else {}
+    judged = {one.id: verb.objection(one, rows.get(one.call_id or "")) for one in copies}
+    free = _by_call(one for one in copies if judged[one.id] is None)
+    groups: list[_Group] = []
+    for call_id, others in _by_call(copies_where(tx, one_of(copy.c.call_id, sorted(free))) if free else ()).items():
+        here = {one.id for one in free[call_id]}
+        alone = not any(one.id not in here and one.state.rank <= State.UNCERTAIN.rank for one in others)
+        if alone or not _is_group(tx, rows[call_id]):
+            groups.append(_Group(rows[call_id], free[call_id], alone))
+        else:
+            judged |= dict.fromkeys(here, Left.GROUP)
+    verb.act(tx, groups)
+    told = ((judged[one.id], one.state.status.value) for one in copies)
+    return Counter(None if why is None else (why, status) for why, status in told)
 
 
-def _others(tx: Transaction, row: Row[Any], chosen: Sequence[Copy]) -> list[Copy]:
-    """The copies of a call that were not chosen, and might still be sent with those that were."""
-    ids = {one.id for one in chosen}
-    return [one for one in copies_of(tx, row.id) if one.id not in ids and one.state.rank <= State.UNCERTAIN.rank]
+def _by_call(copies: Iterable[Copy]) -> dict[str, list[Copy]]:
+    found: dict[str, list[Copy]] = {}
+    for one in copies:
+        found.setdefault(one.call_id or "", []).append(one)
+    return found
 
 
 def _is_group(tx: Transaction, row: Row[Any]) -> bool:
@@ -214,51 +229,52 @@ def _held_already(one: Copy, row: Row[Any] | None) -> Left | None:
 
 
 def _not_to_be_tried(one: Copy, row: Row[Any] | None) -> Left | None:
-    if one.state is State.UNCERTAIN:
+    if one.state is State.UNCERTAIN and row is not None:
         return None
     no_retry = Left.NO_RETRY if row is not None and row.why != Why.RETRY.value else None
     return _held_already(one, row) or no_retry
 
 
-def _hold(tx: Transaction, row: Row[Any], copies: list[Copy], alone: bool) -> None:  # noqa: FBT001 - as `_Verb.act` has it
-    # Order and company are looked at anew when it is released.
-    resume_at = tx.now if row.why in {Why.ORDER.value, Why.COMPANY.value} else row.due_at
-    values = {"due_at": FOREVER, "resume_at": resume_at, "why": Why.HELD.value, "behind": None, "company": None}
-    set_call(tx, _own_call(tx, row, copies, alone=alone), **values)
-    tx.execute(update(copy).where(one_of(copy.c.id, [one.id for one in copies])).values(changed_at=tx.now))
-    wake_behind(tx, row.id)
+def _hold(tx: Transaction, groups: Sequence[_Group]) -> None:
+    for one in groups:
+        # Order and company are looked at anew when it is released.
+        resume_at = tx.now if one.row.why in {Why.ORDER.value, Why.COMPANY.value} else one.row.due_at
+        held = {"due_at": FOREVER, "resume_at": resume_at, "why": Why.HELD.value, "behind": None, "company": None}
+        set_call(tx, one.own_call(tx), **held)
+        wake_behind(tx, one.row.id)
+    ids = [one.id for group in groups for one in group.copies]
+    if ids:
+        tx.execute(update(copy).where(one_of(copy.c.id, ids)).values(changed_at=tx.now))
 
 
-def _release(tx: Transaction, row: Row[Any], copies: list[Copy], alone: bool) -> None:  # noqa: FBT001 - as above
-    later = Why.RETRY if row.attempts else Why.SEND_AT
-    why = later.value if row.resume_at > tx.now else None
-    set_call(tx, _own_call(tx, row, copies, alone=alone), due_at=row.resume_at, resume_at=None, why=why)
-    tx.bells.add(f"calls:{row.line}")
+def _release(tx: Transaction, groups: Sequence[_Group]) -> None:
+    for one in groups:
+        later = Why.RETRY if one.row.attempts else Why.SEND_AT
+        why = later.value if one.row.resume_at > tx.now else None
+        set_call(tx, one.own_call(tx), due_at=one.row.resume_at, resume_at=None, why=why)
+        tx.bells.add(f"calls:{one.row.line}")
 
 
-def _retry(tx: Transaction, row: Row[Any], copies: list[Copy], alone: bool) -> None:  # noqa: FBT001 - as above
-    if row.stage == "waiting":
-        set_call(tx, _own_call(tx, row, copies, alone=alone), due_at=tx.now, why=None)
-        tx.bells.add(f"calls:{row.line}")
-    else:
-        send_again(tx, copies)
+def _retry(tx: Transaction, groups: Sequence[_Group]) -> None:
+    for one in groups:
+        if one.row.stage == "waiting":
+            set_call(tx, one.own_call(tx), due_at=tx.now, why=None)
+            tx.bells.add(f"calls:{one.row.line}")
+        else:
+            send_again(tx, one.copies)
 
 
-def _cancel(tx: Transaction, row: Row[Any], copies: list[Copy], alone: bool) -> None:  # noqa: ARG001, FBT001 - as above
-    happen(tx, [Happening(one, Fact.CANCELED) for one in copies])
-    close_if_sent(tx, [row.id])
-    wake_behind(tx, row.id)
+def _cancel(tx: Transaction, groups: Sequence[_Group]) -> None:
+    happen(tx, [Happening(one, Fact.CANCELED) for group in groups for one in group.copies])
+    close_if_sent(tx, [group.row.id for group in groups])
+    for group in groups:
+        wake_behind(tx, group.row.id)
 
 
 _HOLD = _Verb("hold", _held_already, _hold)
 _RELEASE = _Verb("release", _not_held, _release)
 _RETRY = _Verb("retry", _not_to_be_tried, _retry)
 _CANCEL = _Verb("cancel", _fixed, _cancel)
-
-
-def _own_call(tx: Transaction, row: Row[Any], copies: list[Copy], *, alone: bool) -> str:
-    """The call that has these copies and no others that wait."""
-    return row.id if alone else move_copies(tx, row, copies, row.due_at)
 
 
 def _cancel_some(tx: Transaction, line: str) -> Counter[tuple[Left, str] | None] | None:

@@ -79,6 +79,7 @@ class Sends(Protocol):
 
         Raises:
             TryLater, Throttled: it had no effect.
+            TooLate: its expiry came before the request was written (see `relay.providerkit.intime`).
             Refused, RefusedAsGroup: the provider refused it as a whole.
             RefusedForNow: it did, and will refuse whatever else is sent for some time.
             NotAuthorized: the line cannot send at all.

@@ -51,7 +51,7 @@ class Accountant(Stage):
         this_month = month.resets_at.isoformat().encode()
         if await memory.get(key) == this_month:
             return
-        shown = month.as_body()
-        await self._journal.events.announce(line, name, {each: shown[each] for each in _TOLD})
+        body = month.as_body()
+        await self._journal.events.announce(line, name, {each: body[each] for each in _TOLD})
         await memory.put(key, this_month)
-        log.warning("budget.told", line=line, about=name, limit=month.limit, spent=month.spent, ends_at=shown["ends_at"])
+        log.warning("budget.told", line=line, about=name, limit=month.limit, spent=month.spent, ends_at=body["ends_at"])

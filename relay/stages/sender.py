@@ -80,7 +80,9 @@ class Sender(Stage):
             return rest
         await self._catch_up()
         lanes = self._open_lanes()
-        call = await self._journal.calls.claim(self._line.alias, self._owner, lanes=lanes, unseen=self._failed.shows_sent)
+        call = await self._journal.calls.claim(
+            self._line.alias, self._owner, lanes=lanes, unseen=self._failed.shows_sent
+        )
         if call is None:
             await self._show_limit()
             return Rest(await self._until_due(lanes), self._bell)

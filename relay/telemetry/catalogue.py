@@ -90,7 +90,9 @@ CATALOGUE: Mapping[str, Entry] = {
         "warning", "line call_id copies", "the provider took copies without an id: no report can reach them"
     ),
     "budget.told": Entry(
-        "warning", "line about limit spent ends_at", "a month's budget of calls will not last, or is used up for sending"
+        "warning",
+        "line about limit spent ends_at",
+        "a month's budget of calls will not last, or is used up for sending",
     ),
     "status.looks": Entry(
         "info warning",

@@ -91,6 +91,8 @@ async def test_everything_in_order_is_said_line_by_line(running: World):
     assert "alerts  ready" in said
 
     code, said = await run("queue", "list", *socket_of(running))
+    assert (code, said) == (0, "nothing waits\n")
+    code, said = await run("queue", "list", "--uncertain", *socket_of(running))
     assert (code, said) == (0, "no copy is uncertain\n")
 
     code, said = await run("check", "--config", running.relay.directory / "relay.toml")

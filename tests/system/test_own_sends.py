@@ -75,7 +75,7 @@ async def test_the_message_store_settles_what_was_not_answered(
     """AT&T took SMS and MMS, and the answers were lost: they are submitted, and never sent again."""
     async with at_home(tmp_path, free_port, modes={"att-inapp": {"shape": shape}}) as made:
         await followed(made)
-        made.fault("cut-after", "send", times=6)
+        made.fault("cut-after", "send", times=20)
         requests: dict[str, dict[str, Any]] = {}
         for wish in ("hold", "resend", "fail"):
             picture = {"to": FRIEND, "text": f"mms {wish}", "media": [media()]}

@@ -146,7 +146,7 @@ async def _shown(made: World) -> str:
     """What relay's socket tells of itself."""
     async with daemon(made) as asking:
         said = []
-        for path in ("/status", "/auth", "/dead", "/uncertain"):
+        for path in ("/status", "/auth", "/dead", "/queue"):
             async with asking.get(f"http://relay{path}") as answer:
                 said.append(await answer.text())
     return "\n".join(said)

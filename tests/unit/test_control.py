@@ -86,7 +86,7 @@ async def test_questions_are_answered(desk: Counter) -> None:
     """Status, what waits for a person, and all that is known of an id."""
     _, result = await desk.command()
     assert await desk.get("/status") == {"node": "n1"}
-    assert await desk.get("/uncertain") == []
+    assert await desk.get("/queue?status=uncertain") == []
     assert [line["what"] for line in await desk.get(f"/trace/{result['message_id']}")]
     assert await desk.get("/trace/nothing") == []
 

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 
 from relay.clock import Clock
 from relay.domain.errors import ErrorCode, Gone, OutcomeUnknown, Problem, TryLater
+from relay.domain.messages import OutboundCall
 from relay.providerkit.http import Http, HttpAnswer
+from relay.providerkit.intime import check_in_time
 from relay.providerkit.oauthconsent import ConsentedTokens
 from relay.providerkit.operations import Operation
 from relay.providers.att_inapp.refusals import Asked, refuse
@@ -39,9 +41,10 @@ class Calls:
         content_type: str = JSON,
         accept: str = JSON,
         divisible: bool = False,
+        sending: OutboundCall | None = None,
         hidden: Iterable[str] = (),
     ) -> HttpAnswer:
-        """The answer, which is 2xx.
+        """The answer, which is 2xx. `sending`: what is sent, which is not made once its expiry has come.
 
         Raises:
             ConsentRequired: the subscriber has to agree (again); AT&T may not even have been asked.
@@ -52,18 +55,22 @@ class Calls:
         if not _OF_NO_ID.isdisjoint((fill or {}).values()):
             raise Gone(Problem(ErrorCode.UNKNOWN_ID, "this is no id of a message: it would lead to another address"))
         headers = {"Accept": accept, **({} if body is None else {"Content-Type": content_type})}
-        try:
-            answer = await self._tokens.authorized(
-                lambda authorization: self._http.call(
-                    operation.method,
-                    operation.path,
-                    fill=fill,
-                    params=params,
-                    headers={**headers, **authorization},
-                    body=body,
-                    hidden=hidden,
-                )
+
+        async def call(authorization: Mapping[str, str]) -> HttpAnswer:
+            if sending is not None:
+                check_in_time(sending, self._clock.now())
+            return await self._http.call(
+                operation.method,
+                operation.path,
+                fill=fill,
+                params=params,
+                headers={**headers, **authorization},
+                body=body,
+                hidden=hidden,
             )
+
+        try:
+            answer = await self._tokens.authorized(call)
         except OutcomeUnknown as error:
             if asked is Asked.SEND:
                 raise

@@ -118,6 +118,7 @@ class AttInAppLine:
             body=body,
             content_type=content_type,
             divisible=divisible,
+            sending=call,
             hidden=(call.text or "", call.subject or ""),
         )
         log.info("call.traced", line=self.alias, call_id=call.call_id, provider_id=_trace_id(answer))

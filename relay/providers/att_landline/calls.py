@@ -5,7 +5,9 @@ from typing import Any, TypeVar
 
 from relay.clock import Clock
 from relay.domain.errors import NotAuthorized
+from relay.domain.messages import OutboundCall
 from relay.providerkit.http import Http, HttpAnswer
+from relay.providerkit.intime import check_in_time
 from relay.providerkit.operations import Operation
 from relay.providers.att_landline import wire
 from relay.providers.att_landline.formdata import FilePart, form_data
@@ -19,7 +21,8 @@ Fields = Sequence[tuple[str, str]]
 class Calls:
     """Makes calls. Every method raises what `wire.response_of` does, and what `Session.renewed` does.
 
-    A session that is refused was refused before anything else was looked at: the call had no effect.
+    What is sent is not made once its expiry has come: TooLate. A session that is refused was refused before anything
+    else was looked at: the call had no effect.
     """
 
     def __init__(self, http: Http, session: Session, clock: Clock) -> None:
@@ -27,18 +30,19 @@ class Calls:
         self._session = session
         self._clock = clock
 
-    async def change(self, operation: Operation, fields: Fields, *, recipients: int = 1, text: str = "") -> Any:
+    async def change(self, operation: Operation, fields: Fields, *, sending: OutboundCall | None = None) -> Any:
         """What a call with an effect answered.
 
         Args:
             operation: which.
             fields: beside the session.
-            recipients: how many it has.
-            text: is taken out of what the provider says.
+            sending: what it sends; its text is taken out of what the provider says.
         """
+        recipients, text = (len(sending.recipients), sending.text or "") if sending else (1, "")
         return await self._with_session(
             lambda key: self._posted(operation, key, fields),
             lambda answer, key: self._response(answer, (key, text), effect=True, recipients=recipients),
+            sending,
         )
 
     async def read(self, operation: Operation, fields: Fields, reader: Callable[[Any, bytes], T]) -> T:
@@ -56,30 +60,39 @@ class Calls:
         )
 
     async def upload(
-        self, operation: Operation, query: dict[str, str], files: Sequence[FilePart], *, text: str = ""
+        self, operation: Operation, query: dict[str, str], files: Sequence[FilePart], *, sending: OutboundCall
     ) -> Any:
-        """What a call with files answered; its fields are in the query, as documented (MMS Send)."""
+        """What sending with files answered; its fields are in the query, as documented (MMS Send)."""
         content_type, body = form_data(files) if files else (wire.FORM_TYPE, b"")
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         return await self._with_session(
             lambda key: self._http.call(
                 operation.method, operation.path, headers=headers, params={"session": key, **query}, body=body
             ),
-            lambda answer, key: self._response(answer, (key, text), effect=True),
+            lambda answer, key: self._response(answer, (key, sending.text or ""), effect=True),
+            sending,
         )
 
     async def _with_session(
-        self, make: Callable[[str], Awaitable[HttpAnswer]], read: Callable[[HttpAnswer, str], T]
+        self,
+        make: Callable[[str], Awaitable[HttpAnswer]],
+        read: Callable[[HttpAnswer, str], T],
+        sending: OutboundCall | None = None,
     ) -> T:
+        async def made(key: str) -> T:
+            if sending is not None:
+                check_in_time(sending, self._clock.now())
+            return read(await make(key), key)
+
         key = await self._session.key()
         try:
-            return read(await make(key), key)
+            return await made(key)
         except NotAuthorized as error:
             refused = error
         other = await self._session.renewed(key)
         if other is None:
             raise refused
-        return read(await make(other), other)
+        return await made(other)
 
     async def _posted(self, operation: Operation, key: str, fields: Fields) -> HttpAnswer:
         headers = {"Content-Type": wire.FORM_TYPE, "Accept": "application/json"}

@@ -78,13 +78,11 @@ class AttLandlineLine:
     async def _send_text(self, call: OutboundCall) -> Any:
         shift, now = self._settings.scheduled_date_shift, self._clock.now()
         fields = wire.send_fields(call, self._settings.contacts_as, now=now, shift=shift)
-        return await self._calls.change(
-            _send_operation(fields), fields, recipients=len(call.recipients), text=call.text or ""
-        )
+        return await self._calls.change(_send_operation(fields), fields, sending=call)
 
     async def _send_mms(self, call: OutboundCall, mms: planning.Mms) -> Any:
         query = wire.mms_fields(call, mms.body)
-        return await self._calls.upload(operations.SEND_MMS, query, mms.files, text=call.text or "")
+        return await self._calls.upload(operations.SEND_MMS, query, mms.files, sending=call)
 
     def read_hook(self, event: str, raw: RawAnswer) -> HookReading:
         """The hook's meaning; raises Malformed."""

@@ -22,6 +22,7 @@ from relay.domain.messages import (
 )
 from relay.domain.states import Fact
 from relay.providerkit.http import Http, HttpAnswer
+from relay.providerkit.intime import check_in_time
 from relay.providerkit.oauth import OAuthApp, TokenSource
 from relay.providerkit.operations import Operation
 from relay.providerkit.outcome import provider_detail
@@ -139,6 +140,7 @@ class AttSmsLine:
         url = secret.get_secret_value() if secret else ""
         return await self._call(
             self._dialect.send,
+            sending=call,
             body=self._dialect.body(Sending(call, self.number, notify, notify_url=url)),
             hidden=(call.text or "", url),
         )
@@ -159,13 +161,23 @@ class AttSmsLine:
             raise OutcomeUnknown(Problem(ErrorCode.UNCERTAIN, detail, provider_detail(answer.status)))
         return RawAnswer(answer.body, answer.content_type)
 
-    async def _call(self, operation: Operation, ids: Mapping[str, str] | None = None, **parts: Any) -> HttpAnswer:
+    async def _call(
+        self,
+        operation: Operation,
+        ids: Mapping[str, str] | None = None,
+        *,
+        sending: OutboundCall | None = None,
+        **parts: Any,
+    ) -> HttpAnswer:
         fill = {"sender_address": self.number, **(ids or {})}
-        return await self._tokens.authorized(
-            lambda authorization: self._http.call(
-                operation.method, operation.path, fill=fill, headers={**_JSON, **authorization}, **parts
-            )
-        )
+
+        async def make(authorization: Mapping[str, str]) -> HttpAnswer:
+            if sending is not None:
+                check_in_time(sending, self._clock.now())
+            headers = {**_JSON, **authorization}
+            return await self._http.call(operation.method, operation.path, fill=fill, headers=headers, **parts)
+
+        return await self._tokens.authorized(make)
 
     def _sent_id(self, answer: HttpAnswer) -> str | None:
         try:

@@ -12,6 +12,7 @@ from relay.cli.main import app
 
 COMMANDS = [
     *("run", "check", "status", "send", "tail", "trace", "demo", "simulate", "queue", "queue list"),
+    *("queue show", "queue hold", "queue release", "queue retry", "queue cancel"),
     *("webhooks", "webhooks list", "webhooks install", "webhooks repair", "webhooks remove"),
     *("auth", "auth login", "auth status", "auth revoke"),
     *("optout", "optout list", "optout add", "optout remove", "optout import", "optout export"),
@@ -61,6 +62,10 @@ WRONG = [
         ["optout", "nosuch"],
         ["optout", "list", "+12065550101"],
     ),
+    *(["queue", verb] for verb in ("show", "hold", "release", "retry", "cancel")),
+    *(["queue", "list", *wrong] for wrong in (("--status", "sent"), ("--uncertain", "--status", "queued"))),
+    ["queue", "list", "--limit", "10001"],
+    ["queue", "cancel", "--line", "alerts"],
     *(["auth", "login", "desk", "--timeout", wrong] for wrong in ("soon", "0s", "25h")),
 ]
 
@@ -106,6 +111,8 @@ ASKING = [
         ["webhooks", "list"],
         ["webhooks", "install", "x"],
     ),
+    *(["queue", "show", "some/id"], ["queue", "hold", "some/id"], ["queue", "release", "--line", "x"]),
+    *(["queue", "retry", "x", "y"], ["queue", "cancel", "--line", "x", "--yes"]),
     *(["auth", "login", "desk"], ["auth", "status"], ["auth", "revoke", "desk"]),
     *(["dead", "list"], ["dead", "show", "some/id"], ["dead", "replay", "x"], ["dead", "discard", "x"]),
 ]

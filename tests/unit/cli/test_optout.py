@@ -7,8 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from relay.cli.main import app
 from tests.unit.counter import PATIENCE, Counter, opened

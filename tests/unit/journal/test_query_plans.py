@@ -12,10 +12,12 @@ from sqlalchemy import Engine, event
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.mailbox import MailChanges, MailEntry
-from relay.domain.messages import CallAnswer, Handover, MailChange, Part, RawAnswer, Reply, Segment
+from relay.domain.messages import CallAnswer, Handover, MailChange, MessageClass, Part, RawAnswer, Reply, Segment
 from relay.domain.states import Fact
 from relay.journal import schema
+from relay.rules.line import Scope
 from tests.contract.journal.desk import ALICE, BOB, LINE, ME, START, Desk, SqlitePlace, delivered, seen, text
+from tests.contract.journal.ledger import rules, says, sent
 
 PROBLEM = Problem(ErrorCode.UNCERTAIN, "no answer came")
 # An index of a part has the rows that are to be found, and no others.
@@ -77,6 +79,7 @@ async def _everything(desk: Desk) -> None:
     await journal.dead.list(10)
     await _mail(desk)
     await _dead(desk)
+    await _opt_outs(desk)
     await desk.send(ttl=1)
     desk.clock.pass_(days=10)
     await journal.upkeep.join_overdue_segments()
@@ -128,6 +131,23 @@ async def _dead(desk: Desk) -> None:
             await desk.journal.raw.set_aside(kept, "unreadable")
             await desk.journal.raw.understood(await desk.keep())
             await dead.discard(listed["id"])
+
+
+async def _opt_outs(desk: Desk) -> None:
+    """Every verb about who wants no more texts, and the keywords."""
+    optouts = desk.journal.optouts
+    desk.journal.follow(rules(Scope.ALL, "stop", "help"))
+    for words in ("help", "stop", "stop", "start", "start", "help"):
+        await says(desk, words)
+        desk.clock.pass_(hours=2)
+    await sent(desk)
+    for line in (LINE, None):
+        await optouts.add([ALICE.value, BOB.value], line)
+        await optouts.list(line, lifted=line is None)
+    await optouts.of([ALICE.value, BOB.value])
+    await desk.send(ALICE, message_class=MessageClass.COMPLIANCE)
+    await sent(desk)
+    await optouts.remove([ALICE.value, BOB.value])
 
 
 async def test_no_statement_reads_a_whole_table(tmp_path: Path) -> None:

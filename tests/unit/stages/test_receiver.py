@@ -186,9 +186,13 @@ async def test_a_recipient_who_has_sent_stop_is_told_when_a_hook_says_so(house: 
     assert event.body == {
         "message_id": answer.message_id,
         "copy_id": copy["copy_id"],
+        "address": ALICE,
         "to": ALICE,
         "source": "provider",
+        "word": "-1234",
+        "scope": "all",
         "code": "-1234",
+        "at": "2026-11-21T09:00:00.000Z",
     }
     assert await house.standing(line=OFFICE) == {ALICE: "failed"}
 

@@ -81,7 +81,7 @@ async def test_one_slow_call_does_not_hold_up_the_others(house: House) -> None:
     numbers = [f"+1206555{number:04}" for number in range(1, 11)]
     house.fault("delay", operation="send", seconds=60)
     for number in numbers:
-        await house.send(number)
+        await house.send(number, text=f"To {number}")
     sender = house.sender(window=3)
     async with asyncio.timeout(GRACE):
         while house.accepted().total() < 9:
