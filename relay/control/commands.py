@@ -7,6 +7,7 @@ from pydantic_core import to_json
 
 from relay.bus.delivery import Delivery
 from relay.control.asking import Controls, Unanswerable, answered, asked_of
+from relay.control.trouble import with_trouble
 
 VERBS = frozenset({"send", "check", "lookup", "cancel", "list", "get", "update", "delete"})
 
@@ -39,4 +40,5 @@ class CommandRoutes:
         return answered(await self._controls.status())
 
     async def _trace(self, request: web.Request) -> web.Response:
-        return answered(await self._controls.journal.queries.trace(request.match_info["id"]))
+        steps = await self._controls.journal.queries.trace(request.match_info["id"])
+        return answered(await with_trouble(self._controls, steps))

@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from relay.control.asking import Controls, Unanswerable, answered, asked_of
+from relay.control.trouble import with_trouble
 from relay.journal import STATUSES, AmbiguousId, Steered, UnknownId, Wanted
 
 MOST_LISTED = 10_000
@@ -19,6 +20,7 @@ class QueueRoutes:
     """/queue."""
 
     def __init__(self, controls: Controls) -> None:
+        self._controls = controls
         self._queries = controls.journal.queries
         self._steering = controls.journal.steering
         self._lines = controls.lines
@@ -45,7 +47,8 @@ class QueueRoutes:
 
     async def _show(self, request: web.Request) -> web.Response:
         with_line = request.query.get("line") or None
-        return answered(await _found(self._queries.shown(request.match_info["id"], with_line)))
+        found = await _found(self._queries.shown(request.match_info["id"], with_line))
+        return answered({**found, "calls": await with_trouble(self._controls, found["calls"])})
 
     async def _hold(self, request: web.Request) -> web.Response:
         ids, line = _named(await asked_of(request))

@@ -22,7 +22,7 @@ _ORDER: Mapping[str, Any] = {"id": "order-1234-shipped", "text": "Your order is 
 
 def phones(count: int) -> list[str]:
     """So many numbers from the range that is kept for fiction; the last two of them cannot be reached."""
-    reached = [f"+1{area}555{place:04}" for area in (206, 312) for place in range(130, 200)]
+    reached = [f"+1{area}555{place:04}" for area in (312, 415) for place in range(130, 200)]
     return [*reached[: count - 2], "+12065550113", "+13125550113"]
 
 
@@ -41,6 +41,7 @@ class Story:
         await self._many_are_texted()
         await self._somebody_texts("Are you open today?", keyword=None)
         await self._somebody_texts("STOP", keyword="stop")
+        await self._who_stopped_is_left_alone()
         await self._reply_comes_in()
         subscriber = Subscriber(self.world, self.tell)
         await subscriber.agrees()
@@ -75,6 +76,16 @@ class Story:
             raise Trouble(f"a text came in with the keyword {message['keyword']} instead of {keyword}")
         aside = f" (keyword: {keyword})" if keyword else ""
         self.tell.step(f"{ALERTS}/message", f'a phone texts {SHORT_CODE}: "{text}"{aside}', number=3 if keyword else 2)
+
+    async def _who_stopped_is_left_alone(self) -> None:
+        ears, topic = self.world.ears, f"{ALERTS}/event/opt-out"
+        await ears.until(lambda: ears.on(topic) or None, _WITHIN, f"a STOP was not told on {topic}")
+        self.tell.step(topic, "it gets no more texts, from none of the lines")
+        await ears.publish(f"{ALERTS}/send", {"id": "offer-1", "to": [SOMEBODY], "text": "One more offer"})
+        [copy] = (await self._result(ALERTS, "offer-1"))["copies"]
+        if copy["status"] != "failed" or copy["error"]["code"] != "opted_out":
+            raise Trouble("a phone that had opted out was texted")
+        self.tell.step(f"{ALERTS}/result", "the next text to it is refused: opted_out")
 
     async def _reply_comes_in(self) -> None:
         request = {"id": "ride-1", "to": [REPLIES], "text": "Your ride is at 3 pm. OK?"}

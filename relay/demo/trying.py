@@ -5,8 +5,8 @@ import shutil
 
 from relay.demo.world import SHORT_CODE, World
 
-_REQUEST = '{"to": ["+12065550142"], "text": "Hello"}'
-_TEXT = '{"from": "+12065550142", "to": "%s", "text": "Hi"}'
+_REQUEST = '{"to": ["+13125550142"], "text": "Hello"}'
+_TEXT = '{"from": "+13125550142", "to": "%s", "text": "Hi"}'
 
 
 def things_to_try(world: World, program: str) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from relay.clock import Clock
 from relay.domain.states import State
+from relay.journal.callrows import FOREVER
 from relay.journal.mailschema import arrival, segment, sighting
 from relay.journal.queuelist import Wanted, listed, shown
 from relay.journal.reader import Reader
@@ -80,7 +81,7 @@ def _status(connection: Connection) -> dict[str, Any]:
         for line, count, oldest in connection.execute(counted):
             lines[line]["calls"][stage] = count
             if stage == "waiting":
-                lines[line]["oldest_due"] = oldest
+                lines[line]["oldest_due"] = None if oldest == FOREVER else oldest
     live = select(copy.c.line, copy.c.state, func.count()).where(copy_is_live).group_by(copy.c.state, copy.c.line)
     for line, state, count in connection.execute(live):
         lines[line]["copies"][State.of(state).status.value] += count

@@ -35,6 +35,7 @@ OVERTAKEN_BY = 3  # calls that may have been claimed before the urgent one was a
 PLACES = 8
 BULK = "campaign"
 HELD_UP_FOR = 300.0
+FATES = {"handset": {"fates": False}}  # every text is delivered
 SEND = "relay/line/alerts/send"
 
 
@@ -103,7 +104,7 @@ async def test_what_is_urgent_overtakes_a_campaign_that_still_moves(
     """In less than two seconds, also while all of the campaign's calls hang, and right after a start."""
     requests, flow = (100, 100) if long else (6, 30)
     provider = Provider()
-    async with world(tmp_path, free_port, speed=1, lines=LINES, middlewares=[provider.slowly]) as made:
+    async with world(tmp_path, free_port, speed=1, lines=LINES, middlewares=[provider.slowly], modes=FATES) as made:
         made.att.world.ledger.copy = provider.watch
         await made.relay.start()
         await made.listening()

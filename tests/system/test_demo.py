@@ -42,6 +42,8 @@ def assert_told(story: str) -> None:
         "relay/line/alerts/receipt .*120 of 120 final: 118 delivered, 2 undelivered",
         '2 relay/line/alerts/message .*"Are you open today\\?"',
         '3 relay/line/alerts/message .*"STOP" \\(keyword: stop\\)',
+        "relay/line/alerts/event/opt-out ",
+        "relay/line/alerts/result .*refused: opted_out",
         "4 relay/line/office/send ",
         "relay/line/office/receipt .*1 of 1 final: 1 delivered",
         "relay/line/office/message .*YES",

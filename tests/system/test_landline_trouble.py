@@ -69,7 +69,7 @@ async def test_an_attachment_that_comes_late_is_waited_for_and_one_that_never_co
 
 
 async def test_stop_and_spam_are_heeded(tmp_path: Path, free_port: Callable[[], int]):
-    """STOP is heeded; -1234 ends the copy and is told; -801 rests the line, which goes on by itself; the others are not touched."""
+    """STOP is heeded; -1234 ends the copy and is told; -801 rests the line, which goes on; others are not touched."""
     async with at_home(tmp_path, free_port, lines=OFFICE, speed=600) as made:
         await hooked(made)
         made.text_in(FRIEND, NUMBER, "STOP")

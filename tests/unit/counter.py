@@ -67,7 +67,7 @@ def controls(house: House, subscriber: Desk) -> Controls:
     redirects = {CONSENTING: REDIRECT}
     return Controls(
         take=Intake({ALERTS: alerts}, house.journal, house.clock, CommandRules(), store).take,
-        status=_status,
+        status=lambda: _status(house),
         replay=Leftovers({ALERTS: alerts}, house.ground).replay,
         journal=house.journal,
         lines=(ALERTS,),
@@ -88,8 +88,8 @@ async def opened(folder: Path, stack: AsyncExitStack, **limits: int) -> Counter:
     return Counter(house, path, server, http, asking.consents, subscriber)
 
 
-async def _status() -> dict[str, Any]:
-    return {"node": "n1"}
+async def _status(house: House) -> dict[str, Any]:
+    return {"node": "n1", "lines": {line: health.as_body() for line, health in house.board.all().items()}}
 
 
 async def set_aside(desk: Counter, body: bytes) -> str:

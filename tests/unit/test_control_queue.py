@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from relay.telemetry.health import LineState
 from tests.unit.counter import Counter, opened
 from tests.unit.stages.house import ALERTS, ALICE, BOB, ME
 
@@ -124,3 +125,24 @@ async def test_an_id_that_nothing_has_is_404_and_one_that_several_have_409(desk:
     assert (status, "--line: alerts, office" in body["error"]) == (409, True)
     async with desk.http.get("http://relay/queue/key-1") as answer:
         assert answer.status == 409
+
+
+async def test_what_the_line_suffers_from_is_said_besides(desk: Counter) -> None:
+    """Whoever asks why a text waits need not know that `relay status` would say it."""
+
+    async def sentences() -> set[str]:
+        shown, traced = await desk.get("/queue/key-1"), await desk.get("/trace/key-1")
+        return {one["sentence"] for one in (*shown["calls"], *traced) if "sentence" in one}
+
+    ready = {"ready, waits for its turn: it is the next of its lane"}
+    assert await sentences() == ready
+    desk.house.board.report(ALERTS, "send", LineState.UNAUTHORIZED, "the key was refused")
+    [said] = await sentences()
+    assert said.startswith(f"{ready.pop()}; besides, the line is unauthorized since 20")
+    assert said.endswith("Z: the key was refused")
+    await desk.post("/queue/hold", line=ALERTS)
+    assert {said[:35] for said in await sentences()} == {"the line is held by an operator sin"}
+    await desk.house.send(BOB, line="orphan")
+    [orphan] = await desk.get("/queue?line=orphan")
+    [call] = (await desk.get(f"/queue/{orphan['copy_id']}"))["calls"]
+    assert call["sentence"].endswith("; besides, the line is not in relay's settings")

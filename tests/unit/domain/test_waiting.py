@@ -10,6 +10,7 @@ from relay.domain.waiting import MOST_COUNTED, Gate, Left, Waiting, Why
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=7)
+PACE = "the line begins its next call at 2026-11-22T16:00Z, for its pace or as the provider asks"
 HELD = Gate("held", NOW - timedelta(hours=1))
 
 
@@ -65,8 +66,7 @@ def waiting(why: Why | None = None, due_at: datetime | None = NOW, **more: Any) 
             waiting(gate=Gate("pace", LATER), before=2),
             "pace",
             LATER,
-            "ready, waits for its turn: 2 calls are before it in its lane; the line begins its next call at"
-            " 2026-11-22T16:00Z, for its pace or as the provider asks",
+            f"ready, waits for its turn: 2 calls are before it in its lane; {PACE}",
         ),
         (waiting(), "turn", None, "ready, waits for its turn: it is the next of its lane"),
         (waiting(before=1), "turn", None, "ready, waits for its turn: 1 call is before it in its lane"),
