@@ -73,14 +73,14 @@ def _line(line: str, health: dict[str, Any]) -> tuple[str, ...]:
 def _limits(line: str, standing: dict[str, Any]) -> tuple[str, ...]:
     """How the line stands with its limits; a line of which nothing is limited shows what it has spent today."""
     limits, held_at = standing["limits"], standing["held_at"]
-    month = limits["month"]
+    month, release = limits["month"], f"relay queue release --line {line}"
     used_up = "-" if month is None else moment(month["ends_at"]) if month["ends_at"] else "not this month"
     return (
         line,
         _spent(limits["today"], limits["calls_per_day"]),
         _spent(month["spent"], month["limit"]) if month else "-",
         used_up,
-        f"held since {moment(held_at)}: relay queue release" if held_at else moment(standing["next_call_at"]),
+        f"held since {moment(held_at)}: {release}" if held_at else moment(standing["next_call_at"]),
     )
 
 

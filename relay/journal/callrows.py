@@ -167,10 +167,9 @@ def settle(tx: Transaction, call_ids: Iterable[str | None]) -> None:
             wake_behind(tx, call_id)
 
 
-def expire_calls(tx: Transaction, limit: int, line: str | None = None) -> int:
+def expire_calls(tx: Transaction, limit: int) -> int:
     """End every waiting call whose expiry has come; gives how many copies expired."""
-    overdue = _OVERDUE if line is None else _OVERDUE_HERE
-    ids = [row.id for row in tx.execute(overdue, {"now": tx.now, "most": limit, "here": line})]
+    ids = [row.id for row in tx.execute(_OVERDUE, {"now": tx.now, "most": limit})]
     if not ids:
         return 0
     copies = [one for one in copies_where(tx, one_of(copy.c.call_id, ids)) if one.waits]
@@ -218,7 +217,6 @@ _OVERDUE = (
     .order_by(call.c.expires_at)
     .limit(bindparam("most"))
 )
-_OVERDUE_HERE = _OVERDUE.where(call.c.line == bindparam("here"))
 
 
 def _expired(one: Copy) -> Problem:

@@ -30,7 +30,8 @@ def claim(tx: Transaction, line: str, owner: str, lanes: Sequence[int], *, unsee
         lanes: the lanes to look in, in this order.
         unseen: the provider will show what it was given.
     """
-    expire_calls(tx, EXPIRED_AT_ONCE, line)
+    # Whosever they are: to look for those of one line would go through all that wait on it.
+    expire_calls(tx, EXPIRED_AT_ONCE)
     rules = tx.rules.of(line)
     if permit(tx, rules, tx.now).limit is not None:
         return None

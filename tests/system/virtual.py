@@ -6,6 +6,7 @@ import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from relay.settings import Settings, load_settings
 from relay.simulator.app import Simulator, SimulatorOptions
 from relay.simulator.virtual import ManualClock
 from relay.stagekit import Rest, Stage, Standing
+from relay.stages.accountant import Accountant
 from relay.stages.janitor import Janitor
 from relay.supervisor import Supervisor
 from relay.telemetry.health import LineBoard, Pulse
@@ -33,6 +35,7 @@ from relay.wiring.services import Services
 from relay.wiring.stages import Stages
 from tests.system.world import SECRETS
 
+BEGINNING = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 GRACE = 20.0
 SELDOM, SHORT = 600.0, 5.0
 SETTINGS = """
@@ -72,8 +75,8 @@ class WatchedPulse(Pulse):
 class PatientClock(ManualClock):
     """Moves on only when nothing is under way any more."""
 
-    def __init__(self) -> None:
-        super().__init__(turns=8)
+    def __init__(self, start: datetime = BEGINNING) -> None:
+        super().__init__(start, turns=8)
         self.pulse = WatchedPulse()
         self.stages: Sequence[Any] = ()
 
@@ -158,9 +161,11 @@ class Life:
 
 
 @asynccontextmanager
-async def life(folder: Path, port: int, lines: str, modes: Mapping[str, Any]) -> AsyncIterator[Life]:
-    """Everything that runs, but for the bus."""
-    clock = PatientClock()
+async def life(
+    folder: Path, port: int, lines: str, modes: Mapping[str, Any], start: datetime = BEGINNING
+) -> AsyncIterator[Life]:
+    """Everything that runs, but for the bus; time begins with `start`."""
+    clock = PatientClock(start)
     options = SimulatorOptions(clock=clock, seed=7, keep=None, modes=modes)
     async with Simulator(options) as att:
         settings = await asyncio.to_thread(_loaded, folder, port, lines.format(att=att.base_url, directory=folder))
@@ -184,7 +189,8 @@ async def _running(base: Core, att: Simulator) -> AsyncIterator[Life]:
     listener = services.listener(made.receiver)
     listener.claim()
     assert isinstance(base.clock, PatientClock)
-    stages = [made.receiver, *made.to_providers(), *made.from_providers(), Janitor(journal=base.journal)]
+    keepers = [Janitor(journal=base.journal), Accountant(base.lines, standing)]
+    stages = [made.receiver, *made.to_providers(), *made.from_providers(), *keepers]
     base.clock.stages = stages
     supervisor = Supervisor(base.clock, base.ids, standing.board, base.clock.pulse, GRACE)
     async with supervisor.running([Seldom(stage) for stage in stages]), admin, listener:

@@ -75,6 +75,20 @@ async def end(window: Window, work: Work, *names: str) -> None:
     await window.drain(GRACE)
 
 
+async def test_who_rests_although_there_is_room_is_told_when_there_is_more(work: Work) -> None:
+    """Once, and after the place is free."""
+    window, told = Window(3), list[int]()
+    for name in ("a", "b"):
+        window.start(work.piece(name), name)
+    assert window.free == 1
+    window.when_freed(lambda: told.append(window.free))
+    work.let("a")
+    await turns(lambda: window.busy == 1)
+    assert told == [2]
+    await end(window, work, "b")
+    assert told == [2]
+
+
 async def test_a_window_never_waits_for_the_slowest_piece(work: Work) -> None:
     """Ninety-nine pieces pass through the second place while one slow piece holds the first."""
     window = Window(2)

@@ -18,6 +18,7 @@ from relay.ids import Ids
 from relay.journal import Journal
 from relay.providers.att_landline import PROVIDER as LANDLINE
 from relay.providers.att_sms import PROVIDER as SMS
+from relay.rules.line import LineRules, Rules
 from relay.settings import Settings, load_settings
 from relay.simulator.virtual import ManualClock
 from relay.stagekit import Standing
@@ -38,6 +39,7 @@ class Node:
     clock: ManualClock
     bus: Bus
     broker: Mosquitto
+    journal: Journal
 
     async def retained(self, topic: str, *, until: Any = None) -> dict[str, Any]:
         """What a newcomer hears on this topic, as soon as its state is the wanted one."""
@@ -58,7 +60,12 @@ def the_settings(folder: Path, url: str) -> Settings:
         "journal": {"url": f"sqlite:///{folder}/relay.db"},
         "lines": {
             "alerts": {"provider": "att-sms", "short_code": "12345", "app_key": "key", "app_secret": "secret"},
-            "office": {"provider": "att-landline", "number": "+12065550100", "session": "a-session:1"},
+            "office": {
+                "provider": "att-landline",
+                "number": "+12065550100",
+                "session": "a-session:1",
+                "calls_per_day": 100,
+            },
         },
     }
     models = {provider.name: provider.settings for provider in (SMS, LANDLINE)}
@@ -82,7 +89,7 @@ async def standing(tmp_path: Path) -> AsyncIterator[Node]:
                 status.show_on(bus)
                 async with asyncio.timeout(PATIENCE):
                     await bus.wait_connected()
-                yield Node(status, board, clock, bus, broker)
+                yield Node(status, board, clock, bus, broker, journal)
 
 
 async def test_a_node_in_order_is_online(standing: Node) -> None:
@@ -162,3 +169,26 @@ async def test_relay_status_shows_the_node_its_lines_its_bus_and_its_journal(sta
     }
     assert body["mailboxes"] == {}
     assert (body["journal"]["unread"], body["journal"]["unpublished"]) == (0, 0)
+
+
+async def test_relay_status_shows_how_each_line_stands_with_its_limits(standing: Node) -> None:
+    """What was spent of what, since when an operator holds the line, and when it may call next."""
+    rules = {"office": LineRules("office", calls_per_month=1000, calls_per_day=100)}
+    standing.journal.follow(Rules(rules))
+    for _ in range(99):
+        standing.journal.limits.count("office", "inbox")
+    await standing.journal.limits.keep()
+    lines = from_json(to_json(await standing.status.as_body()))["lines"]
+    office = lines["office"]
+    assert (office["limits"]["today"], office["limits"]["calls_per_day"]) == (99, 100)
+    month = office["limits"]["month"]
+    assert (month["limit"], month["spent"], month["left"], month["is_short"]) == (1000, 99, 901, True)
+    assert (office["held_at"], office["next_call_at"]) == (None, None)
+    assert lines["alerts"]["limits"]["month"] is None
+    standing.journal.limits.count("office", "inbox")
+    await standing.journal.limits.keep()
+    await standing.journal.steering.hold_line("alerts")
+    lines = from_json(to_json(await standing.status.as_body()))["lines"]
+    assert lines["office"]["next_call_at"].startswith("2026-11-22T00:00:00")
+    assert lines["alerts"]["held_at"].startswith("2026-11-21T09:00:00")
+    assert lines["alerts"]["next_call_at"] is None

@@ -222,17 +222,14 @@ class Model:
         """Whether it goes to somebody who wants none, and is no confirmation."""
         return text.what is not MessageClass.COMPLIANCE and bool(self.against(text))
 
-    def ahead(self, text: Text) -> Iterator[Text]:
-        """The earlier texts of its conversation that are not handed over."""
-        for one in self.texts.values():
-            if one is text:
-                return
-            if one.stands in {"waiting", "flying"} and (one.line, one.who, one.lane) == (
-                text.line,
-                text.who,
-                text.lane,
-            ):
-                yield one
+    def earlier(self, text: Text) -> list[Text]:
+        """The texts of its conversation that were accepted before it."""
+        before = takewhile(lambda one: one is not text, self.texts.values())
+        return [one for one in before if (one.line, one.who, one.lane) == (text.line, text.who, text.lane)]
+
+    def ahead(self, text: Text) -> list[Text]:
+        """Those of them that are not handed over."""
+        return [one for one in self.earlier(text) if one.stands in {"waiting", "flying"}]
 
     def objection(self, text: Text, now: datetime) -> str | None:
         """Why a call with it may not begin now."""

@@ -1,11 +1,11 @@
-"""Whatever is asked for in whatever order: no call is made for a copy that the rules forbid, and each copy ends once."""
+"""Whatever happens in whatever order: no call is made for a copy that the rules forbid, and each copy ends once."""
 
 import asyncio
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,15 +32,19 @@ from relay.domain.messages import (
 )
 from relay.domain.states import Fact
 from relay.journal import Answer
+from relay.journal.codec import timestamp
+from relay.journal.queuelist import Wanted
+from relay.journal.transaction import WAITING_COPIES, waiting_here
 from relay.rules.line import Scope
 from tests.contract.journal.desk import ME, PROBLEM, Desk, SqlitePlace, StillClock
-from tests.contract.journal.ledger import LINES, OWN, STOPPED
+from tests.contract.journal.ledger import LINES, OWN, SAID, STOPPED
 from tests.contract.journal.rules_model import (
     DAYTIME,
     LONG_AGO,
     NIGHT,
     NOON,
     PEOPLE,
+    TRIES_IN_ORDER,
     WEEK,
     Model,
     Text,
@@ -58,10 +62,20 @@ STARTS = (
 )
 EVIDENCE, RESENT_AFTER, LONGEST_PAUSE = (timedelta(seconds=seconds) for seconds in (120, 60, 360))
 COMPANY = 60.0
-END_OF_ALL = timedelta(days=30)
+END_OF_ALL_TIME = 9999  # the year of what is held
 CLIENTS = (None, "crm")
 FACTS = (Fact.SUBMITTED, Fact.SUBMITTED, Fact.SUBMITTED_UNTRACKED, Fact.REFUSED, Fact.UNANSWERED, Fact.RETRIED)
-PAUSES = ({"seconds": 1}, {"seconds": 30}, {"minutes": 2}, {"minutes": 11}, {"minutes": 61}, {"hours": 5}, {"hours": 11})
+TAKEN = (Fact.SUBMITTED, Fact.SUBMITTED_UNTRACKED)
+_END_OF = {Fact.SUBMITTED_UNTRACKED: "submitted", Fact.REFUSED: "failed"}
+PAUSES = (
+    {"seconds": 1},
+    {"seconds": 30},
+    {"minutes": 2},
+    {"minutes": 11},
+    {"minutes": 61},
+    {"hours": 5},
+    {"hours": 11},
+)
 LINE, WHO, ANY = st.sampled_from(LINES), st.sampled_from(PEOPLE), st.integers(0, 30)
 SOME_LANES = st.sampled_from(((0, 1, 2),) * 6 + ((1, 0, 2), (2, 1, 0), (0,), (1,)))
 
@@ -216,8 +230,10 @@ class RulesInAnyOrder(RuleBasedStateMachine):
             if taken:
                 due = now if given else opens[one["to"]] or now
                 assert (one["status"] == "scheduled") == (due > now)
-                assert not one.get("due_at") or datetime.fromisoformat(one["due_at"]) == due
-                self._take(request, accepted, one, due, given=given, company=ask.plan.recipients_per_call > 1)
+                assert one.get("due_at") in {None, timestamp(due)}
+                here = (one["copy_id"], one["to"])
+                company = ask.plan.recipients_per_call > 1
+                self._take(request, accepted.body["message_id"], here, due, given=given, company=company)
 
     def _is_rejected(self, request: SendRequest, accepted: Answer) -> bool:
         model = self.model
@@ -243,7 +259,9 @@ class RulesInAnyOrder(RuleBasedStateMachine):
             one: self.model.opens(request.line, here, what, wished) for one, here in zip(people, together, strict=True)
         }
 
-    def _told_of(self, request: SendRequest, one: dict[str, Any], opens: datetime | None) -> tuple[dict[str, Any], bool]:
+    def _told_of(
+        self, request: SendRequest, one: dict[str, Any], opens: datetime | None
+    ) -> tuple[dict[str, Any], bool]:
         """A copy's place in the result, and whether it was taken: opted out and never open are not."""
         against = self.model.ledger.against(one["to"], request.line, self.model.scope)
         code = one["error"]["code"] if one["status"] == "failed" else None
@@ -254,18 +272,18 @@ class RulesInAnyOrder(RuleBasedStateMachine):
         return one, code is None
 
     def _take(
-        self, request: SendRequest, taken: Answer, one: dict[str, Any], due: datetime, *, given: bool, company: bool
+        self, request: SendRequest, message_id: str, copy: tuple[str, str], due: datetime, *, given: bool, company: bool
     ) -> None:
         """The model takes a copy in."""
         now, later = self.now, request.send_at
         expires_at = None if request.ttl is None else _whole(now + timedelta(seconds=request.ttl))
         joins = company and request.priority is not Priority.HIGH and not request.group and not given
-        self.model.texts[one["copy_id"]] = Text(
-            id=one["copy_id"],
+        self.model.texts[copy[0]] = Text(
+            id=copy[0],
             key=request.key or "",
-            message_id=taken.body["message_id"],
+            message_id=message_id,
             line=request.line,
-            who=one["to"],
+            who=copy[1],
             client=request.client,
             lane=request.priority.lane,
             what=request.message_class,
@@ -335,10 +353,11 @@ class RulesInAnyOrder(RuleBasedStateMachine):
 
     def _answer(self, texts: Sequence[Text], facts: Mapping[str, Fact], problem: Any = None) -> None:
         call_id = texts[0].call_id
-        order = self._order_of(texts)
         handed = tuple(
-            Handover(facts[text.id], f"ref-{text.id}-{text.tries}", problem=None if _taken(facts[text.id]) else problem)
-            for text in order
+            Handover(
+                facts[text.id], f"ref-{text.id}-{text.tries}", problem=None if facts[text.id] in TAKEN else problem
+            )
+            for text in texts
         )
         assert self.do(self.desk.journal.calls.answered(call_id, ME, CallAnswer(None, handed), first_look=None))
         ends = {text.id: _END_OF[facts[text.id]] for text in texts if facts[text.id] in _END_OF}
@@ -350,19 +369,18 @@ class RulesInAnyOrder(RuleBasedStateMachine):
             elif facts[text.id] is Fact.REFUSED and problem is STOPPED:
                 self.model.ledger.stop(text.who, text.line, self.now, "provider")
 
-    def _order_of(self, texts: Sequence[Text]) -> Sequence[Text]:
-        return texts
-
     def _stands_after(self, text: Text, fact: Fact, at: datetime, by: datetime) -> None:
         if fact is Fact.RETRIED or (
-            fact is Fact.UNANSWERED and text.wish is OnUncertain.RESEND and text.tries < _MOST_TRIES
+            fact is Fact.UNANSWERED and text.wish is OnUncertain.RESEND and text.tries < TRIES_IN_ORDER
         ):
             self.model.wait_again(text, at, self.now, by)
         else:
             self.model.end(text, "uncertain" if fact is Fact.UNANSWERED else "followed", self.now)
 
     @precondition(lambda self: self.model.standing("flying"))
-    @rule(which=ANY, how=st.sampled_from(("retry", "release", "divide", "refused")), pause=st.sampled_from((0, 20, 400)))
+    @rule(
+        which=ANY, how=st.sampled_from(("retry", "release", "divide", "refused")), pause=st.sampled_from((0, 20, 400))
+    )
     def end(self, which: int, how: str, pause: float) -> None:
         """A call ends in another way."""
         texts = self._flying(which)
@@ -419,7 +437,7 @@ class RulesInAnyOrder(RuleBasedStateMachine):
     )
     def write(self, word: str, who: Address, line: str, ago: int) -> None:
         """Somebody writes a keyword, `ago` minutes before it is heard of."""
-        at, asked = self.now - timedelta(minutes=ago), keyword(word)
+        at, asked = self.now - timedelta(minutes=ago), keyword(word) or "help"
         message = InboundMessage(who, OWN[line], word, provider_time=at)
         kept = self.do(self._keep(line))
         self.do(self.desk.journal.raw.understood(kept, messages=[message]))
@@ -429,16 +447,28 @@ class RulesInAnyOrder(RuleBasedStateMachine):
         elif asked == "start":
             self.model.ledger.start(who.value, line, at)
         if self.model.wishes[line].replies:
-            what = MessageClass.COMPLIANCE if asked == "stop" else MessageClass.URGENT
-            self._take_reply(line, who, f"keyword-{message_id}", what)
+            self._take_reply(line, who, f"keyword-{message_id}", asked)
 
-    def _take_reply(self, line: str, who: Address, key: str, what: MessageClass) -> None:
+    def _take_reply(self, line: str, who: Address, key: str, asked: str) -> None:
         """The operator's answer is a text like others, where there is one."""
-        answer = self.do(self.desk.journal.commands.lookup(line, None, key, None, Reply()))
-        self.hear()
-        # TODO
-        if answer.outcome != "found":
-            return
+        listed = self.do(self.desk.journal.queries.queue(Wanted(line=line, limit=1_000)))
+        for one in listed:
+            if one["request_id"] == key:
+                request = SendRequest(
+                    line=line,
+                    client=None,
+                    key=key,
+                    digest=key,
+                    to=(who,),
+                    text=SAID[asked],
+                    ttl=3600.0,
+                    priority=Priority.HIGH,
+                    on_uncertain=OnUncertain.FAIL,
+                    message_class=MessageClass.COMPLIANCE if asked == "stop" else MessageClass.URGENT,
+                )
+                self._take(
+                    request, one["message_id"], (one["copy_id"], who.value), one["due_at"], given=False, company=False
+                )
 
     @rule(who=WHO, line=LINE | st.none(), add=st.booleans())
     def operate(self, who: Address, line: str | None, add: bool) -> None:
@@ -449,3 +479,224 @@ class RulesInAnyOrder(RuleBasedStateMachine):
         else:
             self.do(self.desk.journal.optouts.remove([who.value], line))
             self.model.ledger.lift(who.value, line)
+
+    @rule(which=ANY, by_client=st.booleans())
+    def cancel(self, which: int, by_client: bool) -> None:
+        """A request is canceled: what waits of it, and nothing else."""
+        open_ = self.model.standing("waiting", "flying", "uncertain", "followed")
+        if not open_:
+            return
+        text = open_[which % len(open_)]
+        stopped = [one.id for one in self.model.standing("waiting") if one.message_id == text.message_id]
+        if not by_client:
+            [steered] = self.do(self.desk.journal.steering.cancel([text.message_id]))
+            assert steered.copies == len(stopped)
+        elif not text.key.startswith("keyword"):
+            answer = self.do(self.desk.journal.commands.cancel(text.line, text.client, text.key, None, Reply()))
+            assert answer.outcome == "canceled" or not stopped
+        else:
+            return
+        self.hear(dict.fromkeys(stopped, "canceled"))
+
+    @rule(line=LINE)
+    def cancel_line(self, line: str) -> None:
+        """An operator cancels all that waits on a line."""
+        stopped = [text.id for text in self.model.standing("waiting", line=line)]
+        self.do(self.desk.journal.steering.cancel_line(line))
+        self.hear(dict.fromkeys(stopped, "canceled"))
+
+    @precondition(lambda self: self.model.standing("waiting"))
+    @rule(which=ANY, whole=st.booleans())
+    def hold(self, which: int, whole: bool) -> None:
+        """An operator holds copies; a group as a whole."""
+        waiting = self.model.standing("waiting")
+        chosen = self._request_of(waiting[which % len(waiting)], whole=whole)
+        holding = [text for text in chosen if text.stands == "waiting" and not text.held]
+        assert self._steer("hold", chosen, whole=whole) == len(holding)
+        for text in holding:
+            text.held = True
+            self.model.free(text, self.now)
+
+    @precondition(lambda self: any(text.held for text in self.model.standing("waiting")))
+    @rule(which=ANY, whole=st.booleans())
+    def release(self, which: int, whole: bool) -> None:
+        """An operator releases them."""
+        held = [text for text in self.model.standing("waiting") if text.held]
+        chosen = self._request_of(held[which % len(held)], whole=whole)
+        released = [text for text in chosen if text.stands == "waiting" and text.held]
+        assert self._steer("release", chosen, whole=whole) == len(released)
+        for text in released:
+            text.held = False
+
+    @rule(which=ANY, whole=st.booleans())
+    def try_again(self, which: int, whole: bool) -> None:
+        """An operator sends again what failed or is uncertain."""
+        tried = [text for text in self.model.standing("waiting", "uncertain") if text.tries and not text.held]
+        if not tried:
+            return
+        chosen = self._request_of(tried[which % len(tried)], whole=whole)
+        self._steer("retry", chosen, whole=whole)
+        for text in chosen:
+            if text.stands == "uncertain":
+                self.model.wait_again(text, self.now, self.now)
+            elif text.stands == "waiting" and text.tries and not text.held:
+                text.not_before = min(text.not_before, self.now)
+
+    def _request_of(self, text: Text, *, whole: bool) -> list[Text]:
+        if not whole and not text.group:
+            return [text]
+        return [one for one in self.model.texts.values() if one.message_id == text.message_id]
+
+    def _steer(self, verb: str, chosen: Sequence[Text], *, whole: bool) -> int:
+        about = chosen[0].message_id if whole or chosen[0].group else chosen[0].id
+        [steered] = self.do(getattr(self.desk.journal.steering, verb)([about]))
+        self.hear()
+        return int(steered.copies)
+
+    @rule(line=LINE, hold=st.booleans())
+    def steer_line(self, line: str, hold: bool) -> None:
+        """An operator holds a line, or releases it."""
+        steering = self.desk.journal.steering
+        self.do(steering.hold_line(line)) if hold else self.do(steering.release_line(line))
+        (self.model.held_lines.add if hold else self.model.held_lines.discard)(line)
+
+    @precondition(lambda self: self.model.standing("uncertain"))
+    @rule(which=ANY)
+    def give_up(self, which: int) -> None:
+        """A person gives an uncertain copy up."""
+        asides = {one["copy_id"]: one["id"] for one in self.do(self.desk.journal.dead.list(1_000))}
+        uncertain = self.model.standing("uncertain")
+        assert {text.id for text in uncertain} == {*asides}
+        text = uncertain[which % len(uncertain)]
+        self.do(self.desk.journal.dead.discard(asides[text.id]))
+        self.hear({text.id: "failed"})
+
+    @rule(line=LINE, wish=WISHES)
+    def change_rules(self, line: str, wish: Wish) -> None:
+        """The operator changes a line's rules."""
+        self.settle({**self.model.wishes, line: wish}, self.model.scope)
+
+    @rule(scope=st.sampled_from(Scope))
+    def change_scope(self, scope: Scope) -> None:
+        """The operator changes for which lines an opt-out holds."""
+        self.settle(self.model.wishes, scope)
+
+    @rule(line=LINE, seconds=st.sampled_from((1, 90)))
+    def slow(self, line: str, seconds: float) -> None:
+        """The provider asks for a pause."""
+        self.do(self.desk.journal.limits.slow(line, seconds))
+        self.model.rest(line, self.now + timedelta(seconds=seconds))
+
+    @rule(pause=st.sampled_from(PAUSES))
+    def wait(self, pause: dict[str, float]) -> None:
+        """Time passes."""
+        self.clock.pass_(**pause)
+
+    @rule(line=LINE, early=st.sampled_from((0, 0, 1)))
+    def wait_until_due(self, line: str, early: int) -> None:
+        """Until the moment, or a moment before, when something may be due."""
+        due_at = self.do(self.desk.journal.calls.next_due(line))
+        if due_at is not None and due_at.year < END_OF_ALL_TIME:
+            self.clock.time = max(self.now, due_at - timedelta(microseconds=early))
+
+    @rule(which=ANY, early=st.sampled_from((0, 1)))
+    def wait_until_it_expires(self, which: int, early: int) -> None:
+        """Until the moment, or a moment before, when a copy expires."""
+        expiring = [one.expires_at for one in self.model.standing("waiting", "flying") if one.expires_at]
+        if expiring:
+            self.clock.time = max(self.now, expiring[which % len(expiring)] - timedelta(microseconds=early))
+
+    @rule()
+    def expire(self) -> None:
+        """The janitor ends what has expired."""
+        while self.do(self.desk.journal.upkeep.expire()):
+            pass
+        self.hear()
+        assert all(one.expires_at is None or one.expires_at > self.now for one in self.model.standing("waiting"))
+
+    @rule()
+    def clear_up(self) -> None:
+        """Eight days pass, and the janitor ends what is followed, and forgets what has ended."""
+        self.clock.pass_(days=8)
+        self._end_following()
+        self.do(self.desk.journal.events.published(self.told))
+        self.told = []
+        while self.do(self.desk.journal.upkeep.purge()):
+            pass
+
+    def _end_following(self) -> None:
+        while self.do(self.desk.journal.upkeep.end_following()):
+            pass
+        over = [one for one in self.model.standing("followed") if one.send_at is None or not one.given]
+        given = [one for one in self.model.standing("followed") if one.given]
+        self.hear({one.id: "unknown" for one in (*over, *given)})
+
+    @rule(kill=st.booleans())
+    def restart(self, kill: bool) -> None:
+        """Relay ends, one way or the other, and starts again."""
+        place = self.desk.place.after_kill() if kill else self.desk.place
+        self.do(self.desk.journal.aclose())
+        self.clock.pass_(milliseconds=2)
+        self.desk = self.do(Desk.at(place, self.clock, **ROOM))
+        self.settle(self.model.wishes, self.model.scope)
+        self.do(self.desk.journal.calls.recover())
+        self._unanswered(self.model.standing("flying"), evidence=None)
+
+    @invariant()
+    def what_waits_is_counted(self) -> None:
+        """In all, by line and by client."""
+        counters = self.desk.journal._core.writer.counters
+        expected = {WAITING_COPIES: self.model.waiting()}
+        expected |= {waiting_here(line): self.model.waiting(line) for line in LINES}
+        expected |= {waiting_here(line, by or ""): self.model.waiting(line, by) for line in LINES for by in CLIENTS}
+        assert {name: counters[name] for name in expected} == expected
+
+    def teardown(self) -> None:
+        """Nothing is left when the rules are lifted and time goes on."""
+        if not hasattr(self, "desk"):
+            return
+        try:
+            if sys.exc_info()[0] is None:
+                self._everything_ends()
+        finally:
+            self.do(self.desk.journal.aclose())
+            self.loop.close()
+            self.folder.cleanup()
+
+    def _everything_ends(self) -> None:
+        self._lift()
+        for _ in range(4 * len(self.model.texts) + 10):
+            dues = []
+            for line in LINES:
+                while texts := self._claim(line):
+                    self._answer(texts, {text.id: Fact.SUBMITTED for text in texts})
+                due_at = self.do(self.desk.journal.calls.next_due(line))
+                assert (due_at is None) == (not self.model.standing("waiting", line=line))
+                dues += [due_at] if due_at else []
+            self.clock.time = max(self.now, min(dues, default=self.now))
+        assert not self.model.standing("waiting", "flying")
+        for _ in self.model.standing("uncertain"):
+            self.give_up(0)
+        self.clock.pass_(days=10)
+        self._end_following()
+        assert all(self.finals[text] == 1 for text in self.model.texts)
+        self.what_waits_is_counted()
+
+    def _lift(self) -> None:
+        while flying := self.model.standing("flying"):
+            texts = [text for text in flying if text.call_id == flying[0].call_id]
+            self._answer(texts, {text.id: Fact.SUBMITTED for text in texts})
+        self.settle({line: Wish() for line in LINES}, self.model.scope)
+        for line in LINES:
+            self.steer_line(line, hold=False)
+        while any(text.held for text in self.model.standing("waiting")):
+            self.release(0, whole=True)
+
+
+def _whole(at: datetime) -> datetime:
+    """The end of that second."""
+    return at if not at.microsecond else at.replace(microsecond=0) + timedelta(seconds=1)
+
+
+RulesInAnyOrder.TestCase.settings = settings(stateful_step_count=50, max_examples=settings().max_examples // 3)
+TestRulesInAnyOrder = RulesInAnyOrder.TestCase

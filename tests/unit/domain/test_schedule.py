@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from relay.domain.schedule import (
+    RARE_LOOKS_FROM,
     RECONNECT,
     RETRY_SEND,
     STAGE_FAILED,
@@ -145,3 +146,18 @@ def test_the_grace_for_a_call_leaves_it_its_time(timeout: float) -> None:
     grace = grace_for(timeout)
     assert calls_share(grace) == pytest.approx(timeout)
     assert grace > timeout
+
+
+@given(ages, chances)
+def test_rare_looks_are_as_far_apart_as_a_status_allows(age: float, chance: float) -> None:
+    """Whatever the age: never more often than others, and five minutes before AT&T deletes what is final."""
+    wait, usual = next_look(age, chance=chance, rarely=True), next_look(age, chance=chance)
+    assert wait is not None
+    assert usual is not None
+    assert usual <= wait <= 25 * MINUTE * (1 + 1e-9)
+    assert wait >= RARE_LOOKS_FROM * (1 - 1e-9)
+
+
+def test_rare_looks_end_as_others_do() -> None:
+    """With the horizon."""
+    assert next_look(TRACKING_HORIZON, chance=0.5, rarely=True) is None

@@ -14,7 +14,7 @@ from relay.domain.errors import ErrorCode, Problem
 from relay.domain.mailbox import MailChanges, MailEntry
 from relay.domain.messages import CallAnswer, Handover, MailChange, MessageClass, Part, RawAnswer, Reply, Segment
 from relay.domain.states import Fact
-from relay.journal import schema
+from relay.journal import Wanted, schema
 from relay.rules.line import Scope
 from tests.contract.journal.desk import ALICE, BOB, LINE, ME, START, Desk, SqlitePlace, delivered, seen, text
 from tests.contract.journal.ledger import rules, says, sent
@@ -80,6 +80,7 @@ async def _everything(desk: Desk) -> None:
     await _mail(desk)
     await _dead(desk)
     await _opt_outs(desk)
+    await _steered(desk)
     await desk.send(ttl=1)
     desk.clock.pass_(days=10)
     await journal.upkeep.join_overdue_segments()
@@ -89,6 +90,25 @@ async def _everything(desk: Desk) -> None:
     await journal.upkeep.drop_parked()
     while await journal.upkeep.purge():
         pass
+
+
+async def _steered(desk: Desk) -> None:
+    """Every verb of an operator, and what he looks at."""
+    steering, queries = desk.journal.steering, desk.journal.queries
+    first, second = [one["copy_id"] for one in (await desk.send(ALICE, BOB, key="steered")).body["copies"]]
+    await steering.hold([first])
+    for wanted in (Wanted(), Wanted(LINE, "queued"), Wanted(held=True), Wanted(LINE, "queued", held=True)):
+        await queries.queue(wanted)
+    await queries.shown("steered", LINE)
+    await steering.release([first])
+    await steering.cancel([second])
+    await desk.journal.calls.unanswered((await desk.claim()).call_id, ME, PROBLEM)
+    await steering.retry([first])
+    await queries.shown((await queries.shown(first))["calls"][0]["call_id"])
+    await steering.hold_line(LINE)
+    await steering.held(LINE)
+    await steering.release_line(LINE)
+    await steering.cancel_line(LINE)
 
 
 async def _mail(desk: Desk) -> None:
