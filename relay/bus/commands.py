@@ -42,6 +42,7 @@ from relay.bus.requests import (
 from relay.domain.addresses import Address, AddressKind, InvalidAddress, outbound
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Media, Reply, SendRequest
+from relay.domain.schedule import full_second
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
@@ -188,7 +189,9 @@ class _Reading:
         """The request's `expires_at` and `ttl`: of what it says and what the broker says, whichever ends first."""
         own_end = body.expires_at or (self.now + timedelta(seconds=body.ttl) if body.ttl else None)
         brokers = self.delivery.properties.expiry
-        brokers_end = self.now + timedelta(seconds=min(brokers, _LONGEST_EXPIRY)) if brokers is not None else None
+        brokers_end = None
+        if brokers is not None:
+            brokers_end = full_second(self.now + timedelta(seconds=min(brokers, _LONGEST_EXPIRY)))
         end = min((each for each in (own_end, brokers_end) if each), default=None)
         if body.send_at and end and body.send_at >= end:
             raise _Bad("`send_at` should come before the expiry (`expires_at`, `ttl`, Message Expiry Interval)")

@@ -6,6 +6,7 @@ that what failed together is not tried again together.
 
 import math
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,11 @@ def next_look(age: float, *, chance: float, rarely: bool = False) -> float | Non
     if age >= TRACKING_HORIZON:
         return None
     return _spread(_LONGEST_GAP if rarely else min(max(age / 2, _FIRST_LOOK), _LONGEST_GAP), chance)
+
+
+def full_second(at: datetime) -> datetime:
+    """`at`, or the next full second after it."""
+    return at.replace(microsecond=0) + timedelta(seconds=bool(at.microsecond))
 
 
 def _spread(seconds: float, chance: float) -> float:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select
+from sqlalchemy import Row, bindparam, select
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Plan, SendRequest
+from relay.domain.schedule import full_second
 from relay.journal.answers import Answer, Asker, accepted, answer, copy_id, first_entry, rejected
 from relay.journal.checks import checked
-from relay.journal.queueing import Queued, store_request
+from relay.journal.queueing import Queued, bind_key, store_request
 from relay.journal.schema import command, command_has_no_key
 from relay.journal.terms import Judged, judged_at_acceptance
 from relay.journal.transaction import WAITING_COPIES, Transaction, waiting_here
@@ -116,22 +117,8 @@ class Acceptance:
         queued = store_request(tx, request, self.plan, judged, request_id=request_id, expires_at=expires_at)
         ids = (request_id, queued.message_id)
         body = accepted(request, self.plan, _entries(request, judged, queued), ids=ids, calls=queued.calls)
-        self._store_command(tx, request_id, body)
+        bind_key(tx, request, request_id, body, self.raw_digest if request.key is None else None)
         return body
-
-    def _store_command(self, tx: Transaction, request_id: str, body: dict[str, Any]) -> None:
-        request = self.request
-        row = {
-            "key": request_id,
-            "line": request.line,
-            "client": request.client or "",
-            "digest": request.digest,
-            "raw_digest": self.raw_digest if request.key is None else None,
-            "message_id": body["message_id"],
-            "answer": body,
-            "created_at": tx.now,
-        }
-        tx.execute(insert(command), [row])
 
 
 def _entries(request: SendRequest, judged: Judged, queued: Queued) -> list[dict[str, Any]]:
@@ -148,10 +135,13 @@ def _entries(request: SendRequest, judged: Judged, queued: Queued) -> list[dict[
 
 
 def expiry_of(request: SendRequest, now: datetime) -> datetime | None:
-    """When what is left of a request that is accepted now is not sent any more."""
+    """When what is left of a request that is accepted now is not sent any more.
+
+    A `ttl` ends with a full second: requests that come within one and live equally long can travel together.
+    """
     if request.expires_at is not None or request.ttl is None:
         return request.expires_at
-    return now + timedelta(seconds=request.ttl)
+    return full_second(now + timedelta(seconds=request.ttl))
 
 
 _MINE = select(command).where(command.c.line == bindparam("here"), command.c.client == bindparam("by"))

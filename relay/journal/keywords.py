@@ -11,7 +11,7 @@ from relay.domain.messages import InboundMessage, MessageClass, OnUncertain, Pri
 from relay.journal.announce import News, announce
 from relay.journal.columns import Moment
 from relay.journal.optoutrows import Word, opt_in, opt_out, opted_out
-from relay.journal.queueing import store_request
+from relay.journal.queueing import bind_key, store_request
 from relay.journal.schema import seen
 from relay.journal.seen import hash_of
 from relay.journal.terms import judged_at_acceptance
@@ -104,7 +104,9 @@ def _send(tx: Transaction, heard: Heard, asked: Keyword, reply: KeywordReply) ->
     )
     judged = judged_at_acceptance(tx, request, reply.plan, [None])
     expires_at = tx.now + REPLY_LIVES
-    store_request(tx, request, reply.plan, judged, request_id=request_id, expires_at=expires_at)
+    queued = store_request(tx, request, reply.plan, judged, request_id=request_id, expires_at=expires_at)
+    # Nobody waits for an answer; the id is what receipts show, and what people trace.
+    bind_key(tx, request, request_id, {"message_id": queued.message_id})
 
 
 _HELPED = select(seen.c.at).where(seen.c.line == bindparam("here"), seen.c.key == bindparam("hashed"))

@@ -120,7 +120,9 @@ def release(tx: Transaction, call_id: str, owner: str, delay: float) -> bool:
     row = fenced(tx, call_id, owner)
     if row is None:
         return False
-    happen(tx, [Happening(one, Fact.RELEASED) for one in recipients_of(tx, row)])
+    # No try: it counts neither among those after which others may pass, nor among those of a resend.
+    happen(tx, [Happening(one, Fact.RELEASED, attempts=-1) for one in recipients_of(tx, row)])
+    set_call(tx, row.id, attempts=row.attempts - 1)
     # It keeps its place in the queue, so that what came later does not overtake it: the whole line waits.
     wait_again(tx, row, row.due_at)
     if delay:

@@ -19,7 +19,7 @@ from relay.journal.answers import copy_id
 from relay.journal.callrows import NewCall, add_call, set_call
 from relay.journal.columns import as_json
 from relay.journal.outgoing import content_out_of, store_message
-from relay.journal.schema import call, call_takes_company, copy, copy_waits
+from relay.journal.schema import call, call_takes_company, command, copy, copy_waits
 from relay.journal.terms import Due, Judged
 from relay.journal.transaction import Transaction
 
@@ -49,7 +49,7 @@ def store_request(
     good = [place for place, refusal in enumerate(judged.refusals) if refusal is None]
     send_at = request.send_at if judged.provider_waits else None
     message_id = store_message(tx, request, request_id, open_copies=len(good), send_at=send_at)
-    calls = _Calls(tx, request, plan, message_id, _to_the_second(expires_at)).carry(judged, good)
+    calls = _Calls(tx, request, plan, message_id, expires_at).carry(judged, good)
     states = tuple(
         State.FAILED if refusal else State.QUEUED if due.why is None else State.SCHEDULED
         for refusal, due in zip(judged.refusals, judged.due, strict=True)
@@ -60,11 +60,29 @@ def store_request(
     return Queued(message_id, states, len(set(calls.values())))
 
 
-def _to_the_second(expires_at: datetime | None) -> datetime | None:
-    """The end of that second: requests that come within one second and live equally long can travel together."""
-    if expires_at is None or not expires_at.microsecond:
-        return expires_at
-    return expires_at.replace(microsecond=0) + timedelta(seconds=1)
+def bind_key(
+    tx: Transaction, request: SendRequest, request_id: str, answer: Mapping[str, Any], raw_digest: str | None = None
+) -> None:
+    """Let an id mean this request from now on.
+
+    Args:
+        tx: where to.
+        request: the request, accepted.
+        request_id: its id.
+        answer: what it was answered with; its `message_id` is the message's.
+        raw_digest: recognises the broker's redelivery of one without an id of its own.
+    """
+    row = {
+        "key": request_id,
+        "line": request.line,
+        "client": request.client or "",
+        "digest": request.digest,
+        "raw_digest": raw_digest,
+        "message_id": answer["message_id"],
+        "answer": answer,
+        "created_at": tx.now,
+    }
+    tx.execute(insert(command), [row])
 
 
 class _Calls:

@@ -85,7 +85,7 @@ def call_entry(row: Row[Any]) -> dict[str, Any]:
         "stage": row.stage,
         "lane": _LANES[row.lane],
         "why": row.why if row.stage == "waiting" else None,
-        "due_at": None if held else row.due_at,
+        "due_at": None if held or row.behind else row.due_at,
         "resume_at": row.resume_at if held else None,
         "expires_at": row.expires_at,
         "attempts": row.attempts,
@@ -113,7 +113,6 @@ def _held(wanted: Wanted) -> Sequence[Select[Any]]:
 
 def _entry(row: Any) -> dict[str, Any]:
     waits = row.stage == "waiting" and State.of(row.state).rank < State.UNCERTAIN.rank
-    held = waits and row.why == Why.HELD.value
     return {
         "copy_id": row.copy_id,
         "message_id": row.message_id,
@@ -123,7 +122,7 @@ def _entry(row: Any) -> dict[str, Any]:
         "client": row.client,
         "status": State.of(row.state).status.value,
         "why": row.why if waits else None,
-        "due_at": row.due_at if waits and not held else None,
+        "due_at": row.due_at if waits and row.why not in {Why.HELD.value, Why.ORDER.value} else None,
         "expires_at": row.expires_at if waits else None,
         "attempts": row.attempt,
         "lane": _LANES[row.lane],

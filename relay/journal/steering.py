@@ -249,7 +249,8 @@ def _hold(tx: Transaction, groups: Sequence[_Group]) -> None:
 
 def _release(tx: Transaction, groups: Sequence[_Group]) -> None:
     for one in groups:
-        later = Why.RETRY if one.row.attempts else Why.SEND_AT
+        timed = Why.SEND_AT if tx.rules.of(one.row.line).hours is None else Why.HOURS
+        later = Why.RETRY if one.row.attempts else timed
         why = later.value if one.row.resume_at > tx.now else None
         set_call(tx, one.own_call(tx), due_at=one.row.resume_at, resume_at=None, why=why)
         tx.bells.add(f"calls:{one.row.line}")

@@ -14,7 +14,7 @@ from relay.domain.states import Fact
 from relay.domain.waiting import Why
 from relay.journal.callrows import KEPT_IN_ORDER_FOR, ORDER_CHECKED_AFTER, wait_until
 from relay.journal.copies import Copy, Happening, happen
-from relay.journal.optoutrows import OPTED_OUT, confirm, opted_out, passes
+from relay.journal.optoutrows import OPTED_OUT, OptOut, confirm, opted_out, passes
 from relay.journal.schema import call, copy, copy_waits
 from relay.journal.tables import equals
 from relay.journal.transaction import Transaction
@@ -55,7 +55,7 @@ def judged_at_acceptance(
     rules = tx.rules.of(request.line)
     found = opted_out(tx, request.line, [address.value for address in request.to])
     wished = max(request.send_at or tx.now, tx.now)
-    opens = _openings(rules, request, wished)
+    opens = _openings(rules, request, found, wished)
     judged = tuple(
         refusal
         or (None if _passes(found, address, request.message_class, None) else OPTED_OUT)
@@ -68,18 +68,26 @@ def judged_at_acceptance(
     return Judged(judged, due, provider_waits)
 
 
-def _openings(rules: LineRules, request: SendRequest, wished: datetime) -> list[datetime | None]:
+def _openings(
+    rules: LineRules, request: SendRequest, found: Mapping[str, OptOut], wished: datetime
+) -> list[datetime | None]:
     """For each recipient the first moment from `wished` on; a group goes when it may go to all."""
-    opens = [rules.opens(address, request.message_class, wished) for address in request.to]
+    to = [(address, _as(request.message_class, address, found)) for address in request.to]
     if not request.group or rules.hours is None:
-        return opens
-    return [_together(rules, request.to, request.message_class, wished)] * len(opens)
+        return [rules.opens(address, what, wished) for address, what in to]
+    return [_together(rules, to, wished)] * len(to)
 
 
-def _together(rules: LineRules, to: Sequence[Address], what: MessageClass, at: datetime) -> datetime | None:
+def _as(what: MessageClass, address: Address, found: Mapping[str, OptOut]) -> MessageClass:
+    """What a copy is for. A confirmation is one only where an opt-out holds: to anybody else it is any text."""
+    is_any = what is MessageClass.COMPLIANCE and address.value not in found
+    return MessageClass.NORMAL if is_any else what
+
+
+def _together(rules: LineRules, to: Sequence[tuple[Address, MessageClass]], at: datetime) -> datetime | None:
     """The first moment from `at` on at which the line may send to all of them; None: none is found soon."""
     for _ in range(_LOOKS_FOR_ALL):
-        opens = [rules.opens(address, what, at) for address in to]
+        opens = [rules.opens(address, what, at) for address, what in to]
         latest = max((opening for opening in opens if opening is not None), default=None)
         if None in opens or latest is None or latest == at:
             return latest if None not in opens else None
@@ -93,7 +101,7 @@ def _due(now: datetime, at: datetime, wished: datetime) -> Due:
     return Due(at, Why.SEND_AT if at == wished else Why.HOURS)
 
 
-def _passes(found: Mapping[str, Any], address: Address, what: MessageClass, copy_id: str | None) -> bool:
+def _passes(found: Mapping[str, OptOut], address: Address, what: MessageClass, copy_id: str | None) -> bool:
     out = found.get(address.value)
     return out is None or passes(out, what, copy_id)
 
@@ -117,9 +125,10 @@ def ready(
         what: what their message is for.
         send_at: when the provider will send them, where it waits.
     """
-    allowed = _not_opted_out(tx, row.line, waiting, what)
-    rules = tx.rules.of(row.line)
-    later = _later(rules, allowed, what, max(send_at or tx.now, tx.now), group=group)
+    found = opted_out(tx, row.line, [one.address.value for one in waiting])
+    allowed = _not_opted_out(tx, found, waiting, what)
+    addressed = [(one, _as(what, one.address, found)) for one in allowed]
+    later = _later(tx.rules.of(row.line), addressed, max(send_at or tx.now, tx.now), group=group)
     never = [one for one, at in later if at is None]
     happen(tx, [Happening(one, Fact.REFUSED, problem=NEVER_OPEN) for one in never])
     closed = [(one, at) for one, at in later if at is not None]
@@ -134,8 +143,9 @@ def ready(
     return free
 
 
-def _not_opted_out(tx: Transaction, line: str, waiting: Sequence[Copy], what: MessageClass) -> list[Copy]:
-    found = opted_out(tx, line, [one.address.value for one in waiting])
+def _not_opted_out(
+    tx: Transaction, found: Mapping[str, OptOut], waiting: Sequence[Copy], what: MessageClass
+) -> list[Copy]:
     if not found:
         return list(waiting)
     refused = [one for one in waiting if not _passes(found, one.address, what, one.id)]
@@ -148,15 +158,15 @@ def _not_opted_out(tx: Transaction, line: str, waiting: Sequence[Copy], what: Me
 
 
 def _later(
-    rules: LineRules, copies: Sequence[Copy], what: MessageClass, at: datetime, *, group: bool
+    rules: LineRules, copies: Sequence[tuple[Copy, MessageClass]], at: datetime, *, group: bool
 ) -> list[tuple[Copy, datetime | None]]:
     """The copies that may not be sent at this time, and when they may: None for never."""
     if rules.hours is None or not copies:
         return []
     if group:
-        opens = _together(rules, [one.address for one in copies], what, at)
-        return [] if opens == at else [(one, opens) for one in copies]
-    found = [(one, rules.opens(one.address, what, at)) for one in copies]
+        opens = _together(rules, [(one.address, what) for one, what in copies], at)
+        return [] if opens == at else [(one, opens) for one, _ in copies]
+    found = [(one, rules.opens(one.address, what, at)) for one, what in copies]
     return [(one, opens) for one, opens in found if opens != at]
 
 
@@ -206,6 +216,7 @@ def _ahead() -> Any:
         carrier.c.due_at <= bindparam("now"),
         carrier.c.behind.is_not(None),
         carrier.c.attempts > 0,
+        equals(carrier.c.why, f"'{Why.COMPANY.value}'"),
     )
     latest = (
         select(other.c.call_id)

@@ -15,7 +15,7 @@ class Forecast:
         spent: calls made in this one.
         left: calls that may still be made in it.
         resets_at: when the next month begins.
-        ends_at: when the budget is used up at the present rate; None: not before `resets_at`.
+        ends_at: when the budget is used up at the present rate; None: not before `resets_at`, or it is already.
         is_short: somebody should know: it will be used up too early, or less than 5 % is left.
         is_spent: nothing is left.
     """
@@ -68,7 +68,7 @@ def _per_day(spent_by_day: Mapping[date, int], now: datetime) -> float:
 
 def _ends_at(left: int, per_day: float, now: datetime, resets_at: datetime) -> datetime | None:
     if not left:
-        return now
+        return None
     enough = per_day * ((resets_at - now) / timedelta(days=1)) <= left
     return None if enough else now + timedelta(days=left / per_day)
 

@@ -98,16 +98,17 @@ class PatientClock(ManualClock):
 class Seldom(Stage):
     """A stage that looks for work as it is told of it, and else less often than it would: three days are many looks."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, seconds: float = SELDOM) -> None:
         self.name, self.line = stage.name, stage.line
         self._stage = stage
+        self._seconds = seconds
 
     async def step(self) -> Rest | None:
         """As the stage's own, and a longer rest."""
         rest = await self._stage.step()
         if rest is None or rest.seconds is None or rest.seconds < SHORT:
             return rest
-        return Rest(max(rest.seconds, SELDOM), rest.bell)
+        return Rest(max(rest.seconds, self._seconds), rest.bell)
 
     async def drain(self, seconds: float) -> None:
         """As the stage's own."""
@@ -162,9 +163,15 @@ class Life:
 
 @asynccontextmanager
 async def life(
-    folder: Path, port: int, lines: str, modes: Mapping[str, Any], start: datetime = BEGINNING
+    folder: Path,
+    port: int,
+    lines: str,
+    modes: Mapping[str, Any],
+    *,
+    start: datetime = BEGINNING,
+    seldom: float = SELDOM,
 ) -> AsyncIterator[Life]:
-    """Everything that runs, but for the bus; time begins with `start`."""
+    """Everything that runs, but for the bus; time begins with `start`, and stages look for work every `seldom`."""
     clock = PatientClock(start)
     options = SimulatorOptions(clock=clock, seed=7, keep=None, modes=modes)
     async with Simulator(options) as att:
@@ -173,14 +180,14 @@ async def life(
         url, limits = settings.journal.url, journal_limits(settings)
         async with await Journal.open(url, clock=clock, ids=ids, node="relay-1", limits=limits, real=clock) as journal:
             base = await _core(settings, clock, ids, journal)
-            async with _running(base, att) as made:
+            async with _running(base, att, seldom) as made:
                 yield made
             for line in base.lines.values():
                 await line.aclose()
 
 
 @asynccontextmanager
-async def _running(base: Core, att: Simulator) -> AsyncIterator[Life]:
+async def _running(base: Core, att: Simulator, seldom: float) -> AsyncIterator[Life]:
     standing = Standing(base.journal, LineBoard(base.clock, base.lines), base.clock, base.ids)
     admin = AdminListener("127.0.0.1", 0)
     admin.claim()
@@ -193,7 +200,7 @@ async def _running(base: Core, att: Simulator) -> AsyncIterator[Life]:
     stages = [made.receiver, *made.to_providers(), *made.from_providers(), *keepers]
     base.clock.stages = stages
     supervisor = Supervisor(base.clock, base.ids, standing.board, base.clock.pulse, GRACE)
-    async with supervisor.running([Seldom(stage) for stage in stages]), admin, listener:
+    async with supervisor.running([Seldom(stage, seldom) for stage in stages]), admin, listener:
         yield Life(base.clock, att, base.journal, services, standing.board)
 
 

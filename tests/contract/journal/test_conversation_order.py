@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import OutboundCall, Priority
+from relay.rules.line import LineRules, Rules
 from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk, SqlitePlace
 
 
@@ -103,6 +104,30 @@ async def test_a_one_time_password_overtakes_a_campaign_in_its_own_conversation(
     await desk.claim()
     await desk.send(text="password", priority=Priority.HIGH)
     assert await _texts(desk) == ["password"]
+
+
+async def test_a_text_that_waits_for_company_is_not_overtaken(desk: Desk) -> None:
+    """It was accepted first, whatever it waits for."""
+    desk.journal.follow(Rules({LINE: LineRules(LINE, company=20.0)}))
+    await desk.send(text="first", size=2)
+    await desk.send(text="second", size=1)
+    assert await desk.none_due()
+    desk.clock.pass_(seconds=20)
+    first = await desk.claim()
+    await desk.hand_over(first)
+    assert (first.text, (await desk.claim()).text) == ("first", "second")
+
+
+async def test_a_call_that_is_given_back_was_no_try(desk: Desk) -> None:
+    """However long the line may not send: later texts do not pass because of it."""
+    for words in ("a1", "a2"):
+        await desk.send(text=words)
+    for _ in range(7):
+        call = await desk.claim()
+        assert (call.text, call.attempt) == ("a1", 1)
+        await desk.journal.calls.release(call.call_id, ME, 60)
+        desk.clock.pass_(seconds=60)
+    assert [one["attempt"] for one in await desk.copies("key-1")] == [0]
 
 
 async def test_a_call_that_was_given_back_keeps_its_place(desk: Desk) -> None:

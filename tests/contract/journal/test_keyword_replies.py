@@ -6,7 +6,7 @@ import pytest
 
 from relay.domain.addresses import outbound
 from relay.domain.keywords import Keyword
-from relay.domain.messages import MessageClass
+from relay.domain.messages import MessageClass, Reply
 from relay.journal import Listed
 from relay.rules.hours import SendingHours
 from relay.rules.line import Scope
@@ -31,6 +31,14 @@ async def test_a_stop_is_confirmed_once(desk: Desk) -> None:
     assert {receipt["request_id"] for receipt in receipts} == {f"keyword-{message_id}"}
     [out] = await desk.journal.optouts.list()
     assert out["confirmed_by"] == receipts[0]["copy_id"]
+
+
+async def test_an_answer_can_be_looked_up_by_its_id(desk: Desk) -> None:
+    """By the one that its receipts show."""
+    message_id = await says(desk, "stop")
+    found = await desk.journal.commands.lookup(LINE, None, f"keyword-{message_id}", None, Reply())
+    assert [one["status"] for one in found.body["copies"]] == ["queued"]
+    assert [step["what"] for step in await desk.journal.queries.trace(f"keyword-{message_id}")][:1] == ["message"]
 
 
 async def test_no_client_can_send_what_the_answer_has_sent(desk: Desk) -> None:

@@ -106,10 +106,12 @@ async def test_who_may_be_anywhere_gets_texts_when_it_is_day_everywhere(hours: D
 
 
 async def test_what_is_urgent_passes_only_where_the_line_allows_it(hours: Desk) -> None:
-    """And a confirmation of an opt-out always does."""
-    urgent = MessageClass.URGENT
+    """And a confirmation does where an opt-out holds; to anybody else it is a text like any."""
+    urgent, compliance = MessageClass.URGENT, MessageClass.COMPLIANCE
+    await hours.journal.optouts.add([SEATTLE.value], LINE)
     assert (await hours.send(NEW_YORK, message_class=urgent)).body["copies"][0]["status"] == "scheduled"
-    assert (await hours.send(SEATTLE, message_class=MessageClass.COMPLIANCE)).body["copies"][0]["status"] == "queued"
+    assert (await hours.send(NEW_YORK, message_class=compliance)).body["copies"][0]["status"] == "scheduled"
+    assert (await hours.send(SEATTLE, message_class=compliance)).body["copies"][0]["status"] == "queued"
     hours.journal.follow(Rules({LINE: replace(DAY, urgent_any_time=True)}))
     assert (await hours.send(HONOLULU, message_class=urgent)).body["copies"][0]["status"] == "queued"
     assert {one.address for _ in range(2) for one in (await hours.claim()).recipients} == {SEATTLE, HONOLULU}
