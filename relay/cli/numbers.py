@@ -31,13 +31,20 @@ def numbers_of(file: Path) -> list[Row]:
 def rows_of(file: Path) -> list[Row]:
     """The rows of a CSV file whose header names the address; or numbers, one a line. Raises BadList."""
     lines = _lines_of(file)
-    header = [name.strip().lower() for name in next(csv.reader(lines[:1]), [])]
+    header = [name.strip().lower() for name in _first_cells(lines)]
     if "address" not in header:
         return _numbers(lines)
     strange = [name for name in header if name not in COLUMNS]
     if strange or len(set(header)) < len(header):
         raise BadList(f"the header of the list must have the columns {','.join(COLUMNS)}, or some of them, each once")
     return _of_csv(header, lines)
+
+
+def _first_cells(lines: list[str]) -> list[str]:
+    try:
+        return next(csv.reader(lines[:1]), [])
+    except csv.Error:  # a cell that is too long for any column
+        return []
 
 
 def _of_csv(header: list[str], lines: list[str]) -> list[Row]:

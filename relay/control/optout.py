@@ -1,6 +1,5 @@
 """The opt-out ledger: listed, added to, lifted, taken in from a list. Numbers come and go in bodies alone."""
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar, get_args
@@ -10,11 +9,11 @@ from aiohttp import web
 from relay.control.asking import BATCH, Controls, Unanswerable, answered, asked_of
 from relay.domain.addresses import InvalidAddress, outbound
 from relay.journal import Listed, Source
+from relay.providerkit.linesettings import ALIAS
 
 T = TypeVar("T")
 
 _SOURCES: tuple[Source, ...] = get_args(Source)
-_ALIAS = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _LONGEST_WORD = 100  # characters
 
 
@@ -96,8 +95,9 @@ def _entry(asked: Any) -> Listed:
     if not isinstance(asked, dict):
         raise ValueError("the entry must be an object")  # noqa: TRY004 - all of them are told as one kind
     line, source, word = (asked.get(name) or None for name in ("line", "source", "word"))
-    if line is not None and not (isinstance(line, str) and _ALIAS.fullmatch(line)):
-        raise ValueError("the line must be an alias: small letters, digits and dashes, at most 32")
+    # An alias never looks like a number: where columns were mixed up, none gets into the list of lines.
+    if line is not None and not (isinstance(line, str) and ALIAS.fullmatch(line)):
+        raise ValueError("the line must be an alias: small letters, digits and dashes, at most 32, and no phone number")
     known = next((one for one in _SOURCES if one == (source or "import")), None)
     if known is None:
         raise ValueError(f"the source must be one of: {', '.join(_SOURCES)}")

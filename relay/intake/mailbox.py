@@ -74,6 +74,7 @@ class MailboxDesk:
 
     async def _done(self, line: ManagedLine, command: MailboxCommand) -> dict[str, Any]:
         alias = command.asked.line
+        self._journal.limits.count(alias, "mailbox")
         match command:
             case ListCommand():
                 return {"page": _page(await line.list_mail(command.offset, command.limit, unread=command.unread))}

@@ -86,7 +86,7 @@ class Watch:
     line: str
     text: str | None
     now: datetime
-    suspected: list[str] = field(default_factory=list)
+    suspected: list[str] = field(default_factory=list, repr=False)
 
     def problem(self, address: Address) -> Problem | None:
         """Why this recipient is not sent to; None where nothing speaks against it."""

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from relay.domain.messages import InboundMessage
 from relay.journal.arrivalrows import add_arrival
+from relay.journal.keywords import heed_early
 from relay.journal.seen import first_seen, suspects
 from relay.journal.segments import is_piece, take_piece
 from relay.journal.telling import tell_message
@@ -36,6 +37,7 @@ def take_messages(
     arriving = [one for one in fresh if not (one.is_whole or one.ref is None)]
     for one in arriving:
         add_arrival(tx, line, str(one.ref), one)
+        heed_early(tx, line, one, received_at)
     here = [one for one in fresh if one.is_whole or one.ref is None]
     take_whole(tx, line, raw_id, received_at, here)
     return Taken(len(here), len(arriving))

@@ -10,7 +10,7 @@ from relay.domain.keywords import Keyword, keyword, suspected
 from relay.domain.messages import InboundMessage, MessageClass, OnUncertain, Priority, SendRequest
 from relay.journal.announce import News, announce
 from relay.journal.columns import Moment
-from relay.journal.optoutrows import Word, opt_in, opt_out, opted_out
+from relay.journal.optoutrows import Word, opt_in, opt_out, opted_out, stops_since
 from relay.journal.queueing import bind_key, store_request
 from relay.journal.schema import seen
 from relay.journal.seen import hash_of
@@ -22,16 +22,22 @@ REPLY_LIVES = timedelta(hours=1)
 HELPED_EVERY = timedelta(hours=1)
 # What a mailbox shows of the past is heeded, but an answer to it would surprise.
 ANSWERED_WITHIN = timedelta(days=1)
+# A machine that stops and starts as it is told to would be answered for ever.
+STOPS_ANSWERED, STOPS_COUNTED_FOR = 5, timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A message that came in: on which line, when it was heard of, and the id it is shown under."""
+    """A message that came in: on which line, when it was heard of, and the id it is shown under.
+
+    `message_id`: None for one that is not announced yet. `suspect`: it may be a repetition.
+    """
 
     line: str
     message: InboundMessage = field(repr=False)
-    message_id: str
+    message_id: str | None
     received_at: datetime
+    suspect: bool = False
 
     @property
     def said_at(self) -> datetime:
@@ -41,26 +47,39 @@ class Heard:
 
 def heed(tx: Transaction, heard: Heard) -> None:
     """Do what the message's keyword asks for; tell of one that may have been meant as a keyword."""
-    text = heard.message.text or ""
-    asked = keyword(text)
-    if asked is None:
-        if suspected(text):
-            body = {"message_id": heard.message_id, "address": heard.message.sender.value}
-            announce(tx, News("event.opt-out-suspected", heard.line, heard.message_id, body, occurred_at=heard.said_at))
-        return
-    if _changes(tx, heard, asked):
+    words = words_of(heard.message)
+    asked = keyword(words)
+    unreadable = heard.message.sender.kind is AddressKind.OTHER  # nothing can be sent there, as far as relay knows
+    if suspected(words) or (asked == "stop" and unreadable):
+        subject = heard.message_id or heard.line
+        body = {"message_id": heard.message_id, "address": heard.message.sender.value}
+        announce(tx, News("event.opt-out-suspected", heard.line, subject, body, occurred_at=heard.said_at))
+    elif asked is not None and not unreadable and _changes(tx, heard, asked):
         _answer(tx, heard, asked)
+
+
+def heed_early(tx: Transaction, line: str, message: InboundMessage, received_at: datetime) -> None:
+    """Do what a STOP asks for whose message is announced only when its attachments are there: nothing else waits."""
+    heard = Heard(line, message, None, received_at)
+    readable = message.sender.kind is not AddressKind.OTHER
+    if readable and keyword(words_of(message)) == "stop" and _changes(tx, heard, "stop"):
+        _answer(tx, heard, "stop")
+
+
+def words_of(message: InboundMessage) -> str:
+    """What a message says: its text, or its subject where it has none."""
+    text = message.text or ""
+    return text if text.strip() else message.subject or ""
 
 
 def _changes(tx: Transaction, heard: Heard, asked: Keyword) -> bool:
     """Whether the keyword changed something, or asks for help after a while."""
-    sender = heard.message.sender
-    if sender.kind is AddressKind.OTHER:
-        return False  # nothing can be sent there
     if asked == "help":
         return _helps(tx, heard)
-    word = "".join(char for char in heard.message.text or "" if char.isalnum()).casefold() or asked
-    said = Word(sender.value, heard.line, heard.said_at, "keyword", word, heard.message_id)
+    if asked == "start" and heard.suspect and heard.message.provider_time is None:
+        return False  # nobody knows when it was said: it may be older than a STOP
+    word = "".join(char for char in words_of(heard.message) if char.isalnum()).casefold() or asked
+    said = Word(heard.message.sender.value, heard.line, heard.said_at, "keyword", word, heard.message_id)
     return opt_out(tx, said) if asked == "stop" else opt_in(tx, said)
 
 
@@ -86,11 +105,13 @@ def _answer(tx: Transaction, heard: Heard, asked: Keyword) -> None:
         return
     if asked != "stop" and opted_out(tx, heard.line, [sender.value]):
         return  # what was asked for on another line holds here, too
+    if asked != "help" and stops_since(tx, sender.value, heard.line, tx.now - STOPS_COUNTED_FOR) > STOPS_ANSWERED:
+        return
     _send(tx, heard, asked, reply)
 
 
 def _send(tx: Transaction, heard: Heard, asked: Keyword, reply: KeywordReply) -> None:
-    request_id = f"keyword-{heard.message_id}"
+    request_id = f"keyword-{heard.message_id or tx.ids.new()}"
     request = SendRequest(
         line=heard.line,
         client=None,

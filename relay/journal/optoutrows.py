@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, literal, select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import MessageClass
@@ -18,7 +18,6 @@ from relay.journal.announce import News, announce
 from relay.journal.codec import timestamp
 from relay.journal.columns import Moment, Words, as_json
 from relay.journal.ruleschema import optin, optout, optout_holds
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 from relay.rules.optouts import applies
 
@@ -74,12 +73,14 @@ class Word:
 
 def opted_out(tx: Transaction, line: str, values: Sequence[str]) -> dict[str, OptOut]:
     """Those of these addresses that get nothing from `line`, and why."""
-    peers = {tx.peer(value): value for value in values}
+    peers: defaultdict[str, list[str]] = defaultdict(list)
+    for value in values:
+        peers[tx.peer(value)].append(value)
     rows: defaultdict[str, list[Row[Any]]] = defaultdict(list)
     for row in tx.execute(_HOLDING, {"peers": as_json(list(peers)).decode("ascii")}):
         if applies(tx.rules, line, row.line, row.line_group):
-            rows[peers[row.peer]].append(row)
-    return {value: _opt_out(line, found) for value, found in rows.items()}
+            rows[row.peer].append(row)
+    return {value: _opt_out(line, found) for peer, found in rows.items() for value in peers[peer]}
 
 
 def passes(out: OptOut, what: MessageClass, copy_id: str | None) -> bool:
@@ -108,7 +109,12 @@ def opt_out(tx: Transaction, asked: Word, *, imported: bool = False) -> bool:
     """
     peer = tx.peer(asked.address)
     rows = tx.execute(_ON_LINE, {"who": peer, "here": asked.line}).all()
-    if imported and any((row.at, row.source) == (asked.at, asked.source) for row in rows):
+    known = next((row for row in rows if (row.at, row.source) == (asked.at, asked.source)), None)
+    if known is not None and imported:
+        return False
+    if known is not None and known.message_id is None and asked.message_id is not None:
+        # It was heeded before its message could be announced.
+        tx.execute(_SHOWN_BY, {"this": known.id, "by": asked.message_id})
         return False
     back = tx.execute(_OPTED_IN, {"who": peer, "here": asked.line}).first() if asked.line else None
     # Providers tell times in whole seconds: of two words with the same time, the one that is heard of later counts.
@@ -146,6 +152,11 @@ def opt_in(tx: Transaction, asked: Word) -> bool:
         return False
     _tell(tx, "event.opt-in", asked, over[0].id)
     return True
+
+
+def stops_since(tx: Transaction, value: str, line: str, since: datetime) -> int:
+    """How often somebody has opted out by keyword on a line since then."""
+    return int(tx.execute(_STOPS, {"who": tx.peer(value), "here": line, "since": since}).scalar_one())
 
 
 def lift(tx: Transaction, value: str, line: str | None) -> int:
@@ -188,14 +199,13 @@ def _add(tx: Transaction, peer: str, asked: Word, **more: Any) -> str:
         "at": asked.at,
         **more,
     }
-    tx.execute(insert(optout), [row])
+    tx.execute(_NOTE, [row])
     return opt_out_id
 
 
 def _lift(tx: Transaction, rows: Sequence[Row[Any]], *, at: datetime, by: str, message_id: str | None) -> None:
     if rows:
-        here = one_of(optout.c.id, [row.id for row in rows])
-        tx.execute(update(optout).where(here).values(lifted_at=at, lifted_by=by, lifted_message_id=message_id))
+        tx.execute(_LIFT, [{"this": row.id, "then": at, "who": by, "by": message_id} for row in rows])
 
 
 def _tell(tx: Transaction, kind: str, asked: Word, opt_out_id: str) -> None:
@@ -234,5 +244,22 @@ _OPT_IN = (
     .where(optin.c.peer == bindparam("who"), optin.c.line == bindparam("here"))
     .values(at=bindparam("now", type_=Moment), message_id=bindparam("by", type_=Words))
 )
+_STOPS = select(func.count()).where(
+    optout.c.peer == bindparam("who"),
+    optout.c.line == bindparam("here"),
+    optout.c.source == literal("keyword"),
+    optout.c.at > bindparam("since", type_=Moment),
+)
+_NOTE = insert(optout)
+_LIFT = (
+    update(optout)
+    .where(optout.c.id == bindparam("this"))
+    .values(
+        lifted_at=bindparam("then", type_=Moment),
+        lifted_by=bindparam("who", type_=Words),
+        lifted_message_id=bindparam("by", type_=Words),
+    )
+)
+_SHOWN_BY = update(optout).where(optout.c.id == bindparam("this")).values(message_id=bindparam("by", type_=Words))
 _AGAIN = update(optout).where(optout.c.id == bindparam("this")).values(again_at=bindparam("again", type_=Moment))
 _CONFIRM = update(optout).where(optout.c.id == bindparam("this")).values(confirmed_by=bindparam("by", type_=Words))

@@ -15,7 +15,8 @@ from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
-AT_ONCE = 500  # numbers in one transaction, so that nobody waits for all
+AT_ONCE = 50  # numbers in one transaction: what else is to be written waits for no more than these
+LISTED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class OptOutVerbs:
         return await self._writer.run(operation)
 
     async def list(
-        self, line: str | None = None, *, lifted: bool = False, after: str = "", limit: int = AT_ONCE
+        self, line: str | None = None, *, lifted: bool = False, after: str = "", limit: int = LISTED_AT_ONCE
     ) -> list[dict[str, Any]]:
         """Opt-outs with what shows them, in the order in which they were noted.
 

@@ -13,7 +13,7 @@ from relay.domain.mailbox import Mail
 from relay.domain.messages import InboundMessage, Part, Sighting
 from relay.journal.announce import News, announce
 from relay.journal.codec import timestamp
-from relay.journal.keywords import Heard, heed
+from relay.journal.keywords import Heard, heed, words_of
 from relay.journal.mailrows import remember
 from relay.journal.outgoing import store_shown
 from relay.journal.transaction import Transaction
@@ -63,7 +63,7 @@ def tell_message(
     announce(tx, News("message", line, message_id, body, occurred_at=one.provider_time or received_at))
     for ref in {ref for ref in (one.ref, *refs) if ref is not None}:
         remember(tx, line, ref, message_id)
-    heed(tx, Heard(line, one, message_id, received_at))
+    heed(tx, Heard(line, one, message_id, received_at, suspect=suspect))
     return message_id
 
 
@@ -77,8 +77,8 @@ def tell_elsewhere(tx: Transaction, line: str, one: Sighting, seen_at: datetime)
 
 def _received(one: InboundMessage) -> dict[str, Any]:
     sender = {"from": one.sender.value, "to": one.recipient, "address_kind": one.sender.kind.value}
-    text = one.text or ""
-    return {**sender, "keyword": keyword(text), "opt_out_suspected": suspected(text)}
+    words = words_of(one)
+    return {**sender, "keyword": keyword(words), "opt_out_suspected": suspected(words)}
 
 
 def _went_out(one: Sighting) -> dict[str, Any]:

@@ -72,8 +72,11 @@ class Transaction:
         self.counts[waiting_here(line, client or "")] += change
 
     def peer(self, address: str) -> str:
-        """What stands for an address where the address itself may be forgotten: equal for equal addresses."""
-        return blake2b(address.encode(), key=self.peer_key, digest_size=16).hexdigest()
+        """What stands for an address where the address itself may be forgotten: equal for equal addresses.
+
+        Capitals make no other e-mail address: whoever opted out as `Jane@...` did so as `jane@...`, too.
+        """
+        return blake2b(address.lower().encode(), key=self.peer_key, digest_size=16).hexdigest()
 
     def add_event(self, row: dict[str, Any]) -> None:
         """Announce something: the rows go to the table together, in this order, just before the commit."""

@@ -17,7 +17,7 @@ from pydantic import (
     SecretStr,
 )
 
-from relay.domain.keywords import Keyword
+from relay.domain.keywords import Keyword, keyword
 from relay.providerkit.duration import Duration
 from relay.rules.hours import SendingHours
 
@@ -73,6 +73,8 @@ def _nearest_zone(name: str) -> str:
 def _worth_sending(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty: leave it out where nothing is to be answered")
+    if keyword(text):
+        raise ValueError("must be more than a keyword: two machines would answer each other for ever")
     return text
 
 
@@ -96,7 +98,7 @@ class Replies(BaseModel):
     def given(self) -> Mapping[Keyword, str]:
         """The texts that there are, by the keyword that they answer."""
         texts: dict[Keyword, str | None] = {"stop": self.stop, "start": self.start, "help": self.help}
-        return {keyword: text for keyword, text in texts.items() if text is not None}
+        return {word: text for word, text in texts.items() if text is not None}
 
 
 class LineSettings(BaseModel):

@@ -178,7 +178,7 @@ def _below(group: Any) -> Iterator[str]:
 
 def events() -> set[str]:
     """Every event that the source announces, as far as it is written out."""
-    texts = [path.read_text() for folder in ("journal", "stages") for path in (ROOT / "relay" / folder).rglob("*.py")]
+    texts = [path.read_text() for path in (ROOT / "relay").rglob("*.py")]
     return {next(filter(None, found)) for text in texts for found in _EVENT.findall(text)}
 
 

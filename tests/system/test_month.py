@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from relay.rules.budget import Forecast
 from tests.system.virtual import Life, life
 
 HOUR, DAY = 3600.0, 86_400.0
 LOOKS = timedelta(hours=1)
 MILLISECOND = timedelta(milliseconds=1)  # the ledger's times are cut to it
 OPEN, CLOSED = time(8), time(21)
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
 LINE = """
 [lines.alerts]
 provider = "att-sms"
@@ -120,115 +120,110 @@ async def test_over_a_month_nobody_is_texted_outside_the_hours_of_their_own_cloc
     assert len(nights) > len(sent) / 3
 
 
-async def test_a_month_s_budget_ends_on_the_day_that_was_forecast_and_sending_goes_on_in_the_next(
+async def test_a_budget_ends_on_the_day_that_was_forecast_and_sending_goes_on_in_the_next_month(
     tmp_path: Path, free_port: Callable[[], int]
 ):
     """It is told once that it will not last, and once that it is spent; what can wait goes out on the first."""
-    limit, a_day = 236, 12
+    begins, limit, a_day, days = datetime(2026, 11, 10, tzinfo=UTC), 142, 12, 15
+    forecasts: dict[datetime, datetime | None] = {}
     lines = settings(f"calls_per_month = {limit}")
-    async with life(tmp_path, free_port(), lines, FATES, start=datetime(2026, 11, 1, tzinfo=UTC), seldom=HOUR) as made:
-        forecasts: dict[datetime, datetime | None] = {}
-        for day in range(24):
+    async with life(tmp_path, free_port(), lines, FATES, start=begins, seldom=HOUR) as made:
+        for day in range(days):
             for number in range(a_day):
                 await ask(made, f"{day} {number}", ttl="20d" if number % 2 else "3d")
                 await made.passes(DAY / a_day)
-            forecasts[made.clock.now()] = (await month_of(made)).ends_at
-        spent_at = sent_at(made)[-1]
-        assert len(sent_at(made)) == limit
-        await made.passes(8 * DAY)
-        november = [at for at in sent_at(made) if at.month == 11]
-        december = [at for at in sent_at(made) if at.month == 12]
-        ends = Counter(body["status"] for body in made.bodies("receipt") if body["final"])
+            standing = await made.journal.limits.standing("alerts")
+            assert standing.month is not None
+            forecasts[made.clock.now()] = standing.month.ends_at
+        await made.passes((DECEMBER - made.clock.now() - timedelta(hours=1)).total_seconds())
+        told = made.bodies("event.budget-short"), made.bodies("event.budget-spent")
+        in_november = sent_at(made)
+        await made.passes(2 * DAY)
+        in_december = sent_at(made)[limit:]
+        expired = sum(body["status"] == "expired" for body in made.bodies("receipt"))
+        assert made.att.world.violations.lines() == []
 
-    # Evenly: as much on any day as on another.
-    assert {at.day: count for at, count in zip(november[::a_day], [a_day] * 19, strict=False)}.keys() >= set(range(1, 20))
-    assert spent_at == november[-1]
-    for at, ends_at in forecasts.items():
-        if at < spent_at:
-            assert ends_at is not None
-            assert abs(ends_at - spent_at) < timedelta(days=1), (at, ends_at, spent_at)
-    assert len(november) == limit
-    waiting = 24 * a_day - limit
-    assert len(december) == waiting - ends["expired"]
-    assert 0 < ends["expired"] <= waiting / 2 + 1
-    assert min(december) - datetime(2026, 12, 1, tzinfo=UTC) <= LOOKS
-    short, spent = made.bodies("event.budget-short"), made.bodies("event.budget-spent")
-    assert (len(short), len(spent)) == (1, 1)
-    assert abs(datetime.fromisoformat(short[0]["ends_at"]) - spent_at) < timedelta(days=1)
-    assert (spent[0]["spent"], spent[0]["left"]) == (limit, 0)
+    ended_at = in_november[-1]
+    assert len(in_november) == limit
+    assert set(Counter(at.date() for at in in_november[:-1]).values()) <= {a_day, limit % a_day, limit % a_day - 1}
+    early = {at: ends_at for at, ends_at in forecasts.items() if at < ended_at}
+    assert len(early) == limit // a_day
+    assert all(ends_at and abs(ends_at - ended_at) < timedelta(days=1) for ends_at in early.values()), early
+    assert [(len(events), events[0]["limit"]) for events in told] == [(1, limit)] * 2
+    assert told[1][0]["left"] == 0
+    assert in_december[0] - DECEMBER <= LOOKS
+    assert len(in_december) == days * a_day - limit - expired
+    # Those that had three days to live did not live to see it.
+    assert expired == (days * a_day - limit) // 2
 
 
 async def test_a_budget_that_ends_leaves_the_inbox_its_polls_and_no_status_its_looks(
     tmp_path: Path, free_port: Callable[[], int]
 ):
     """Looks stop first, then sends; every text that comes in is heard of, and no call is made that is not there."""
-    limit, earlier = 1700, 1260
+    limit, earlier, every, count = 1700, 1440, DAY / 48, 3 * 48
     rules = f'calls_per_month = {limit}\npoll_interval = "29m"'
-    lines, start = settings(rules, "poll", "poll"), datetime(2026, 11, 28, tzinfo=UTC)
-    async with life(tmp_path, free_port(), lines, FATES, start=start) as made:
+    begins = DECEMBER - timedelta(days=2)
+    async with life(tmp_path, free_port(), settings(rules, "poll", "poll"), FATES, start=begins) as made:
+        # What was spent since the month began.
         for _ in range(earlier):
             made.journal.limits.count("alerts", "inbox")
-        came = 0
-        for number in range(4 * 48):
+        for number in range(count):
             await ask(made, f"{number}", ttl="20d")
-            if number % 2:
-                made.att.world.handset.text(sender="+13125550199", to="12345", text=f"in {number}")
-                came += 1
-            await made.passes(DAY / 48)
-            if made.clock.now() == datetime(2026, 12, 1, tzinfo=UTC):
-                await the_end_of_november(made, limit - earlier)
+            made.att.world.handset.text(sender="+13125550199", to="12345", text=f"in {number}")
+            await made.passes(every)
         await made.passes(HOUR)
-        sent = Counter(line["text"] for line in made.calls("accepted"))
-        heard = [body["text"] for body in made.bodies("message")]
-        looks = [datetime.fromisoformat(line["at"]) for line in made.calls("status")]
-        violations = made.att.world.violations.lines()
+        calls = {what: made.calls(what) for what in ("accepted", "status", "handed-out")}
+        heard = Counter(body["text"] for body in made.bodies("message"))
+        assert made.att.world.violations.lines() == []
 
-    assert violations == []
-    assert Counter(sent.values()) == {1: 4 * 48}
-    assert sorted(heard) == sorted(f"in {number}" for number in range(1, 4 * 48, 2))
-    assert len(heard) == came
-    assert max(looks) > datetime(2026, 12, 1, 6, tzinfo=UTC)
-
-
-async def the_end_of_november(made: Life, left: int) -> None:
-    """Every call that was left was used and none beyond: looks went first, then sends, and polls never."""
-    standing = await made.journal.limits.standing("alerts")
-    polls = [line for line in made.calls("handed-out") if line["at"] < "2026-12"]
-    looks, sends = made.calls("status"), made.calls("accepted")
-    requests = max(line["request"] for line in (*polls, *looks, *sends))
-    assert requests - len(made.calls("token")) <= left
-    assert looks[-1]["at"] < sends[-1]["at"] < "2026-11-30T12"
-    assert polls[-1]["at"] > "2026-11-30T23"
-    assert standing.month is not None
-    print(requests, left, len(looks), len(sends), looks[-1]["at"], sends[-1]["at"], polls[-1]["at"], standing)
+    sends, looks, polls = (
+        [line for line in lines if line["at"] < DECEMBER.isoformat()] for lines in calls.values()
+    )
+    assert limit - earlier - 3 <= polls[-1]["request"] <= limit - earlier
+    assert looks[-1]["at"] < sends[-1]["at"] < (DECEMBER - timedelta(hours=6)).isoformat()
+    assert polls[-1]["at"] > (DECEMBER - timedelta(hours=1)).isoformat()
+    assert heard == Counter(f"in {number}" for number in range(count))
+    assert Counter(line["text"] for line in calls["accepted"]) == Counter(f"{number}" for number in range(count))
+    # In the new month status is asked for again.
+    assert calls["status"][-1]["at"] > (DECEMBER + timedelta(hours=12)).isoformat()
 
 
-async def test_a_day_of_three_lanes_gives_each_its_share(tmp_path: Path, free_port: Callable[[], int]):
-    """A line that may call less often than it is asked to: high goes first, normal has a fifth, bulk a tenth."""
+async def test_over_a_day_each_lane_has_its_share_and_a_password_is_never_far_behind(
+    tmp_path: Path, free_port: Callable[[], int]
+):
+    """Of any ten calls one is the campaign's, of any five one is normal, while these wait; and the day has a limit."""
     rules = "recipients_per_call = 1\ncalls_per_second = 0.01\ncalls_per_day = 120"
-    async with life(tmp_path, free_port(), settings(rules), FATES, start=datetime(2026, 11, 2, tzinfo=UTC)) as made:
-        for number in range(60):
-            await ask(made, f"bulk {number}", priority="bulk")
-        for number in range(100):
-            for lane in ("normal", "high", "high")[: 1 + number % 3]:
+    begins = datetime(2026, 11, 2, tzinfo=UTC)
+    ahead: list[int] = []
+    async with life(tmp_path, free_port(), settings(rules), FATES, start=begins) as made:
+        for lane, count in (("bulk", 40), ("normal", 40), ("high", 60)):
+            for number in range(count):
                 await ask(made, f"{lane} {number}", priority=lane)
-            await made.passes(DAY / 50)
-        lanes = [line["text"].split()[0] for line in made.calls("accepted")]
-        days = Counter(line["at"][:10] for line in made.calls("accepted"))
-    print(Counter(lanes), days)
-    assert lanes
+        await made.passes(12 * HOUR)
+        for number in range(24):
+            before = len(sent_at(made))
+            await ask(made, f"password {number}", priority="high")
+            await made.passes(HOUR)
+            texts = [line["text"] for line in made.calls("accepted")]
+            ahead += [texts[before:].index(f"password {number}")] if f"password {number}" in texts else []
+        days = Counter(at.date() for at in sent_at(made))
+
+    lanes = [text.split()[0] for text in texts]
+    for lane, share in (("normal", 5), ("bulk", 10)):
+        last = max(place for place, each in enumerate(lanes) if each == lane)
+        assert all(lane in lanes[place : place + share] for place in range(last - share))
+    last_high = max(place for place, each in enumerate(lanes) if each == "high")
+    assert 60 / (1 - 1 / 5 - 1 / 10) - 3 <= last_high <= 60 / (1 - 1 / 5 - 1 / 9) + 3
+    # At most one that is owed to each of the others goes before a password.
+    assert max(ahead) <= 2
+    print(lanes, ahead, days)
+    assert days[begins.date()] == 120
 
 
 def sent_at(made: Life) -> list[datetime]:
     """When AT&T took each text."""
     return [datetime.fromisoformat(line["at"]) for line in made.calls("accepted")]
-
-
-async def month_of(made: Life) -> Forecast:
-    """How the budget stands."""
-    standing = await made.journal.limits.standing("alerts")
-    assert standing.month is not None
-    return standing.month
 
 
 async def ask(made: Life, text: str, **wishes: Any) -> None:

@@ -126,7 +126,7 @@ class RulesDesk:
     def hear(self, expected: Mapping[str, str] | None = None) -> list[Any]:
         """What was announced since; each end of a copy must be one that was expected, or that the rules bring."""
         news = self.do(self.desk.journal.events.follow(self.position, 100_000))
-        expected = dict(expected or {})
+        expected, ended = dict(expected or {}), list[Text]()
         for position, event in news:
             self.position = position
             self.told.append(event.id)
@@ -134,12 +134,14 @@ class RulesDesk:
                 text = self.model.texts[event.body["copy_id"]]
                 assert self.finals[text.id] == 0, "a copy ends once"
                 self.finals[text.id] += 1
+                ended.append(text)
                 if text.id in expected:
                     assert event.body["status"] == expected.pop(text.id)
-                    self.model.end(text, "over", self.now)
                 else:
                     self._ends_by_the_rules(text, event.body)
         assert not expected, "a copy should have ended"
+        for text in ended:
+            self.model.end(text, "over", self.now)
         return [event for _, event in news]
 
     def _ends_by_the_rules(self, text: Text, body: Mapping[str, Any]) -> None:
@@ -149,12 +151,10 @@ class RulesDesk:
         if code == "expired":
             assert text.expires_at is not None
             assert self.now >= text.expires_at
-            self.model.end(text, "over", self.now)
         elif code == "opted_out":
             assert self.model.against(text)
         else:
             assert self.model.opens_for(text, self.now) is None
-        text.stands = "over"
 
     def send(self, ask: Ask) -> None:
         """A request; what it is answered is what the model says."""
@@ -261,7 +261,8 @@ class RulesDesk:
     def _may_be_made(self, call: OutboundCall, texts: list[Text]) -> None:
         first, now = texts[0], self.now
         for text in texts:
-            assert self.model.objection(text, now) is None
+            objection = self.model.objection(text, now)
+            assert objection is None, f"{objection}: {text}"
         assert len({text.who for text in texts}) == len(texts)
         assert {text.shares_with() for text in texts} == {first.shares_with()}
         assert [text.who for text in texts] == [to.address.value for to in call.recipients]
