@@ -86,7 +86,7 @@ class Intake:
         try:
             found = await self._judged(asked)
         except Refused as refusal:
-            return await self._reject(asked.request, refusal.problem)
+            return await self.journal.commands.refuse(asked.request, refusal.problem, asked.raw_digest)
         with found.watch.writing(found.going):
             answer = await self.journal.commands.accept(
                 found.request, found.plan, found.refusals, raw_digest=asked.raw_digest

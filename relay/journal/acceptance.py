@@ -59,9 +59,9 @@ class Acceptance:
         """Accept it, replay the answer it had before, or reject it."""
         request = self.request
         asker = Asker(request.line, request.client, request.reply)
-        known = self._known(tx)
+        known = known_as(tx, request, self.raw_digest)
         if known is not None:
-            return answer(tx, asker, self._again(known))
+            return answer(tx, asker, again(request, known))
         problem = self._objection(tx)
         if problem is not None:
             return answer(tx, asker, rejected(request.key, request.ref, problem, request.metadata))
@@ -72,10 +72,10 @@ class Acceptance:
 
         `duplicates`: how many recipients were named more than once. An id that is known is said to be `replayed`.
         """
-        request, known = self.request, self._known(tx)
+        request, known = self.request, known_as(tx, self.request, self.raw_digest)
         problem = self._objection(tx) if known is None else None
         if known is not None and known.digest != request.digest:
-            body = self._again(known)
+            body = again(request, known)
         elif problem is not None:
             body = rejected(request.key, request.ref, problem, request.metadata)
         else:
@@ -83,24 +83,6 @@ class Acceptance:
             body = checked(request, self.plan, judged, duplicates=duplicates, expires_at=expiry_of(request, tx.now))
             body |= {"replayed": True, "message_id": known.message_id} if known is not None else {}
         return answer(tx, Asker(request.line, request.client, request.reply), body)
-
-    def _known(self, tx: Transaction) -> Row[Any] | None:
-        """The command that this one repeats: by its key, or the broker's own redelivery of one without a key."""
-        request, raw_digest = self.request, self.raw_digest
-        mine: dict[str, Any] = {"here": request.line, "by": request.client or ""}
-        if request.key is not None:
-            return tx.execute(_BY_KEY, {**mine, "asked": request.key}).first()
-        if not request.redelivered or raw_digest is None:
-            return None
-        since = tx.now - REDELIVERED_WITHIN
-        return tx.execute(_BY_BYTES, {**mine, "asked": raw_digest, "since": since}).first()
-
-    def _again(self, known: Row[Any]) -> dict[str, Any]:
-        request = self.request
-        if known.digest == request.digest:
-            return {**known.answer, "replayed": True, "ref": request.ref}
-        problem = Problem(ErrorCode.CONFLICT, "this id was used for another request: give every request its own id")
-        return rejected(request.key, request.ref, problem, request.metadata)
 
     def _objection(self, tx: Transaction) -> Problem | None:
         request = self.request
@@ -119,6 +101,35 @@ class Acceptance:
         body = accepted(request, self.plan, _entries(request, judged, queued), ids=ids, calls=queued.calls)
         bind_key(tx, request, request_id, body, self.raw_digest if request.key is None else None)
         return body
+
+
+def refused(tx: Transaction, request: SendRequest, raw_digest: str | None, problem: Problem) -> Answer:
+    """Answer a request that cannot be sent; one that was accepted, when it could be, is answered as it was then."""
+    known = known_as(tx, request, raw_digest)
+    if known is not None and known.digest == request.digest:
+        body = again(request, known)
+    else:
+        body = rejected(request.key, request.ref, problem, request.metadata)
+    return answer(tx, Asker(request.line, request.client, request.reply), body)
+
+
+def known_as(tx: Transaction, request: SendRequest, raw_digest: str | None) -> Row[Any] | None:
+    """The command that this one repeats: by its key, or the broker's own redelivery of one without a key."""
+    mine: dict[str, Any] = {"here": request.line, "by": request.client or ""}
+    if request.key is not None:
+        return tx.execute(_BY_KEY, {**mine, "asked": request.key}).first()
+    if not request.redelivered or raw_digest is None:
+        return None
+    since = tx.now - REDELIVERED_WITHIN
+    return tx.execute(_BY_BYTES, {**mine, "asked": raw_digest, "since": since}).first()
+
+
+def again(request: SendRequest, known: Row[Any]) -> dict[str, Any]:
+    """The answer that it had before; a `conflict` where its key was another request's."""
+    if known.digest == request.digest:
+        return {**known.answer, "replayed": True, "ref": request.ref}
+    problem = Problem(ErrorCode.CONFLICT, "this id was used for another request: give every request its own id")
+    return rejected(request.key, request.ref, problem, request.metadata)
 
 
 def _entries(request: SendRequest, judged: Judged, queued: Queued) -> list[dict[str, Any]]:

@@ -32,6 +32,7 @@ FOREVER = datetime(9999, 1, 1, tzinfo=UTC)  # when what an operator holds is due
 # A text that keeps failing lets the later ones to its number pass after so many tries.
 KEPT_IN_ORDER_FOR = 5
 ORDER_CHECKED_AFTER = timedelta(minutes=10)  # a call behind another looks again after this long, if nobody wakes it
+COPIES_AT_ONCE = 500  # in one transaction, so that nobody waits long for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +131,14 @@ def wait_again(tx: Transaction, row: Row[Any], due_at: datetime) -> None:
 
 
 def wake_behind(tx: Transaction, call_id: str) -> None:
-    """Let the calls be looked at again that wait behind this one."""
-    for row in tx.execute(_BEHIND, {"this": call_id}).all():
-        # What an operator holds is due when he says so.
-        due = {"resume_at": tx.now} if row.resume_at is not None else {"due_at": tx.now, "why": None}
-        set_call(tx, row.id, behind=None, **due)
+    """Let the calls be looked at again that wait behind this one: in its place, before all that came after it."""
+    rows = tx.execute(_BEHIND, {"this": call_id}).all()
+    if not rows:
+        return
+    ahead = tx.execute(_CALL, {"this": call_id}).one_or_none()
+    due_at = tx.now if ahead is None else min(ahead.due_at, tx.now)
+    for row in rows:
+        set_call(tx, row.id, behind=None, due_at=due_at, why=None)
         tx.bells.add(f"calls:{row.line}")
 
 
@@ -167,11 +171,26 @@ def settle(tx: Transaction, call_ids: Iterable[str | None]) -> None:
             wake_behind(tx, call_id)
 
 
+def in_one_go(rows: Iterable[Row[Any]]) -> list[str]:
+    """The ids of the first of these calls (`id`, `size`) that one transaction takes: one, or some with few copies."""
+    ids: list[str] = []
+    room = COPIES_AT_ONCE
+    for row in rows:
+        room -= row.size
+        if ids and room < 0:
+            break
+        ids.append(row.id)
+    return ids
+
+
 def expire_calls(tx: Transaction, limit: int) -> int:
-    """End every waiting call whose expiry has come; gives how many copies expired."""
-    ids = [row.id for row in tx.execute(_OVERDUE, {"now": tx.now, "most": limit})]
-    if not ids:
-        return 0
+    """End waiting calls whose expiry has come: some, up to `limit`; gives how many copies expired."""
+    ids = in_one_go(tx.execute(_OVERDUE, {"now": tx.now, "most": limit}))
+    return end_expired(tx, ids) if ids else 0
+
+
+def end_expired(tx: Transaction, ids: Sequence[str]) -> int:
+    """End these waiting calls, whose expiry has come; gives how many copies expired."""
     copies = [one for one in copies_where(tx, one_of(copy.c.call_id, ids)) if one.waits]
     happen(tx, [Happening(one, Fact.EXPIRED, problem=_expired(one)) for one in copies])
     close_waiting(tx, ids)
@@ -185,11 +204,16 @@ def close_waiting(tx: Transaction, ids: Sequence[str]) -> None:
 
 
 def close_if_sent(tx: Transaction, ids: Sequence[str]) -> None:
-    """Take those of these calls that wait with nothing left to send from those that wait."""
+    """Take those of these calls that wait with nothing left to send from those that wait.
+
+    Whatever waits behind one of them looks again: some copy of it waits no longer.
+    """
     waiting = [row.id for row in tx.execute(select(call.c.id).where(call_is_waiting, one_of(call.c.id, ids)))]
     sent = [call_id for call_id in waiting if not any(one.waits for one in copies_of(tx, call_id))]
     if sent:
         close_waiting(tx, sent)
+    for call_id in waiting:
+        wake_behind(tx, call_id)
 
 
 def _settle(tx: Transaction, row: Row[Any], copies: Sequence[Copy]) -> None:
@@ -210,9 +234,9 @@ def _setting(columns: tuple[str, ...]) -> Update:
 
 
 _CALL = select(call).where(call.c.id == bindparam("this"))
-_BEHIND = select(call.c.id, call.c.line, call.c.resume_at).where(call_is_behind, call.c.behind == bindparam("this"))
+_BEHIND = select(call.c.id, call.c.line).where(call_is_behind, call.c.behind == bindparam("this"))
 _OVERDUE = (
-    select(call.c.id)
+    select(call.c.id, call.c.size)
     .where(call_expires, call.c.expires_at <= bindparam("now"))
     .order_by(call.c.expires_at)
     .limit(bindparam("most"))

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, or_, select
+from sqlalchemy import Row, bindparam, select
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import OutboundCall, Recipient
 from relay.domain.states import Fact
-from relay.journal.callrows import close_waiting, expire_calls, set_call
+from relay.journal.callrows import COPIES_AT_ONCE, close_waiting, end_expired, expire_calls, set_call
 from relay.journal.copies import Copy, Happening, copies_of, happen
 from relay.journal.limitrows import permit, spend
 from relay.journal.outgoing import Echo, content_of, echo_of
@@ -16,8 +16,8 @@ from relay.journal.schema import call, call_is_waiting
 from relay.journal.terms import ready
 from relay.journal.transaction import Transaction
 
-EXPIRED_AT_ONCE = 20
-LOOKED_AT_AT_ONCE = 50  # calls of which nothing may be sent now; nobody waits for more than that
+EXPIRED_AT_ONCE = 20  # calls, whosever they are
+LOOKED_AT_AT_ONCE = 50  # calls of which nothing may be sent now; nobody waits for more than that, or their copies
 
 
 def claim(tx: Transaction, line: str, owner: str, lanes: Sequence[int], *, unseen: bool) -> OutboundCall | None:
@@ -35,7 +35,8 @@ def claim(tx: Transaction, line: str, owner: str, lanes: Sequence[int], *, unsee
     rules = tx.rules.of(line)
     if permit(tx, rules, tx.now).limit is not None:
         return None
-    for _ in range(LOOKED_AT_AT_ONCE):
+    looked_at = copies = 0
+    while looked_at < LOOKED_AT_AT_ONCE and copies < COPIES_AT_ONCE:
         row = _first_due(tx, line, lanes)
         if row is None:
             return None
@@ -43,6 +44,7 @@ def claim(tx: Transaction, line: str, owner: str, lanes: Sequence[int], *, unsee
         if begun is not None:
             spend(tx, rules)
             return begun
+        looked_at, copies = looked_at + 1, copies + row.size
     tx.bells.add(f"calls:{line}")
     return None
 
@@ -58,8 +60,12 @@ def _first_due(tx: Transaction, line: str, lanes: Sequence[int]) -> Row[Any] | N
 
 def _begun(tx: Transaction, row: Row[Any], owner: str, *, unseen: bool) -> OutboundCall | None:
     """The call with those of its copies that may be sent; None where none may, and then it waits for nothing now."""
+    if row.expires_at is not None and row.expires_at <= tx.now:
+        # More may have expired than is ended at one claim: none of them is sent.
+        end_expired(tx, [row.id])
+        return None
     waiting = [one for one in copies_of(tx, row.id) if one.waits]
-    content = content_of(tx, row.message_id) if waiting else None
+    content = _content(tx, row, waiting)
     if content is None:
         happen(tx, [Happening(one, Fact.REFUSED, problem=_DAMAGED) for one in waiting])
         close_waiting(tx, [row.id])
@@ -70,6 +76,17 @@ def _begun(tx: Transaction, row: Row[Any], owner: str, *, unseen: bool) -> Outbo
         return _begin(tx, row, owner, free, content, echo, unseen=unseen)
     if not any(one.waits for one in copies_of(tx, row.id)):
         close_waiting(tx, [row.id])
+    return None
+
+
+def _content(tx: Transaction, row: Row[Any], waiting: Sequence[Copy]) -> dict[str, Any] | None:
+    """What the call says; None where it has no copy left, or every row is damaged. All its messages say the same."""
+    for message_id in dict.fromkeys([row.message_id, *(one.message_id for one in waiting)]) if waiting else ():
+        content = content_of(tx, message_id)
+        if content is not None:
+            if message_id != row.message_id:
+                set_call(tx, row.id, message_id=message_id)
+            return content
     return None
 
 
@@ -121,8 +138,6 @@ _FIRST_DUE = (
         call.c.line == bindparam("here"),
         call.c.lane == bindparam("in_lane"),
         call.c.due_at <= bindparam("now"),
-        # More may have expired than is ended at one claim: none of them is sent.
-        or_(call.c.expires_at.is_(None), call.c.expires_at > bindparam("now")),
     )
     .order_by(call.c.due_at, call.c.id)
     .limit(1)

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Plan, Reply, SendRequest
 from relay.domain.states import Fact, State
-from relay.journal.acceptance import Acceptance, Room
+from relay.journal.acceptance import Acceptance, Room, refused
 from relay.journal.answers import Answer, Asker, answer, rejected, result, standing
 from relay.journal.callrows import close_if_sent
 from relay.journal.copies import Copy, Happening, copies_where, happen
@@ -59,6 +59,18 @@ class CommandVerbs:
             tx.execute(update(command).where(one_of(command.c.message_id, message_ids)).values(raw_digest=None))
 
         await self._writer.run(operation)
+
+    async def refuse(self, request: SendRequest, problem: Problem, raw_digest: str | None = None) -> Answer:
+        """Answer a send request that cannot be sent as things are now.
+
+        One that is known is answered as it was, whatever has changed since: its copies are on their way.
+
+        Args:
+            request: what is asked for.
+            problem: why it cannot be sent.
+            raw_digest: as for `accept`.
+        """
+        return await self._writer.run(lambda tx: refused(tx, request, raw_digest, problem), brings=0)
 
     async def reject(  # noqa: PLR0913, PLR0917 - the fields of a result
         self,

@@ -29,10 +29,11 @@ from relay.journal.optouts import OptOutVerbs
 from relay.journal.queries import QueryVerbs
 from relay.journal.raw import RawVerbs
 from relay.journal.reader import Reader
+from relay.journal.ruleschema import optout
 from relay.journal.schema import copy, copy_waits, event_waits, memory
 from relay.journal.sqlite import SqliteStore, judged
 from relay.journal.steering import SteeringVerbs
-from relay.journal.transaction import UNPUBLISHED, WAITING_COPIES, Transaction, waiting_here
+from relay.journal.transaction import UNPUBLISHED, WAITING_COPIES, Transaction, peer_of, waiting_here
 from relay.journal.upkeep import UpkeepVerbs
 from relay.journal.writer import Store, Writer
 from relay.rules.line import Rules
@@ -215,6 +216,14 @@ def _counted(connection: Connection) -> Counter[str]:
 
 
 def _peer_key(connection: Connection) -> bytes:
-    """The key under which addresses are hashed; made with the tables."""
+    """The key under which addresses are hashed, made with the tables; raises JournalUnusable for another one.
+
+    With another key no opt-out would be found, and everybody would be texted again.
+    """
     made = select(memory.c.value).where(memory.c.owner == literal(""), memory.c.key == literal("optout.peer_key"))
-    return bytes(connection.execute(made).scalar_one())
+    key: bytes | None = connection.execute(made).scalar()
+    some = connection.execute(select(optout.c.peer, optout.c.address).where(optout.c.address.is_not(None)).limit(1))
+    row = some.first()
+    if key is None or (row is not None and row.peer != peer_of(row.address, key)):
+        raise JournalUnusable("the journal is damaged: the key by which its opt-outs are found; restore a backup")
+    return bytes(key)

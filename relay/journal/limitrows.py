@@ -15,6 +15,9 @@ from relay.rules.pace import next_call_at
 
 SEND = "send"
 _DAY = timedelta(days=1)
+# Nobody asks for a longer one: a Retry-After is an hour at most, a pace has a call a day at least. What lies further
+# ahead was noted by a clock that has been put right since.
+LONGEST_REST = _DAY
 
 
 class Limit(StrEnum):
@@ -42,7 +45,7 @@ def permit(rows: Transaction | Connection, rules: LineRules, now: datetime) -> P
     spent = _spent_out(rows, rules, now)
     if spent is not None:
         return spent
-    if row is not None and row.next_call_at is not None and row.next_call_at > now:
+    if row is not None and row.next_call_at is not None and now < row.next_call_at <= now + LONGEST_REST:
         return Permit(row.next_call_at, Limit.PACE)
     return Permit(now)
 
@@ -62,9 +65,9 @@ def count_calls(tx: Transaction, line: str, kind: str, calls: int) -> None:
 
 
 def slow(tx: Transaction, line: str, until: datetime) -> None:
-    """Begin no call on this line before `until`; a later time that is noted already stays."""
+    """Begin no call on this line before `until`; a later time that is noted already, and is to be believed, stays."""
     steer(tx, line)
-    tx.execute(_SLOW, {"here": line, "until": until})
+    tx.execute(_SLOW, {"here": line, "until": until, "last": tx.now + LONGEST_REST})
 
 
 def steer(tx: Transaction, line: str) -> None:
@@ -93,7 +96,8 @@ def _spent_out(rows: Transaction | Connection, rules: LineRules, now: datetime) 
     spent = spent_by_day(rows, rules.line, first.date())
     if rules.calls_per_month is not None:
         days_left = (next_month - now) / _DAY
-        if sum(spent.values()) + rules.calls_kept * days_left >= rules.calls_per_month:
+        this_month = sum(calls for day, calls in spent.items() if day < next_month.date())
+        if this_month + rules.calls_kept * days_left >= rules.calls_per_month:
             return Permit(next_month, Limit.MONTH)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if rules.calls_per_day is not None:
@@ -112,7 +116,14 @@ _STEERING = select(steering).where(_HERE)
 _UNTIL = bindparam("until", type_=Moment)
 _SLOW = (
     update(steering)
-    .where(_HERE, or_(steering.c.next_call_at.is_(None), steering.c.next_call_at < _UNTIL))
+    .where(
+        _HERE,
+        or_(
+            steering.c.next_call_at.is_(None),
+            steering.c.next_call_at < _UNTIL,
+            steering.c.next_call_at > bindparam("last", type_=Moment),
+        ),
+    )
     .values(next_call_at=_UNTIL)
 )
 _COUNT = (

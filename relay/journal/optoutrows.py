@@ -37,7 +37,8 @@ class OptOut:
         at: since when.
         line: where it was asked for; None: by an operator, for every line.
         source: `keyword`, `provider`, `operator` or `import`.
-        unconfirmed: the opt-outs for which no confirmation was let through yet, the line's own first: the rows of each.
+        unconfirmed: the opt-outs that the line may confirm and for which no confirmation was let through: the rows
+            of each.
         confirmed_by: the copies that were let through as confirmations.
     """
 
@@ -172,13 +173,17 @@ def lift(tx: Transaction, value: str, line: str | None) -> int:
 
 
 def _opt_out(line: str, rows: Sequence[Row[Any]]) -> OptOut:
-    """What holds, of the opt-outs that apply: one for each line, whatever the sources."""
+    """What holds, of the opt-outs that apply: one for each line, whatever the sources.
+
+    A line that was asked itself confirms that alone: what was asked for elsewhere is confirmed there.
+    """
     by_line: defaultdict[str | None, list[Row[Any]]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: (row.line != line, row.id)):
+    for row in sorted(rows, key=lambda row: row.id):
         by_line[row.line].append(row)
     confirmed_by = frozenset(row.confirmed_by for row in rows if row.confirmed_by is not None)
+    to_confirm = [by_line[line]] if line in by_line else list(by_line.values())
     unconfirmed = [
-        tuple(row.id for row in here) for here in by_line.values() if all(row.confirmed_by is None for row in here)
+        tuple(row.id for row in there) for there in to_confirm if all(row.confirmed_by is None for row in there)
     ]
     first = min(rows, key=lambda row: row.at)
     return OptOut(first.at, first.line, first.source, tuple(unconfirmed), confirmed_by)

@@ -11,6 +11,7 @@ from relay.domain.messages import CallAnswer, Handover, OnUncertain
 from relay.domain.receipts import ProviderWord
 from relay.domain.schedule import RETRY_SEND
 from relay.domain.states import Fact, State
+from relay.domain.waiting import Why
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.callrows import fenced, followed_from, move_copies, recipients_of, set_call, settle, wait_again
 from relay.journal.copies import Copy, Happening, happen
@@ -173,7 +174,7 @@ def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first
     tx.bells.add(f"looks:{row.line}")
     again = [one for one in copies if one.waits]
     if again:
-        move_copies(tx, row, again, tx.now + timedelta(seconds=AGAIN_AFTER))
+        move_copies(tx, row, again, tx.now + timedelta(seconds=AGAIN_AFTER), why=Why.RETRY)
     refs = [ref for ref in (answer.ref, *(handover.ref for handover in answer.handovers)) if ref]
     match_waiting(tx, row.line, refs)
     unpark(tx, row.line, refs)
@@ -209,9 +210,13 @@ def _decide(tx: Transaction, row: Row[Any], copies: Sequence[Copy], problem: Pro
 
 
 def _list(tx: Transaction, row: Row[Any], doubtful: Sequence[Copy], problem: Problem) -> None:
-    """One line for each copy in the list of what waits for a person, and one notice for the call."""
+    """One line for each copy in the list of what waits for a person, and one notice for the call.
+
+    It is about their message; where they have several, about the call: that id finds all of them.
+    """
     things = [SetAside("uncertain", row.line, "uncertain", problem.detail, copy_id=one.id) for one in doubtful]
-    set_aside(tx, *things, about=doubtful[0].message_id, call_id=row.id, copies=len(doubtful))
+    messages = {one.message_id for one in doubtful}
+    set_aside(tx, *things, about=row.id if len(messages) > 1 else messages.pop(), call_id=row.id, copies=len(doubtful))
 
 
 def _word(ref: str | None, said: Handover | Problem) -> ProviderWord:

@@ -215,8 +215,7 @@ _COMPANY = (
     .order_by(call.c.id.desc())
     .limit(1)
 )
-_BUSY = select(copy.c.address).where(
-    copy_waits,
-    copy.c.line == bindparam("here"),
-    copy.c.address.in_(select(func.json_each(bindparam("some")).table_valued("value").c.value)),
+_ASKED = func.json_each(bindparam("some")).table_valued("value")
+_BUSY = select(_ASKED.c.value).where(
+    select(copy.c.id).where(copy_waits, copy.c.line == bindparam("here"), copy.c.address == _ASKED.c.value).exists()
 )

@@ -100,7 +100,8 @@ def _confirmed(tx: Transaction, own: Copy, address: Address) -> Copy:
     """
     if own.call_id is None or _is_same(own.address, address):
         return own
-    return _Call(copies_of(tx, own.call_id)).to(address) or own
+    carried = _Call.find(tx, own.line, "", own.call_id)
+    return (carried and carried.to(address)) or own
 
 
 def _is_same(one: Address, other: Address) -> bool:

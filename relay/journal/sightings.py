@@ -162,7 +162,12 @@ def _by_ref(tx: Transaction, line: str, one: Sighting) -> list[Copy]:
     if own is not None:
         return [own]
     row = tx.execute(_CALL_OF_REF, {"here": line, "ref": one.ref}).first()
-    return [] if row is None else [each for each in copies_of(tx, row.id) if each.address in one.to]
+    if row is None:
+        return []
+    copies = copies_of(tx, row.id)
+    # Others of the call may have ended before it was made.
+    carried = row.recipients or [each.id for each in copies]
+    return [each for each in copies if each.address in one.to and each.id in carried]
 
 
 def _by_content(tx: Transaction, line: str, one: Sighting) -> Iterator[Copy]:
@@ -202,7 +207,7 @@ _DUE = (
 )
 _DROP = delete(sighting).where(sighting.c.id == bindparam("this"))
 _LATER = update(sighting).where(sighting.c.id == bindparam("this")).values(due_at=bindparam("due_at"))
-_CALL_OF_REF = select(call.c.id).where(
+_CALL_OF_REF = select(call.c.id, call.c.recipients).where(
     call_has_ref, call.c.line == bindparam("here"), call.c.remote_ref == bindparam("ref")
 )
 _IN_FLIGHT = (

@@ -14,7 +14,15 @@ from sqlalchemy import Row, bindparam, func, literal, select, update
 from relay.domain.states import Fact, State
 from relay.domain.waiting import Left, Why
 from relay.journal.again import send_again
-from relay.journal.callrows import FOREVER, close_if_sent, move_copies, set_call, wake_behind
+from relay.journal.callrows import (
+    COPIES_AT_ONCE,
+    FOREVER,
+    close_if_sent,
+    in_one_go,
+    move_copies,
+    set_call,
+    wake_behind,
+)
 from relay.journal.copies import Copy, Happening, copies_where, happen
 from relay.journal.limitrows import steer
 from relay.journal.named import copies_named
@@ -27,8 +35,6 @@ from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
 log = structlog.get_logger()
-
-COPIES_AT_ONCE = 500  # in one transaction, so that nobody waits long for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +274,6 @@ def _retry(tx: Transaction, groups: Sequence[_Group]) -> None:
 def _cancel(tx: Transaction, groups: Sequence[_Group]) -> None:
     happen(tx, [Happening(one, Fact.CANCELED) for group in groups for one in group.copies])
     close_if_sent(tx, [group.row.id for group in groups])
-    for group in groups:
-        wake_behind(tx, group.row.id)
 
 
 _HOLD = _Verb("hold", _held_already, _hold)
@@ -280,13 +284,7 @@ _CANCEL = _Verb("cancel", _fixed, _cancel)
 
 def _cancel_some(tx: Transaction, line: str) -> Counter[tuple[Left, str] | None] | None:
     """Cancel what the first of a line's waiting calls carry, each as a whole; None where none waits."""
-    ids: list[str] = []
-    room = COPIES_AT_ONCE
-    for row in tx.execute(_WAITING_CALLS, {"here": line}):
-        if ids and row.size > room:
-            break
-        ids.append(row.id)
-        room -= row.size
+    ids = in_one_go(tx.execute(_WAITING_CALLS, {"here": line}))
     if not ids:
         return None
     copies = list(tx.execute(select(copy.c.id).where(copy_waits, one_of(copy.c.call_id, ids))).scalars())

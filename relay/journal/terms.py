@@ -12,7 +12,7 @@ from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import MessageClass, Plan, SendRequest
 from relay.domain.states import Fact
 from relay.domain.waiting import Why
-from relay.journal.callrows import KEPT_IN_ORDER_FOR, ORDER_CHECKED_AFTER, wait_until
+from relay.journal.callrows import KEPT_IN_ORDER_FOR, ORDER_CHECKED_AFTER, wait_until, wake_behind
 from relay.journal.copies import Copy, Happening, happen
 from relay.journal.optoutrows import OPTED_OUT, OptOut, confirm, opted_out, passes
 from relay.journal.schema import call, copy, copy_waits
@@ -177,6 +177,8 @@ def _wait_for_hours(tx: Transaction, row: Row[Any], closed: Sequence[tuple[Copy,
     for at, copies in sorted(by_opening.items()):
         happen(tx, [Happening(one, Fact.POSTPONED, problem=one.problem) for one in copies])
         wait_until(tx, row, copies, at, why=Why.HOURS, alone=alone)
+    if closed:
+        wake_behind(tx, row.id)
 
 
 def _wait_in_order(
@@ -214,9 +216,7 @@ def _ahead() -> Any:
     on_its_way = or_(
         equals(carrier.c.stage, "'in_flight'"),
         carrier.c.due_at <= bindparam("now"),
-        carrier.c.behind.is_not(None),
-        carrier.c.attempts > 0,
-        equals(carrier.c.why, f"'{Why.COMPANY.value}'"),
+        *(equals(carrier.c.why, f"'{why.value}'") for why in (Why.ORDER, Why.RETRY, Why.COMPANY)),
     )
     latest = (
         select(other.c.call_id)

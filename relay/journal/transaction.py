@@ -25,6 +25,14 @@ def waiting_here(line: str, client: str | None = None) -> str:
     return f"{WAITING_COPIES}:{line}" if client is None else f"{WAITING_COPIES}:{line}/{client}"
 
 
+def peer_of(address: str, key: bytes) -> str:
+    """A keyed hash, equal for equal addresses.
+
+    Capitals make no other e-mail address: whoever opted out as `Jane@...` did so as `jane@...`, too.
+    """
+    return blake2b(address.lower().encode(), key=key, digest_size=16).hexdigest()
+
+
 @dataclass(slots=True)
 class Transaction:
     """A batch's transaction.
@@ -72,11 +80,8 @@ class Transaction:
         self.counts[waiting_here(line, client or "")] += change
 
     def peer(self, address: str) -> str:
-        """What stands for an address where the address itself may be forgotten: equal for equal addresses.
-
-        Capitals make no other e-mail address: whoever opted out as `Jane@...` did so as `jane@...`, too.
-        """
-        return blake2b(address.lower().encode(), key=self.peer_key, digest_size=16).hexdigest()
+        """What stands for an address where the address itself may be forgotten: see `peer_of`."""
+        return peer_of(address, self.peer_key)
 
     def add_event(self, row: dict[str, Any]) -> None:
         """Announce something: the rows go to the table together, in this order, just before the commit."""

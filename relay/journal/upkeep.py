@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, delete, func, literal, or_, select, update
 
 from relay.domain.schedule import TRACKING_HORIZON
-from relay.journal.callrows import expire_calls
+from relay.journal.callrows import expire_calls, in_one_go
 from relay.journal.looks import end_following
 from relay.journal.mailschema import mail, mail_has_message
 from relay.journal.schema import (
@@ -57,8 +57,8 @@ class UpkeepVerbs:
         def operation(tx: Transaction) -> int:
             no_look_left = or_(call.c.look_at.is_(None), call.c.handed_over_at <= tx.now - HORIZON - LAST_LOOK_WITHIN)
             over = and_(call_is_followed, call.c.handed_over_at <= tx.now - HORIZON, no_look_left)
-            oldest = select(call.c.id).where(over).order_by(call.c.handed_over_at).limit(limit)
-            return end_following(tx, [row.id for row in tx.execute(oldest)], None)
+            oldest = select(call.c.id, call.c.size).where(over).order_by(call.c.handed_over_at).limit(limit)
+            return end_following(tx, in_one_go(tx.execute(oldest)), None)
 
         return await self._writer.run(operation)
 

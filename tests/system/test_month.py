@@ -161,7 +161,7 @@ async def test_a_budget_that_ends_leaves_the_inbox_its_polls_and_no_status_its_l
     tmp_path: Path, free_port: Callable[[], int]
 ):
     """Looks stop first, then sends; every text that comes in is heard of, and no call is made that is not there."""
-    limit, earlier, every, count = 1700, 1440, DAY / 48, 3 * 48
+    limit, earlier, every, count = 1700, 1460, DAY / 48, 3 * 48
     rules = f'calls_per_month = {limit}\npoll_interval = "29m"'
     begins = DECEMBER - timedelta(days=2)
     async with life(tmp_path, free_port(), settings(rules, "poll", "poll"), FATES, start=begins) as made:
@@ -180,8 +180,11 @@ async def test_a_budget_that_ends_leaves_the_inbox_its_polls_and_no_status_its_l
     sends, looks, polls = (
         [line for line in lines if line["at"] < DECEMBER.isoformat()] for lines in calls.values()
     )
-    assert limit - earlier - 3 <= polls[-1]["request"] <= limit - earlier
-    assert looks[-1]["at"] < sends[-1]["at"] < (DECEMBER - timedelta(hours=6)).isoformat()
+    # What is kept for polls is rounded up.
+    assert limit - earlier - 8 <= polls[-1]["request"] <= limit - earlier
+    assert looks[-1]["at"] < sends[-1]["at"]
+    # Polls had to leave some over now and then.
+    assert len(sends) < 2 * 48 - 4
     assert polls[-1]["at"] > (DECEMBER - timedelta(hours=1)).isoformat()
     assert heard == Counter(f"in {number}" for number in range(count))
     assert Counter(line["text"] for line in calls["accepted"]) == Counter(f"{number}" for number in range(count))
@@ -197,16 +200,18 @@ async def test_over_a_day_each_lane_has_its_share_and_a_password_is_never_far_be
     begins = datetime(2026, 11, 2, tzinfo=UTC)
     ahead: list[int] = []
     async with life(tmp_path, free_port(), settings(rules), FATES, start=begins) as made:
-        for lane, count in (("bulk", 40), ("normal", 40), ("high", 60)):
+        for lane, count in (("bulk", 40), ("normal", 40), ("high", 40)):
             for number in range(count):
                 await ask(made, f"{lane} {number}", priority=lane)
         await made.passes(12 * HOUR)
-        for number in range(24):
+        for number in range(7):
             before = len(sent_at(made))
             await ask(made, f"password {number}", priority="high")
             await made.passes(HOUR)
             texts = [line["text"] for line in made.calls("accepted")]
-            ahead += [texts[before:].index(f"password {number}")] if f"password {number}" in texts else []
+            ahead.append(texts[before:].index(f"password {number}"))
+        await made.passes(9 * HOUR)
+        texts = [line["text"] for line in made.calls("accepted")]
         days = Counter(at.date() for at in sent_at(made))
 
     lanes = [text.split()[0] for text in texts]
@@ -214,11 +219,10 @@ async def test_over_a_day_each_lane_has_its_share_and_a_password_is_never_far_be
         last = max(place for place, each in enumerate(lanes) if each == lane)
         assert all(lane in lanes[place : place + share] for place in range(last - share))
     last_high = max(place for place, each in enumerate(lanes) if each == "high")
-    assert 60 / (1 - 1 / 5 - 1 / 10) - 3 <= last_high <= 60 / (1 - 1 / 5 - 1 / 9) + 3
+    assert abs(last_high - 40 / (1 - 1 / 5 - 1 / 10)) < 4
     # At most one that is owed to each of the others goes before a password.
     assert max(ahead) <= 2
-    print(lanes, ahead, days)
-    assert days[begins.date()] == 120
+    assert (len(texts), days[begins.date()]) == (127, 120)
 
 
 def sent_at(made: Life) -> list[datetime]:

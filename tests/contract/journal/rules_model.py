@@ -7,22 +7,18 @@ from functools import lru_cache
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-from relay.domain.addresses import outbound
 from relay.domain.messages import MessageClass, OnUncertain
 from relay.rules.hours import SendingHours
 from relay.rules.line import LineRules, Rules, Scope
 from tests.contract.journal.ledger import DESK, LINES, OFFICE, SHOP, rules
 
-SEATTLE, NEW_YORK, PHOENIX, ALASKA, TOLL_FREE = (
-    outbound(f"+1{area}5550101") for area in ("206", "212", "480", "907", "888")
-)
-PEOPLE = (SEATTLE, NEW_YORK, PHOENIX, ALASKA, TOLL_FREE)
+SEATTLE, NEW_YORK, PHOENIX, ALASKA, TOLL_FREE = (f"+1{area}5550101" for area in ("206", "212", "480", "907", "888"))
 STATES = ("New_York", "Chicago", "Denver", "Phoenix", "Los_Angeles", "Anchorage", "Adak", "Honolulu")
 ZONES: Mapping[str, tuple[str, ...]] = {
-    SEATTLE.value: ("Los_Angeles",),
-    NEW_YORK.value: ("New_York",),
-    PHOENIX.value: ("Phoenix",),
-    ALASKA.value: ("Anchorage", "Adak"),
+    SEATTLE: ("Los_Angeles",),
+    NEW_YORK: ("New_York",),
+    PHOENIX: ("Phoenix",),
+    ALASKA: ("Anchorage", "Adak"),
 }
 DAYTIME, WEEK, NIGHT, NOON = (
     "08:00-21:00",
@@ -196,11 +192,16 @@ class Model:
     def opens(self, line: str, who: Sequence[str], what: MessageClass, at: datetime) -> datetime | None:
         """When the line may send to all of these."""
         wish = self.wishes[line]
-        free = what is MessageClass.COMPLIANCE or (what is MessageClass.URGENT and wish.urgent_any_time)
-        if wish.hours is None or free:
-            return at
         unknown = (wish.zone,) if wish.zone else STATES
-        return opening(wish.hours, tuple(sorted({zone for one in who for zone in ZONES.get(one, unknown)})), at)
+        bound = [] if wish.hours is None else [one for one in who if not self.is_free(line, one, what)]
+        zones = tuple(sorted({zone for one in bound for zone in ZONES.get(one, unknown)}))
+        return opening(wish.hours, zones, at) if wish.hours and zones else at
+
+    def is_free(self, line: str, who: str, what: MessageClass) -> bool:
+        """Whether it may go at any hour: what confirms an opt-out may, and where the line says so what is urgent."""
+        if what is MessageClass.COMPLIANCE:
+            return bool(self.ledger.against(who, line, self.scope))
+        return what is MessageClass.URGENT and self.wishes[line].urgent_any_time
 
     def opens_for(self, text: Text, now: datetime) -> datetime | None:
         """When its hours, and those of its group, come."""
@@ -251,7 +252,7 @@ class Model:
         """Whether it does not hold up the texts after it; `later`: the time of its own that it waits for."""
         if one.stands == "waiting":
             expired = one.expires_at is not None and now >= one.expires_at
-            return one.held or expired or one.tries >= TRIES_IN_ORDER or (one.tries == 0 and now < later)
+            return one.held or expired or one.tries >= TRIES_IN_ORDER or now < later
         return one.tries >= TRIES_IN_ORDER
 
     def has_calls_left(self, line: str, now: datetime) -> bool:
@@ -286,7 +287,7 @@ class Model:
                 continue
             text.answers |= self.against(text)
             opens = self.opens_for(text, now)
-            if opens is not None and opens > now:
+            if opens is not None and opens > now >= text.not_before and not text.held:
                 text.by, text.later = max(text.by, opens), max(text.later, opens)
             if not all(self.lets_pass(one, now, self.own_time(one)) for one in self.ahead(text)):
                 for one in self.mates(text):

@@ -64,8 +64,10 @@ ADDED: tuple[tuple[str, sa.Column[Any]], ...] = (
 
 FILLED = (
     "UPDATE copy SET waits = 1 WHERE ended = 0 AND state IN ('scheduled', 'queued', 'sending')",
-    "UPDATE copy SET client = (SELECT client FROM message WHERE message.id = copy.message_id) WHERE waits = 1",
-    "UPDATE call SET size = (SELECT count(*) FROM copy WHERE copy.call_id = call.id) WHERE stage = 'waiting'",
+    # What is uncertain may wait again.
+    "UPDATE copy SET client = (SELECT client FROM message WHERE message.id = copy.message_id) WHERE ended = 0",
+    "UPDATE call SET size = (SELECT count(*) FROM copy WHERE copy.call_id = call.id) WHERE stage <> 'closed'",
+    "UPDATE call SET why = CASE WHEN attempts > 0 THEN 'retry' ELSE 'send_at' END WHERE stage = 'waiting'",
 )
 
 # A question mark says that a column may be NULL.
