@@ -3,6 +3,7 @@
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,6 +48,7 @@ PAUSES = (
 )
 LINE, ANY = st.sampled_from((SHOP, SHOP, OFFICE, DESK)), st.integers(0, 20)
 WHO = st.sampled_from((SEATTLE, SEATTLE, NEW_YORK, PHOENIX, ALASKA, TOLL_FREE))
+ALIKE = ("to", "to", "to", "line", "words", "client", "priority", "what", "wish", "ttl", "later", "group", "receipts")
 LANES = st.sampled_from(((0, 1, 2),) * 6 + ((1, 0, 2), (2, 1, 0), (0,), (1,)))
 ASKS = st.builds(
     Ask,
@@ -68,7 +70,7 @@ WISHES = st.builds(
     hours=st.sampled_from((None, None, DAYTIME, WEEK, NIGHT, NOON)),
     urgent_any_time=st.booleans(),
     zone=st.sampled_from((None, "Denver")),
-    calls_per_day=st.sampled_from((None, None, 4)),
+    calls_per_day=st.sampled_from((None, None, 2, 5)),
     calls_per_second=st.sampled_from((None, None, 4.0, 0.01)),
     company=st.sampled_from((0.0, 0.0, 5.0, COMPANY)),
     replies=st.booleans(),
@@ -82,21 +84,19 @@ class RulesInAnyOrder(RuleBasedStateMachine):
         start=st.sampled_from(STARTS),
         scope=st.sampled_from(Scope),
         wishes=st.tuples(WISHES, WISHES, WISHES),
-        asks=st.lists(ASKS, max_size=3),
     )
-    def open(self, start: datetime, scope: Scope, wishes: tuple[Wish, ...], asks: Sequence[Ask]) -> None:
-        """An empty journal, and some requests."""
+    def open(self, start: datetime, scope: Scope, wishes: tuple[Wish, ...]) -> None:
+        """An empty journal."""
         self.folder = tempfile.TemporaryDirectory()
         self.at = RulesOffice(Path(self.folder.name), start)
         self.model = self.at.model
         self.at.settle(dict(zip(LINES, wishes, strict=True)), scope)
-        self.send(asks)
 
-    @rule(asks=st.lists(ASKS, min_size=1, max_size=3))
-    def send(self, asks: Sequence[Ask]) -> None:
-        """Requests."""
-        for ask in asks:
-            self.at.send(ask)
+    @rule(ask=ASKS, like=ASKS, field=st.sampled_from(ALIKE))
+    def send(self, ask: Ask, like: Ask, field: str) -> None:
+        """A request, and one that says the same to others, or differs in one thing."""
+        self.at.send(ask)
+        self.at.send(replace(ask, **{field: getattr(like, field)}))
 
     @rule(lines=st.permutations(LINES), lanes=LANES, unseen=st.booleans(), times=st.integers(1, 4))
     def claim(self, lines: Sequence[str], lanes: Sequence[int], unseen: bool, times: int) -> None:

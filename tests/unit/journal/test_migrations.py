@@ -14,7 +14,7 @@ from sqlalchemy import Connection, create_engine
 
 from relay.journal import migrating, schema
 from relay.journal.migrating import migrate
-from tests.contract.journal.desk import ALICE, ME, PROBLEM, Desk, SqlitePlace, seen, text
+from tests.contract.journal.desk import ALICE, BOB, CAROL, ME, PROBLEM, Desk, SqlitePlace, seen, text
 
 
 def _definitions(connection: Connection) -> set[str]:
@@ -68,6 +68,25 @@ async def test_a_journal_of_the_first_tables_is_brought_up_to_date_with_its_queu
     assert [await desk.standing(key) for key in ("key-1", "key-2")] == [["submitted"], ["submitted"]]
     await desk.journal.aclose()
     assert await asyncio.to_thread(_differences, tmp_path / "then.db") == []
+
+
+async def test_what_waited_before_the_rules_of_sending_says_why_and_whose_it_is(tmp_path: Path) -> None:
+    """It can be tried at once, what came after it waits behind it, and sent again it counts for its client."""
+    now = await Desk.at(SqlitePlace(tmp_path / "now.db"))
+    await now.send(BOB, client="shop")
+    await now.journal.calls.unanswered((await now.claim()).call_id, ME, PROBLEM)
+    await now.send(key="first")
+    await now.journal.calls.retry((await now.claim()).call_id, ME, PROBLEM, 300)
+    await now.journal.aclose()
+    await asyncio.to_thread(_as_it_was, tmp_path / "now.db", tmp_path / "then.db")
+    desk = await Desk.at(SqlitePlace(tmp_path / "then.db"), now.clock, waiting_per_client=1)
+    await desk.send(key="second", text="Second")
+    assert await desk.none_due()
+    [done] = await desk.journal.steering.retry(["first"])
+    assert (done.copies, (await desk.claim()).text) == (1, "Your order is on its way.")
+    await desk.journal.dead.again((await desk.journal.dead.list(1))[0]["id"])
+    assert (await desk.send(CAROL, client="shop")).outcome == "rejected"
+    await desk.journal.aclose()
 
 
 def _differences(path: Path) -> list[object]:
