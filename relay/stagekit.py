@@ -1,6 +1,7 @@
 """What stages share: what they stand on, a step, a rest between steps, and a window of work in flight that refills."""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,10 +64,17 @@ class Window:
 
     A piece is not cancelled when the stage stops: `drain` lets it finish first. A piece that fails unexpectedly
     makes the next `room` raise its error, so that the supervisor sees it; what failed together is raised once.
+
+    Args:
+        size: how many pieces at once.
+        most: what they weigh together at most, in whatever unit; a heavier piece is in flight alone.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, most: float = math.inf) -> None:
         self._size = size
+        self._most = most
+        self._weight = 0.0
+        self._weights: dict[asyncio.Task[Any], float] = {}
         self._pieces: set[asyncio.Task[Any]] = set()
         self._changed = asyncio.Event()
         self._failed: list[BaseException] = []
@@ -86,23 +94,28 @@ class Window:
         """Call `tell` once, when the next piece ends: for who rests although there is room."""
         self._tell = tell
 
-    async def room(self) -> None:
-        """Return once a place is free; raises what a piece failed with."""
+    async def room(self, weight: float = 0) -> None:
+        """Return once a place is free, for a piece of such a weight; raises what a piece failed with."""
         while True:
             if self._failed:
                 # One trouble is one failure: else the stage would still be failing long after the trouble is over.
                 first, *_ = self._failed
                 self._failed.clear()
                 raise first
-            if len(self._pieces) < self._size:
+            if len(self._pieces) < self._size and self._bears(weight):
                 return
             self._changed.clear()
             await self._changed.wait()
 
-    def start(self, piece: Coroutine[Any, Any, Any], name: str) -> "asyncio.Task[Any]":
+    def _bears(self, weight: float) -> bool:
+        return not self._pieces or self._weight + weight <= self._most
+
+    def start(self, piece: Coroutine[Any, Any, Any], name: str, weight: float = 0) -> "asyncio.Task[Any]":
         """Put `piece` in flight."""
         task = asyncio.create_task(piece, name=name)
         self._pieces.add(task)
+        self._weights[task] = weight
+        self._weight += weight
         task.add_done_callback(self._ended)
         return task
 
@@ -127,6 +140,7 @@ class Window:
 
     def _ended(self, task: "asyncio.Task[Any]") -> None:
         self._pieces.discard(task)
+        self._weight -= self._weights.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed.append(error)
         self._changed.set()

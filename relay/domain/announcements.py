@@ -13,7 +13,8 @@ class Announcement:
     """One event for the bus.
 
     `kind` is `result`, `receipt`, `message`, `dead` or `event.<name>`; `body` is the contract's `data`;
-    `occurred_at` is when it happened and `recorded_at` when relay wrote it down.
+    `occurred_at` is when it happened and `recorded_at` when relay wrote it down. `size`: the body's, as it is kept, in
+    bytes.
     """
 
     id: str
@@ -26,3 +27,4 @@ class Announcement:
     recorded_at: datetime
     body: Mapping[str, Any] = field(repr=False)
     reply: Reply = field(default_factory=Reply)
+    size: int = 0

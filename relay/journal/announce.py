@@ -79,6 +79,7 @@ def announcement(row: Any) -> Announcement | None:
         recorded_at=values["recorded_at"],
         body=json.loads(values["body"]),
         reply=reply_in(json.loads(values["reply"]) if values["reply"] else None),
+        size=len(values["body"]),
     )
 
 

@@ -13,6 +13,8 @@ from relay.journal.sqlite import one_of
 from relay.journal.transaction import UNPUBLISHED, Transaction
 from relay.journal.writer import Writer
 
+AT_ONCE = 1024 * 1024  # bytes of events that are read together: a result of 10,000 copies has more than one of them
+
 
 class EventVerbs:
     """What may be done with events."""
@@ -28,13 +30,15 @@ class EventVerbs:
     async def pending(self, after_position: int, limit: int) -> list[tuple[int, Announcement]]:
         """Events to be published, in order, with their positions. A damaged one is set aside and left out."""
         rows = await self._rows(event_waits, after_position, limit)
-        for row in rows:
-            if announcement(row) is None:
+        found = [(row, announcement(row)) for row in rows]
+        for row, one in found:
+            if one is None:
                 await self.set_aside(row.id, "the journal's row is damaged")
-        if rows and all(announcement(row) is None for row in rows):
+        whole = [(row.position, one) for row, one in found if one is not None]
+        if rows and not whole:
             # Nothing at all would say that there is no more.
             return await self.pending(rows[-1].position, limit)
-        return _whole(rows)
+        return whole
 
     async def follow(self, after_position: int, limit: int) -> list[tuple[int, Announcement]]:
         """Events, published or not, in order, with their positions. A damaged one is left out."""
@@ -77,7 +81,14 @@ class EventVerbs:
     async def _rows(self, wanted: ColumnElement[bool], after_position: int, limit: int) -> list[Any]:
         def read(connection: Connection) -> list[Any]:
             chosen = select(event).where(wanted, event.c.position > after_position)
-            return list(connection.execute(chosen.order_by(event.c.position).limit(limit)))
+            found: list[Any] = []
+            size = 0
+            for row in connection.execute(chosen.order_by(event.c.position).limit(limit)):
+                found.append(row)
+                size += len(row.body)
+                if size >= AT_ONCE:
+                    break
+            return found
 
         return await self._reader.run(read)
 

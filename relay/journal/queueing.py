@@ -54,8 +54,10 @@ def store_request(
         State.FAILED if refusal else State.QUEUED if due.why is None else State.SCHEDULED
         for refusal, due in zip(judged.refusals, judged.due, strict=True)
     )
-    rows = [_copy_row(tx, request, message_id, place, judged, states[place], calls) for place in range(len(states))]
-    tx.execute(insert(copy), rows)
+    for start in range(0, len(states), _ROWS_AT_ONCE):
+        some = range(start, min(start + _ROWS_AT_ONCE, len(states)))
+        rows = [_copy_row(tx, request, message_id, place, judged, states[place], calls) for place in some]
+        tx.execute(insert(copy), rows)
     tx.count_waiting(request.line, request.client, len(good))
     return Queued(message_id, states, len(set(calls.values())))
 
@@ -219,3 +221,4 @@ _ASKED = func.json_each(bindparam("some")).table_valued("value")
 _BUSY = select(_ASKED.c.value).where(
     select(copy.c.id).where(copy_waits, copy.c.line == bindparam("here"), copy.c.address == _ASKED.c.value).exists()
 )
+_ROWS_AT_ONCE = 500  # ten thousand rows, in the forms that they take on their way, are many megabytes

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 class _Found(Enum):
     NOBODY = auto()  # the ref is not known, yet
+    COPY = auto()
     UNCLEAR = auto()  # the call is known, and none of its copies fits
 
 
@@ -41,56 +42,88 @@ def take_reports(
         reports: in the order in which they are to be believed.
         call_id: for the answer to a question about a call: that call. Such reports are never parked.
     """
-    applied = waiting = 0
+    desk = _Desk(tx, line, call_id)
+    waiting = 0
     for report in reports:
         if report.dedupe_key is not None and not first_seen(tx, line, "report", report.dedupe_key):
             continue
-        found = _find(tx, line, report, call_id)
-        if isinstance(found, Copy):
-            applied += _apply(tx, found, report)
-        elif found is _Found.NOBODY and call_id is None:
+        found = desk.take(report)
+        if found is _Found.NOBODY and call_id is None:
             _park(tx, line, report)
             waiting += 1
-        else:
+        elif found is not _Found.COPY:
             log.warning("report.unmatched", line=line, call_id=call_id)
-    return applied, waiting
+    return desk.apply(), waiting
 
 
 def unpark(tx: Transaction, line: str, refs: Iterable[str], *, call_id: str | None = None) -> None:
     """Apply the reports that came before the answer which told these refs, or about a call that was not answered."""
     waiting = and_(parked.c.line == line, one_of(parked.c.ref, sorted(set(refs))))
     rows = tx.execute(select(parked).where(waiting).order_by(parked.c.id)).all()
+    desk = _Desk(tx, line, call_id)
     for row in rows:
-        report = report_in(row.report)
-        found = _find(tx, line, report, call_id)
-        if isinstance(found, Copy):
-            _apply(tx, found, report)
+        desk.take(report_in(row.report))
+    desk.apply()
     if rows:
         tx.execute(delete(parked).where(waiting))
 
 
-def _apply(tx: Transaction, one: Copy, report: DeliveryReport) -> int:
-    word = ProviderWord(report.ref, report.status, report.code)
-    [after] = happen(tx, [Happening(one, report.fact, word, report.problem)])
-    if one.waits and one.call_id:
-        close_if_sent(tx, [one.call_id])
-    settle(tx, [one.call_id])
-    return int(after.state is not one.state)
+class _Desk:
+    """Reports, with their copies found, that are applied together: a call of fifty is read once and not fifty times."""
+
+    def __init__(self, tx: Transaction, line: str, call_id: str | None) -> None:
+        self._tx = tx
+        self._line = line
+        self._call_id = call_id
+        self._applied = 0
+        self._pairs: dict[str, tuple[Copy, DeliveryReport]] = {}
+        self._own: dict[str, Copy | None] = {}
+        self._called: dict[str, _Call | None] = {}
+
+    def take(self, report: DeliveryReport) -> "_Found":
+        """Find the copy that a report is about, and note that it is to be applied."""
+        found = self._find(report)
+        if isinstance(found, _Found):
+            return found
+        if found.id in self._pairs:
+            # The second word about a copy is judged by what the first has made of it.
+            self.apply()
+            return self.take(report)
+        self._pairs[found.id] = (found, report)
+        return _Found.COPY
+
+    def apply(self) -> int:
+        """Apply what was noted; gives how many of all reports changed a copy."""
+        pairs, self._pairs = list(self._pairs.values()), {}
+        self._own.clear()
+        self._called.clear()
+        happenings = [
+            Happening(one, report.fact, ProviderWord(report.ref, report.status, report.code), report.problem)
+            for one, report in pairs
+        ]
+        afters = happen(self._tx, happenings)
+        close_if_sent(self._tx, sorted({one.call_id for one, _ in pairs if one.waits and one.call_id}))
+        settle(self._tx, {one.call_id for one, _ in pairs})
+        self._applied += sum(after.state is not one.state for after, (one, _) in zip(afters, pairs, strict=True))
+        return self._applied
+
+    def _find(self, report: DeliveryReport) -> "Copy | _Found":
+        ref = report.ref
+        if ref not in self._own:
+            self._own[ref] = copy_of(self._tx, self._line, ref)
+        own = self._own[ref]
+        if own is not None:
+            return own if report.address is None else _confirmed(self._tx, own, report.address)
+        if ref not in self._called:
+            found = _Call.find(self._tx, self._line, ref, self._call_id)
+            self._called[ref] = found or _Call.unanswered(self._tx, self._line, ref)
+        called = self._called[ref]
+        return _Found.NOBODY if called is None else called.copy_of(report) or _Found.UNCLEAR
 
 
 def _park(tx: Transaction, line: str, report: DeliveryReport) -> None:
     row = {"id": tx.ids.new(), "line": line, "ref": report.ref, "report": report_out(report), "at": tx.now}
     tx.execute(insert(parked), [row])
-
-
-def _find(tx: Transaction, line: str, report: DeliveryReport, call_id: str | None) -> Copy | _Found:
-    own = copy_of(tx, line, report.ref)
-    if own is not None:
-        return own if report.address is None else _confirmed(tx, own, report.address)
-    called = _Call.find(tx, line, report.ref, call_id) or _Call.unanswered(tx, line, report.ref)
-    if called is None:
-        return _Found.NOBODY
-    return called.copy_of(report) or _Found.UNCLEAR
 
 
 def _confirmed(tx: Transaction, own: Copy, address: Address) -> Copy:

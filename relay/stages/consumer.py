@@ -18,6 +18,7 @@ from relay.stagekit import Rest, Stage, Window
 log = structlog.get_logger()
 
 IN_FLIGHT = 64
+IN_FLIGHT_BYTES = 256 * 1024  # of commands that are being written down: what they mean takes a hundred times as much
 WAIT = 30.0  # seconds: a step that waits for a command ends now and then, to show that it is alive
 
 
@@ -29,7 +30,8 @@ class Consumer(Stage):
     def __init__(self, *, bus: Bus, intake: Intake) -> None:
         self._bus = bus
         self._intake = intake
-        self._window = Window(IN_FLIGHT)
+        self._window = Window(IN_FLIGHT, IN_FLIGHT_BYTES)
+        self._next: Delivery | None = None
         self._acknowledged: list[str] = []
 
     async def step(self) -> Rest | None:
@@ -38,10 +40,13 @@ class Consumer(Stage):
         await self._forget()
         try:
             async with asyncio.timeout(WAIT):
-                delivery = await self._bus.next_command()
+                self._next = self._next or await self._bus.next_command()
+                weight = len(self._next.payload)
+                await self._window.room(weight)
         except TimeoutError:
             return None
-        self._window.start(self._take(delivery), self.name)
+        delivery, self._next = self._next, None
+        self._window.start(self._take(delivery), self.name, weight)
         # Others run between two commands, so that a flood of them starves nobody.
         await asyncio.sleep(0)
         return None

@@ -20,6 +20,7 @@ from relay.telemetry.lifelines import tell
 log = structlog.get_logger()
 
 BATCH = 200
+IN_FLIGHT_BYTES = 4 * 1024 * 1024  # of events: the result of 10,000 copies has more than one of these
 IN_FLIGHT = 40  # the broker's own ReceiveMaximum bounds what is on the wire
 WAIT = 30.0  # seconds: a step that waits for the broker ends now and then, to show that it is alive
 IDLE = 30.0  # seconds between two looks into the journal when no bell rings
@@ -34,7 +35,7 @@ class Publisher(Stage):
         self._journal, self._board = standing.journal, standing.board
         self._ids = standing.ids
         self._bus = bus
-        self._window = Window(IN_FLIGHT)
+        self._window = Window(IN_FLIGHT, IN_FLIGHT_BYTES)
         self._refusals = Refusals(standing.clock, self._ids.chance.random)
         self._position = 0
         self._failures = 0
@@ -55,7 +56,7 @@ class Publisher(Stage):
         reached = self._position
         batch = await self._journal.events.pending(reached, BATCH)
         for position, event in batch:
-            await self._window.room()
+            await self._window.room(event.size)
             if self._broken or self._position != reached:  # a topic has passed: back to its first event
                 break
             reached = self._position = position
@@ -100,7 +101,7 @@ class Publisher(Stage):
 
     def _start(self, position: int, event: Announcement) -> None:
         self._under_way.add(event.id)
-        self._window.start(self._publish(position, event), self.name)
+        self._window.start(self._publish(position, event), self.name, event.size)
 
     async def _publish(self, position: int, event: Announcement) -> None:
         settled = False

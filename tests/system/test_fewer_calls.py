@@ -22,16 +22,15 @@ base_url = "{att}"
 short_code = "12345"
 app_key = "demo-key"
 app_secret_file = "{directory}/app_secret"
-company = "10s"
+company = "40s"
 """
-SPEED = 2.0
+SPEED = 4.0  # so that a text waits ten real seconds for others, and a call is full long before that
 PER_CALL = 50
 SHARE_MORE_THAN = 1.1  # calls that left before they were full
 CLIENTS = 7
 AT_ONCE = 500  # requests without an answer
 TEXT = "The doors open at seven."
 FATES = {"handset": {"fates": False}}  # every text is delivered
-"""All are published within seconds, and a call waits ten of them (five real ones) for company at most."""
 
 
 class Told:
@@ -67,7 +66,7 @@ async def test_the_same_words_to_many_numbers_share_calls(
     tmp_path: Path, free_port: Callable[[], int], long: bool, record_property: Callable[[str, object], None]
 ):
     """Ten thousand requests for one recipient each are some two hundred calls, and nobody can tell but by those."""
-    count = 10_000 if long else 2_000
+    count = 10_000 if long else 1_000
     requests = {
         f"door-{number}": {
             "id": f"door-{number}",
@@ -89,7 +88,6 @@ async def test_the_same_words_to_many_numbers_share_calls(
         calls = Counter(line["request"] for line in made.accepted())
 
     record_property("found", f"{len(calls)} calls for {count} requests; {published:.0f} s, {ended:.0f} s")
-    print(f"{len(calls)} calls for {count} requests; published {published:.1f} s, ended {ended:.1f} s")
     assert (found.unanswered, found.endless, found.unsent, found.doubled, found.uncertain) == ([], [], [], [], 0)
     assert made.violations() == []
     assert sum(calls.values()) == count
@@ -125,9 +123,12 @@ async def _publish(made: World, told: Told, requests: list[dict[str, Any]]) -> N
         told.look()
         return published - len(told.results) < AT_ONCE
 
-    async with aiomqtt.Client(
-        "127.0.0.1", made.broker.port, protocol=aiomqtt.ProtocolVersion.V5, max_inflight_messages=AT_ONCE
-    ) as client, asyncio.TaskGroup() as publishing:
+    async with (
+        aiomqtt.Client(
+            "127.0.0.1", made.broker.port, protocol=aiomqtt.ProtocolVersion.V5, max_inflight_messages=AT_ONCE
+        ) as client,
+        asyncio.TaskGroup() as publishing,
+    ):
         for number, request in enumerate(requests):
             await made.ears.until(partial(roomy, number), within=120.0, what="requests are answered")
             topic = f"relay/line/alerts/send/{_client(number)}"

@@ -76,7 +76,7 @@ class Month:
         until = self.life.clock.now() + timedelta(days=days)
         while self.life.clock.now() < until:
             await self._ask()
-            await self.life.passes(self.chance.uniform(2 * HOUR, 8 * HOUR))
+            await self.life.passes(self.chance.uniform(3 * HOUR, 9 * HOUR))
 
     async def _ask(self) -> None:
         now, number = self.life.clock.now(), len(self.asked)
@@ -177,9 +177,7 @@ async def test_a_budget_that_ends_leaves_the_inbox_its_polls_and_no_status_its_l
         heard = Counter(body["text"] for body in made.bodies("message"))
         assert made.att.world.violations.lines() == []
 
-    sends, looks, polls = (
-        [line for line in lines if line["at"] < DECEMBER.isoformat()] for lines in calls.values()
-    )
+    sends, looks, polls = ([line for line in lines if line["at"] < DECEMBER.isoformat()] for lines in calls.values())
     made_calls = polls[-1]["request"] - len(made.calls("token"))
     # How many polls are still to come is known to one or two.
     assert limit - earlier - 8 <= made_calls <= limit - earlier + 2

@@ -69,6 +69,29 @@ async def test_a_window_holds_so_many_pieces_and_no_more(work: Work) -> None:
     await end(window, work, "b")
 
 
+async def test_a_window_bears_so_much_weight_and_no_more(work: Work) -> None:
+    """Light pieces fill it together; a piece that is heavier than the window is in flight alone."""
+    window = Window(10, 100)
+    for name, weight in (("a", 60), ("b", 40)):
+        await window.room(weight)
+        window.start(work.piece(name), name, weight)
+    waiting = asyncio.create_task(window.room(500))
+    await turns(lambda: len(work.gates) == 2)
+    work.let("a")
+    await turns(lambda: work.ended == ["a"])
+    assert not waiting.done()
+    work.let("b")
+    async with asyncio.timeout(GRACE):
+        await waiting
+    window.start(work.piece("heavy"), "heavy", 500)
+    waiting = asyncio.create_task(window.room(1))
+    await turns(lambda: "heavy" in work.gates)
+    assert not waiting.done()
+    work.let("heavy")
+    async with asyncio.timeout(GRACE):
+        await waiting
+
+
 async def end(window: Window, work: Work, *names: str) -> None:
     """End what is in flight."""
     work.let(*names)

@@ -36,6 +36,16 @@ async def test_pending_events_come_in_order_until_they_are_published(desk: Desk)
     assert [event.id for _, event in await desk.journal.events.pending(0, 10)] == [ids[0], ids[2]]
 
 
+async def test_large_events_are_read_a_few_at_a_time(desk: Desk) -> None:
+    """A megabyte of them fills a batch, and each says how large it is; the next batch goes on from there."""
+    for place in range(5):
+        await desk.journal.events.announce(LINE, "read", {"place": place, "filling": "x" * 400_000})
+    first = await desk.journal.events.pending(0, 100)
+    assert ([event.body["place"] for _, event in first], first[0][1].size > 400_000) == ([0, 1, 2], True)
+    rest = await desk.journal.events.pending(first[-1][0], 100)
+    assert [event.body["place"] for _, event in rest] == [3, 4]
+
+
 async def test_positions_rise_and_are_never_used_again(desk: Desk) -> None:
     """Not even when everything was purged."""
     ids = await _three(desk)

@@ -170,6 +170,21 @@ async def test_a_late_answer_after_the_end_is_told_as_late(desk: Desk) -> None:
     assert told == [("submitted", False, False), ("unknown", True, False), ("delivered", False, True)]
 
 
+async def test_several_words_about_one_copy_count_in_their_order(desk: Desk) -> None:
+    """Also when they come together, between words about the other copies of the call."""
+    await desk.sent(ALICE, BOB, ref="SMS1")
+    words = [
+        delivered(fact=Fact.ON_NETWORK, address=ALICE),
+        delivered(fact=Fact.ON_NETWORK, address=BOB),
+        delivered(address=ALICE),
+        delivered(fact=Fact.UNDELIVERED, address=BOB),
+        delivered(fact=Fact.ON_NETWORK, address=ALICE),
+    ]
+    done = await desk.report(*words)
+    assert (done.applied, await desk.standing()) == (4, ["delivered", "undelivered"])
+    assert await desk.statuses() == ["submitted", "submitted", "sent", "sent", "delivered", "undelivered"]
+
+
 async def test_a_ref_of_any_characters_is_found_again(desk: Desk) -> None:
     """Also with those that no database takes."""
     await desk.sent(ref="odd\0\ud800")

@@ -46,9 +46,8 @@ PAUSES = (
     {"hours": 5},
     {"hours": 11},
 )
-LINE, ANY = st.sampled_from((SHOP, SHOP, OFFICE, DESK)), st.integers(0, 20)
-WHO = st.sampled_from((SEATTLE, SEATTLE, NEW_YORK, PHOENIX, ALASKA, TOLL_FREE))
-ALIKE = ("to", "to", "to", "line", "words", "client", "priority", "what", "wish", "ttl", "later", "group", "receipts")
+LINE, ANY = st.sampled_from((SHOP, SHOP, SHOP, OFFICE, DESK)), st.integers(0, 20)
+WHO = st.sampled_from((SEATTLE, SEATTLE, SEATTLE, NEW_YORK, NEW_YORK, PHOENIX, ALASKA, TOLL_FREE))
 LANES = st.sampled_from(((0, 1, 2),) * 6 + ((1, 0, 2), (2, 1, 0), (0,), (1,)))
 ASKS = st.builds(
     Ask,
@@ -56,7 +55,7 @@ ASKS = st.builds(
     line=LINE,
     words=st.sampled_from("abc"),
     client=st.sampled_from(CLIENTS),
-    priority=st.sampled_from((Priority.NORMAL, Priority.NORMAL, Priority.HIGH, Priority.BULK)),
+    priority=st.sampled_from((Priority.NORMAL,) * 4 + (Priority.HIGH, Priority.BULK)),
     what=st.sampled_from((MessageClass.NORMAL,) * 3 + (MessageClass.URGENT, MessageClass.COMPLIANCE)),
     wish=st.sampled_from(OnUncertain),
     ttl=st.sampled_from((None, None, 90.0, 7200.0)),
@@ -65,9 +64,11 @@ ASKS = st.builds(
     group=st.sampled_from((False, False, False, True)),
     receipts=st.sampled_from((True, True, False)),
 )
+ALIKE = ("to", "line", "words", "client", "priority", "what", "wish", "ttl", "later", "group", "receipts")
+PAIRS = st.tuples(ASKS, ASKS, st.sampled_from(ALIKE), st.booleans())
 WISHES = st.builds(
     Wish,
-    hours=st.sampled_from((None, None, DAYTIME, WEEK, NIGHT, NOON)),
+    hours=st.sampled_from((None, None, None, DAYTIME, WEEK, NIGHT, NIGHT, NOON)),
     urgent_any_time=st.booleans(),
     zone=st.sampled_from((None, "Denver")),
     calls_per_day=st.sampled_from((None, None, 2, 5)),
@@ -75,6 +76,12 @@ WISHES = st.builds(
     company=st.sampled_from((0.0, 0.0, 5.0, COMPANY)),
     replies=st.booleans(),
 )
+# What senders do meanwhile.
+WORK = st.lists(
+    st.sampled_from(("claim",) * 5 + ("taken",) * 3 + ("retry", "release", "refused", "silence", "pass")), max_size=5
+)
+WORDS = st.sampled_from(("STOP", "STOP", "Stop.", "start", "YES", "help"))
+AGO = st.sampled_from((0, 0, 0, 1, 5, 600))  # minutes
 
 
 class RulesInAnyOrder(RuleBasedStateMachine):
@@ -84,19 +91,49 @@ class RulesInAnyOrder(RuleBasedStateMachine):
         start=st.sampled_from(STARTS),
         scope=st.sampled_from(Scope),
         wishes=st.tuples(WISHES, WISHES, WISHES),
+        pairs=st.lists(PAIRS, max_size=3),
+        work=WORK,
     )
-    def open(self, start: datetime, scope: Scope, wishes: tuple[Wish, ...]) -> None:
-        """An empty journal."""
+    def open(
+        self,
+        start: datetime,
+        scope: Scope,
+        wishes: tuple[Wish, ...],
+        pairs: Sequence[tuple[Ask, Ask, str, bool]],
+        work: Sequence[str],
+    ) -> None:
+        """An empty journal, and some requests."""
         self.folder = tempfile.TemporaryDirectory()
         self.at = RulesOffice(Path(self.folder.name), start)
         self.model = self.at.model
         self.at.settle(dict(zip(LINES, wishes, strict=True)), scope)
+        for pair in pairs:
+            self.send(pair, work)
 
-    @rule(ask=ASKS, like=ASKS, field=st.sampled_from(ALIKE))
-    def send(self, ask: Ask, like: Ask, field: str) -> None:
-        """A request, and one that says the same to others, or differs in one thing."""
+    def work(self, acts: Sequence[str]) -> None:
+        """Senders work meanwhile: they take calls, and end the oldest that is under way."""
+        for act in acts:
+            if act == "pass":
+                self.at.clock.pass_(seconds=30)
+            elif act == "claim":
+                for line in LINES:
+                    self.at.claim(line)
+            elif self.model.standing("flying"):
+                texts = self.at.flying(0)
+                if act == "taken":
+                    self.at.answer(texts, {text.id: Fact.SUBMITTED for text in texts})
+                elif act == "silence":
+                    self.at.is_not_answered(texts, evidence=False)
+                else:
+                    self.at.fails(texts, act, 20)
+
+    @rule(pair=PAIRS, work=WORK)
+    def send(self, pair: tuple[Ask, Ask, str, bool], work: Sequence[str]) -> None:
+        """A request, and one like it: to others, perhaps, and different in one thing."""
+        ask, other, field, to_others = pair
         self.at.send(ask)
-        self.at.send(replace(ask, **{field: getattr(like, field)}))
+        self.at.send(replace(ask, **{"to": other.to if to_others else ask.to, field: getattr(other, field)}))
+        self.work(work)
 
     @rule(lines=st.permutations(LINES), lanes=LANES, unseen=st.booleans(), times=st.integers(1, 4))
     def claim(self, lines: Sequence[str], lanes: Sequence[int], unseen: bool, times: int) -> None:
@@ -128,20 +165,18 @@ class RulesInAnyOrder(RuleBasedStateMachine):
         else:
             self.at.fails(texts, how, pause)
 
-    @rule(
-        word=st.sampled_from(("STOP", "Stop.", "start", "YES", "help")),
-        who=WHO,
-        line=LINE,
-        ago=st.sampled_from((0, 0, 0, 1, 5, 600)),
-    )
-    def write(self, word: str, who: str, line: str, ago: int) -> None:
-        """Somebody writes a keyword."""
-        self.at.write(word, who, line, ago)
+    @rule(who=WHO, line=LINE, said=st.lists(st.tuples(WORDS, AGO), min_size=1, max_size=3), work=WORK)
+    def write(self, who: str, line: str, said: Sequence[tuple[str, int]], work: Sequence[str]) -> None:
+        """Somebody writes keywords; they come in disorder."""
+        for word, ago in said:
+            self.at.write(word, who, line, ago)
+        self.work(work)
 
-    @rule(who=WHO, line=LINE | st.none(), out=st.booleans())
-    def opt(self, who: str, line: str | None, out: bool) -> None:
+    @rule(who=WHO, line=LINE | st.none(), out=st.booleans(), work=WORK)
+    def opt(self, who: str, line: str | None, out: bool, work: Sequence[str]) -> None:
         """An operator opts somebody out or in."""
         self.at.opt(who, line, out=out)
+        self.work(work)
 
     @precondition(lambda self: self.model.standing("waiting", "flying"))
     @rule(which=ANY, by=st.sampled_from(("client",) * 5 + ("operator",) * 4 + ("line",)))
@@ -175,16 +210,17 @@ class RulesInAnyOrder(RuleBasedStateMachine):
         else:
             self.at.steer_line(line, hold=what == "hold")
 
-    @rule(line=LINE, wish=WISHES, scope=st.none() | st.sampled_from(Scope))
-    def settle(self, line: str, wish: Wish, scope: Scope | None) -> None:
+    @rule(line=LINE, wish=WISHES, scope=st.none() | st.sampled_from(Scope), work=WORK)
+    def settle(self, line: str, wish: Wish, scope: Scope | None, work: Sequence[str]) -> None:
         """The operator changes a line's rules, perhaps the scope of opt-outs."""
         self.at.settle({**self.model.wishes, line: wish}, scope or self.model.scope)
+        self.work(work)
 
-    @rule(pause=st.sampled_from(PAUSES), times=st.integers(0, 3))
-    def wait(self, pause: dict[str, float], times: int) -> None:
-        """Time passes, and senders take calls."""
+    @rule(pause=st.sampled_from(PAUSES), work=WORK)
+    def wait(self, pause: dict[str, float], work: Sequence[str]) -> None:
+        """Time passes."""
         self.at.clock.pass_(**pause)
-        self.claim(LINES, (0, 1, 2), unseen=False, times=times)
+        self.work(work)
 
     @rule(line=LINE, which=ANY, what=st.sampled_from(("due", "due", "expiry")), early=st.sampled_from((0, 0, 1)))
     def wait_until(self, line: str, which: int, what: str, early: int) -> None:
@@ -197,7 +233,7 @@ class RulesInAnyOrder(RuleBasedStateMachine):
         if known:
             at = known[which % len(known)] - timedelta(microseconds=early)
             self.at.clock.time = max(self.at.now, at)
-            self.claim(LINES, (0, 1, 2), unseen=False, times=1)
+            self.work(["claim"])
 
     @rule(what=st.sampled_from(("restart", "kill", "kill", "expire", "days")), which=ANY)
     def live(self, what: str, which: int) -> None:
