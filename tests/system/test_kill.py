@@ -65,7 +65,7 @@ async def _traffic(
     for number in range(3):
         line = chance.choice(("alerts", "office", "desk"))
         request_id = f"life-{life}-{number}"
-        to = [f"+1206555{chance.randrange(100):02}{place:02}" for place in range(chance.randrange(1, 4))]
+        to = [f"+1206555{chance.randrange(2, 100):02}{place:02}" for place in range(chance.randrange(1, 4))]
         request = {"id": request_id, "to": to, "text": f"text {request_id}"}
         if line == "desk" and number:
             request |= {"media": [media()]}

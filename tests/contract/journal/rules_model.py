@@ -13,6 +13,7 @@ from relay.rules.line import LineRules, Rules, Scope
 from tests.contract.journal.ledger import DESK, LINES, OFFICE, SHOP, rules
 
 SEATTLE, NEW_YORK, PHOENIX, ALASKA, TOLL_FREE = (f"+1{area}5550101" for area in ("206", "212", "480", "907", "888"))
+PEOPLE = (SEATTLE, NEW_YORK, PHOENIX, ALASKA, TOLL_FREE)
 STATES = ("New_York", "Chicago", "Denver", "Phoenix", "Los_Angeles", "Anchorage", "Adak", "Honolulu")
 ZONES: Mapping[str, tuple[str, ...]] = {
     SEATTLE: ("Los_Angeles",),

@@ -23,6 +23,7 @@ from tests.contract.journal.rules_model import (
     NEW_YORK,
     NIGHT,
     NOON,
+    PEOPLE,
     PHOENIX,
     SEATTLE,
     TOLL_FREE,
@@ -30,6 +31,9 @@ from tests.contract.journal.rules_model import (
     Wish,
 )
 from tests.contract.journal.rules_office import RulesOffice
+
+Pair = tuple[Ask, Ask, str, bool]
+Act = str | Pair
 
 STARTS = (
     datetime(2026, 10, 30, 15, tzinfo=UTC),  # a Friday morning in Seattle
@@ -53,7 +57,7 @@ ASKS = st.builds(
     Ask,
     to=st.lists(WHO, min_size=1, max_size=3, unique=True).map(tuple),
     line=LINE,
-    words=st.sampled_from("abc"),
+    words=st.sampled_from("aabbc"),
     client=st.sampled_from(CLIENTS),
     priority=st.sampled_from((Priority.NORMAL,) * 4 + (Priority.HIGH, Priority.BULK)),
     what=st.sampled_from((MessageClass.NORMAL,) * 3 + (MessageClass.URGENT, MessageClass.COMPLIANCE)),
@@ -61,11 +65,12 @@ ASKS = st.builds(
     ttl=st.sampled_from((None, None, 90.0, 7200.0)),
     later=st.sampled_from((None, None, None, 60.0, 36_000.0)),
     given=st.booleans(),
-    group=st.sampled_from((False, False, False, True)),
+    group=st.sampled_from((False,) * 5 + (True,)),
     receipts=st.sampled_from((True, True, False)),
 )
-ALIKE = ("to", "line", "words", "client", "priority", "what", "wish", "ttl", "later", "group", "receipts")
-PAIRS = st.tuples(ASKS, ASKS, st.sampled_from(ALIKE), st.booleans())
+# A request, and one like it: to others, perhaps, and perhaps different in one thing.
+DIFFERENT = ("", "priority", "what", "ttl", "wish", "receipts", "later", "words", "client", "line")
+PAIRS = st.tuples(ASKS, ASKS, st.sampled_from(DIFFERENT), st.booleans())
 WISHES = st.builds(
     Wish,
     hours=st.sampled_from((None, None, None, DAYTIME, WEEK, NIGHT, NIGHT, NOON)),
@@ -76,10 +81,9 @@ WISHES = st.builds(
     company=st.sampled_from((0.0, 0.0, 5.0, COMPANY)),
     replies=st.booleans(),
 )
-# What senders do meanwhile.
-WORK = st.lists(
-    st.sampled_from(("claim",) * 5 + ("taken",) * 3 + ("retry", "release", "refused", "silence", "pass")), max_size=5
-)
+# What clients and senders do meanwhile.
+ACTS = st.sampled_from(("claim",) * 5 + ("taken",) * 3 + ("retry", "release", "refused", "silence", "pass"))
+WORK = st.lists(st.one_of(ACTS, ACTS, PAIRS), max_size=5)
 WORDS = st.sampled_from(("STOP", "STOP", "Stop.", "start", "YES", "help"))
 AGO = st.sampled_from((0, 0, 0, 1, 5, 600))  # minutes
 
@@ -88,7 +92,7 @@ class RulesInAnyOrder(RuleBasedStateMachine):
     """Three lines, two of them a group; five people in the country's time zones, one of whom may be anywhere."""
 
     @initialize(
-        start=st.sampled_from(STARTS),
+        start=st.sampled_from((*STARTS, STARTS[1])),
         scope=st.sampled_from(Scope),
         wishes=st.tuples(WISHES, WISHES, WISHES),
         pairs=st.lists(PAIRS, max_size=3),
@@ -99,25 +103,26 @@ class RulesInAnyOrder(RuleBasedStateMachine):
         start: datetime,
         scope: Scope,
         wishes: tuple[Wish, ...],
-        pairs: Sequence[tuple[Ask, Ask, str, bool]],
-        work: Sequence[str],
+        pairs: Sequence[Pair],
+        work: Sequence[Act],
     ) -> None:
         """An empty journal, and some requests."""
         self.folder = tempfile.TemporaryDirectory()
         self.at = RulesOffice(Path(self.folder.name), start)
         self.model = self.at.model
         self.at.settle(dict(zip(LINES, wishes, strict=True)), scope)
-        for pair in pairs:
-            self.send(pair, work)
+        self.work([*pairs, *work])
 
-    def work(self, acts: Sequence[str]) -> None:
-        """Senders work meanwhile: they take calls, and end the oldest that is under way."""
+    def work(self, acts: Sequence[Act]) -> None:
+        """Clients send meanwhile; senders take calls, and end the oldest that is under way."""
         for act in acts:
-            if act == "pass":
+            if isinstance(act, tuple):
+                self.request(*act)
+            elif act == "pass":
                 self.at.clock.pass_(seconds=30)
             elif act == "claim":
                 for line in LINES:
-                    self.at.claim(line)
+                    self.at.claim(line, unseen=line == SHOP)
             elif self.model.standing("flying"):
                 texts = self.at.flying(0)
                 if act == "taken":
@@ -127,13 +132,25 @@ class RulesInAnyOrder(RuleBasedStateMachine):
                 else:
                     self.at.fails(texts, act, 20)
 
-    @rule(pair=PAIRS, work=WORK)
-    def send(self, pair: tuple[Ask, Ask, str, bool], work: Sequence[str]) -> None:
-        """A request, and one like it: to others, perhaps, and different in one thing."""
-        ask, other, field, to_others = pair
+    def request(self, ask: Ask, other: Ask, different: str, to_others: bool) -> None:
+        """A request, and one like it."""
+        like = {different: getattr(other, different)} if different else {}
+        if to_others:
+            like["to"] = tuple(who for who in PEOPLE if who not in ask.to)[:2]
         self.at.send(ask)
-        self.at.send(replace(ask, **{"to": other.to if to_others else ask.to, field: getattr(other, field)}))
-        self.work(work)
+        self.at.send(replace(ask, **like))
+
+    @rule(pairs=st.lists(PAIRS, min_size=1, max_size=2), work=WORK)
+    def send(self, pairs: Sequence[Pair], work: Sequence[Act]) -> None:
+        """Requests."""
+        self.work([*pairs, *work])
+
+    @rule(how=st.sampled_from(("retry", "silence", "release")), times=st.integers(2, 6))
+    def insist(self, how: str, times: int) -> None:
+        """It goes on like that for a while."""
+        for _ in range(times):
+            self.work(["claim", how])
+            self.at.clock.pass_(minutes=6)
 
     @rule(lines=st.permutations(LINES), lanes=LANES, unseen=st.booleans(), times=st.integers(1, 4))
     def claim(self, lines: Sequence[str], lanes: Sequence[int], unseen: bool, times: int) -> None:
@@ -166,14 +183,14 @@ class RulesInAnyOrder(RuleBasedStateMachine):
             self.at.fails(texts, how, pause)
 
     @rule(who=WHO, line=LINE, said=st.lists(st.tuples(WORDS, AGO), min_size=1, max_size=3), work=WORK)
-    def write(self, who: str, line: str, said: Sequence[tuple[str, int]], work: Sequence[str]) -> None:
+    def write(self, who: str, line: str, said: Sequence[tuple[str, int]], work: Sequence[Act]) -> None:
         """Somebody writes keywords; they come in disorder."""
         for word, ago in said:
             self.at.write(word, who, line, ago)
         self.work(work)
 
     @rule(who=WHO, line=LINE | st.none(), out=st.booleans(), work=WORK)
-    def opt(self, who: str, line: str | None, out: bool, work: Sequence[str]) -> None:
+    def opt(self, who: str, line: str | None, out: bool, work: Sequence[Act]) -> None:
         """An operator opts somebody out or in."""
         self.at.opt(who, line, out=out)
         self.work(work)
@@ -190,17 +207,24 @@ class RulesInAnyOrder(RuleBasedStateMachine):
             self.at.cancel(text, by_client=by == "client")
 
     @precondition(lambda self: self.model.standing("waiting", "uncertain"))
-    @rule(which=ANY, verb=st.sampled_from(("hold", "hold", "release", "retry", "give up")), whole=st.booleans())
-    def steer(self, which: int, verb: str, whole: bool) -> None:
+    @rule(
+        which=ANY,
+        verbs=st.lists(st.sampled_from(("hold", "hold", "release", "retry", "give up")), min_size=1, max_size=3),
+        whole=st.booleans(),
+        work=WORK,
+    )
+    def steer(self, which: int, verbs: Sequence[str], whole: bool, work: Sequence[Act]) -> None:
         """An operator steers copies."""
         live = self.model.standing("waiting", "uncertain")
-        text = sorted(live, key=lambda one: (one.held != (verb == "release"), one.stands == "waiting"))[
+        text = sorted(live, key=lambda one: (one.held != (verbs[0] == "release"), one.stands == "waiting"))[
             which % len(live)
         ]
-        if verb != "give up":
-            self.at.steer(verb, text, whole=whole)
-        elif text.stands == "uncertain":
-            self.at.give_up(text)
+        for verb in verbs:
+            if verb != "give up":
+                self.at.steer(verb, text, whole=whole)
+            elif text.stands == "uncertain":
+                self.at.give_up(text)
+        self.work(work)
 
     @rule(line=LINE, what=st.sampled_from(("hold", "release", "release", "slow")))
     def steer_line(self, line: str, what: str) -> None:
@@ -211,13 +235,13 @@ class RulesInAnyOrder(RuleBasedStateMachine):
             self.at.steer_line(line, hold=what == "hold")
 
     @rule(line=LINE, wish=WISHES, scope=st.none() | st.sampled_from(Scope), work=WORK)
-    def settle(self, line: str, wish: Wish, scope: Scope | None, work: Sequence[str]) -> None:
+    def settle(self, line: str, wish: Wish, scope: Scope | None, work: Sequence[Act]) -> None:
         """The operator changes a line's rules, perhaps the scope of opt-outs."""
         self.at.settle({**self.model.wishes, line: wish}, scope or self.model.scope)
         self.work(work)
 
     @rule(pause=st.sampled_from(PAUSES), work=WORK)
-    def wait(self, pause: dict[str, float], work: Sequence[str]) -> None:
+    def wait(self, pause: dict[str, float], work: Sequence[Act]) -> None:
         """Time passes."""
         self.at.clock.pass_(**pause)
         self.work(work)
@@ -235,8 +259,8 @@ class RulesInAnyOrder(RuleBasedStateMachine):
             self.at.clock.time = max(self.at.now, at)
             self.work(["claim"])
 
-    @rule(what=st.sampled_from(("restart", "kill", "kill", "expire", "days")), which=ANY)
-    def live(self, what: str, which: int) -> None:
+    @rule(what=st.sampled_from(("restart", "kill", "kill", "kill", "expire", "days")), which=ANY, work=WORK)
+    def live(self, what: str, which: int, work: Sequence[Act]) -> None:
         """Relay ends and starts again, the janitor comes, a copy arrives."""
         if what in {"restart", "kill"}:
             self.at.restart(kill=what == "kill")
@@ -248,6 +272,7 @@ class RulesInAnyOrder(RuleBasedStateMachine):
                 self.at.report(text)
             self.at.end_following()
             self.at.purge()
+        self.work(work)
 
     @invariant()
     def what_waits_is_counted(self) -> None:
@@ -267,5 +292,5 @@ class RulesInAnyOrder(RuleBasedStateMachine):
             self.folder.cleanup()
 
 
-RulesInAnyOrder.TestCase.settings = settings(stateful_step_count=40, max_examples=settings().max_examples // 2)
+RulesInAnyOrder.TestCase.settings = settings(stateful_step_count=40, max_examples=settings().max_examples * 2 // 5)
 TestRulesInAnyOrder = RulesInAnyOrder.TestCase
