@@ -19,7 +19,7 @@ from relay.journal.claiming import claim
 from relay.journal.limitrows import permit
 from relay.journal.outcomes import OutcomeVerbs, release, unanswered
 from relay.journal.reader import Reader
-from relay.journal.schema import call, call_is_in_flight, call_is_waiting, copy, copy_is_live, message
+from relay.journal.schema import call, call_is_in_flight, call_is_waiting
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 from relay.rules.line import Rules
@@ -105,31 +105,6 @@ class CallVerbs(OutcomeVerbs):
             return Recovered(len(rows), uncertain)
 
         return await self._writer.run(operation)
-
-    async def uncertain(self, limit: int) -> list[dict[str, Any]]:
-        """The copies that are uncertain, oldest first, without their addresses."""
-
-        def read(connection: Connection) -> list[dict[str, Any]]:
-            rows = connection.execute(
-                select(
-                    copy.c.id.label("copy_id"),
-                    copy.c.message_id,
-                    message.c.request_id,
-                    copy.c.call_id,
-                    copy.c.line,
-                    message.c.client,
-                    copy.c.attempt,
-                    copy.c.changed_at.label("since"),
-                    copy.c.problem.label("error"),
-                )
-                .join(message, message.c.id == copy.c.message_id)
-                .where(copy_is_live, copy.c.state == literal("uncertain"))
-                .order_by(copy.c.changed_at, copy.c.id)
-                .limit(limit)
-            )
-            return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
-
-        return await self._reader.run(read)
 
 
 @cache

@@ -82,7 +82,7 @@ async def test_a_callback_settles_a_call_that_was_never_answered(desk: Desk) -> 
     for address in (ALICE, BOB):
         await desk.report(delivered(call.call_id, address=address))
     assert await desk.standing() == ["delivered", "delivered"]
-    assert await desk.journal.calls.uncertain(10) == []
+    assert await desk.uncertain() == []
 
 
 async def test_a_callback_settles_a_call_that_was_cut_by_a_restart(desk: Desk) -> None:

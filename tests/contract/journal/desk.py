@@ -30,7 +30,7 @@ from relay.domain.messages import (
 )
 from relay.domain.states import Fact
 from relay.ids import Ids
-from relay.journal import Answer, Arrival, Journal, JournalLimits, KeptRaw, Understood
+from relay.journal import Answer, Arrival, Journal, JournalLimits, KeptRaw, Understood, Wanted
 from tests import journals
 
 T = TypeVar("T")
@@ -227,6 +227,10 @@ class Desk:
         """A request's copies as a lookup shows them."""
         answer = await self.journal.commands.lookup(LINE, None, key, None, Reply())
         return list(answer.body["copies"])
+
+    async def uncertain(self) -> list[dict[str, Any]]:
+        """The copies of which nobody knows whether they were handed over, as people see them listed."""
+        return await self.journal.queries.queue(Wanted(status="uncertain"))
 
     async def standing(self, key: str = "key-1") -> list[str]:
         """The statuses of a request's copies."""

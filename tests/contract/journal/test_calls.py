@@ -154,7 +154,7 @@ async def test_a_copy_whose_outcome_the_answer_leaves_open_is_uncertain_alone(de
     )
     assert await desk.journal.calls.answered(call.call_id, ME, CallAnswer("SMS1", handed), first_look=0)
     assert await desk.standing() == ["submitted", "uncertain", "sending"]
-    assert [one["copy_id"] for one in await desk.journal.calls.uncertain(10)] == [call.recipients[1].copy_id]
+    assert [one["copy_id"] for one in await desk.uncertain()] == [call.recipients[1].copy_id]
     assert await desk.none_due()
     desk.clock.pass_(minutes=1)
     assert [to.address for to in (await desk.claim()).recipients] == [CAROL]
@@ -219,7 +219,7 @@ async def test_a_call_that_was_not_answered_is_held(desk: Desk) -> None:
     await desk.journal.upkeep.end_following()
     await desk.journal.upkeep.purge()
     assert await desk.statuses() == ["uncertain", "uncertain"]
-    listed = await desk.journal.calls.uncertain(10)
+    listed = await desk.uncertain()
     assert [(one["copy_id"], one["request_id"], one["client"], one["line"]) for one in listed] == [
         (f"{answer.message_id}-{place}", "key-1", "shop", LINE) for place in range(2)
     ]
@@ -268,7 +268,7 @@ async def test_a_call_that_was_not_answered_fails_if_the_request_says_so(desk: D
         ("failed", True),
     ]
     assert (await desk.bodies("receipt"))[1]["error"]["code"] == "uncertain"
-    assert await desk.journal.calls.uncertain(10) == []
+    assert await desk.uncertain() == []
 
 
 Ending = Callable[[Journal, OutboundCall, str], Awaitable[bool]]

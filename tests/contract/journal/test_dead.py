@@ -195,7 +195,7 @@ async def test_what_evidence_has_settled_waits_for_nobody(desk: Desk) -> None:
     """It can be neither sent again nor given up."""
     await _in_doubt(desk, ALICE)
     aside_id = await _only(desk)
-    call = (await desk.journal.calls.uncertain(10))[0]["call_id"]
+    call = (await desk.uncertain())[0]["call_id"]
     await desk.look(call, delivered("SMS1"))
     for verb in (desk.journal.dead.again, desk.journal.dead.discard):
         with pytest.raises(UnknownAside):

@@ -87,5 +87,5 @@ async def test_notices_and_lists_hold_no_content(desk: Desk) -> None:
     await _busy(desk)
     await desk.report(delivered(fact=Fact.DELIVERED))
     shown = to_json([await desk.journal.dead.list(10), await desk.bodies("dead")]).decode()
-    shown += to_json(await desk.journal.calls.uncertain(10)).decode()
+    shown += to_json(await desk.uncertain()).decode()
     assert not [secret for secret in SECRETS if secret in shown]

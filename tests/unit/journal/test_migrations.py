@@ -60,7 +60,7 @@ async def test_a_journal_of_the_first_tables_is_brought_up_to_date_with_its_queu
     await asyncio.to_thread(_as_it_was, tmp_path / "now.db", tmp_path / "then.db")
     desk = await Desk.at(SqlitePlace(tmp_path / "then.db"), now.clock)
     assert (await desk.journal.calls.recover()).calls == 1
-    assert len(await desk.journal.calls.uncertain(10)) == 2
+    assert len(await desk.uncertain()) == 2
     assert [to.address for to in (await desk.claim()).recipients] == [ALICE]
     assert (await desk.receive(text(key="k"))).duplicates == 1
     assert await desk.standing("key-1") == ["uncertain"]

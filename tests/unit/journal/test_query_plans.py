@@ -64,7 +64,7 @@ async def _everything(desk: Desk) -> None:
     await desk.send(ALICE, BOB)
     await journal.calls.divide((await desk.claim()).call_id, ME)
     await journal.calls.next_due(LINE)
-    await journal.calls.uncertain(10)
+    await desk.uncertain()
     await journal.calls.recover()
     await desk.receive(text(), text(key="k"))
     await journal.raw.unread(LINE, source="inbox")
