@@ -7,7 +7,7 @@ export PYTHON
 # Debian keeps mosquitto where only root's PATH looks.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
-.PHONY: help demo test coverage check format lock
+.PHONY: help demo test faults coverage check format lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,11 @@ test: ## Run every check and every test, on a real broker (LONG=1 for the long f
 	@scripts/broker
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 2 --dist worksteal $(ARGS)
+
+faults: ## Try every fault, and show what was lost and doubled as a table (LONG=1 for the long form)
+	@scripts/broker
+	@scripts/ready dev
+	@.venv/bin/pytest -n 2 --dist worksteal -q tests/battery $(ARGS)
 
 coverage: ## Run every test, and say which lines of relay's they did not run (slower)
 	@scripts/broker

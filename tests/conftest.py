@@ -9,6 +9,8 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from tests.battery.table import PROPERTY, Row, lines
+
 LONG = os.environ.get("LONG", "") not in ("", "0")
 
 # A shared machine is slow at times: that says nothing about the code, so time is not judged here.
@@ -51,6 +53,16 @@ def free_port() -> Callable[[], int]:
             return port
 
     return pick
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the battery of faults found, where any of it was run."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    told = [value for report in reports for name, value in getattr(report, "user_properties", ()) if name == PROPERTY]
+    if told:
+        terminalreporter.section("faults")
+        for line in lines(Row.of(str(one)) for one in told):
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(wrapper=True)

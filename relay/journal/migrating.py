@@ -8,6 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from relay.boundaries import Boundary, reached
 from relay.journal.failures import JournalTooNew
 
 
@@ -32,3 +33,4 @@ def migrate(connection: Connection) -> None:
         )
     if revision is None or revision != scripts.get_current_head():
         command.upgrade(config, "head")
+        reached(Boundary.TABLES_CHANGED)

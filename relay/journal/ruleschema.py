@@ -22,6 +22,7 @@ optout = table(
     Column("lifted_at", Moment),
     Column("lifted_by", Words),  # keyword, operator
     Column("lifted_message_id", Words),
+    Column("sum", Whole),  # of what never changes; NULL: it was made before there were sums
 )
 optout_holds = optout.c.lifted_at.is_(None)
 part("optout_holding", optout.c.peer, where=optout_holds)

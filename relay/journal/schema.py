@@ -75,6 +75,7 @@ copy = table(
     need("unseen", Whole, server_default=text("0")),
     need("waits", Whole, server_default=text("0")),  # 1: it has not been handed over, nor may have been
     Column("client", Words),
+    Column("sum", Whole),  # of what never changes; NULL: it was made before there were sums
 )
 copy_is_live = equals(copy.c.ended, "0")
 copy_is_unseen = equals(copy.c.unseen, "1")
@@ -142,6 +143,7 @@ command = table(
     need("message_id", Words),
     need("answer", Json),
     need("created_at", Moment),
+    Column("sum", Whole),  # as that of a copy
 )
 command_has_no_key = command.c.raw_digest.is_not(None)
 part("command_raw", command.c.raw_digest, command.c.line, where=command_has_no_key)
@@ -174,7 +176,7 @@ Index("event_subject", event.c.subject)
 aside = table(
     "aside",
     need("id", Words, primary_key=True),
-    need("kind", Words),  # raw, event, uncertain, damaged
+    need("kind", Words),  # raw, event, uncertain, orphan, damaged
     Column("line", Words),
     need("what", Words),
     need("why", Words),
@@ -183,6 +185,7 @@ aside = table(
     Column("copy_id", Words),
     need("at", Moment),
     need("state", Words),  # open, settled
+    Column("parked_id", Words),
 )
 aside_is_open = equals(aside.c.state, "'open'")
 aside_is_settled = equals(aside.c.state, "'settled'")

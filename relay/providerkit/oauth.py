@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from pydantic_core import to_json
 
+from relay.boundaries import Boundary, reached
 from relay.clock import Clock
 from relay.domain.errors import ConsentRequired, Malformed, NotAuthorized, Refused, TryLater
 from relay.ids import Ids
@@ -168,6 +169,7 @@ class TokenSource:
         # One record: a refresh token and the access token beside it are never of two answers.
         names = ("renew_at", "expires_at", "since", "renewable_until")
         times = {name: _iso(getattr(token, name)) for name in names}
+        reached(Boundary.TOKEN_FETCHED)
         kept = {"app": self._fingerprint(), "access": token.access, "refresh": token.refresh, "ended": token.ended}
         await self._state.put(_KEY, to_json({**kept, **times}))
         self._is_unkept = False

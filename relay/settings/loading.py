@@ -17,8 +17,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from relay.providerkit.linesettings import LineSettings
 from relay.settings.findings import in_order, problems_of
 from relay.settings.judging import Judged, judge
-from relay.settings.model import Settings, unfit
+from relay.settings.model import Settings
 from relay.settings.problems import BadSettings, SettingProblem
+from relay.settings.section import unfit
 from relay.settings.sources import (
     DEFAULT_FILE,
     FILE_VARIABLE,

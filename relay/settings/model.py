@@ -6,19 +6,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AwareDatetime, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from relay.domain.schedule import calls_share, grace_for
 from relay.providerkit.duration import Duration, spoken
 from relay.providerkit.linesettings import LineSettings
 from relay.rules.line import Scope
+from relay.settings.retention import Retention
+from relay.settings.section import Section, unfit
 from relay.settings.types import (
     BrokerUrl,
     JournalUrl,
     Listen,
     LoopbackListen,
+    Networks,
     NodeName,
     Size,
     SocketPath,
@@ -31,17 +33,6 @@ from relay.settings.types import (
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _MOST_COPIES = 100_000_000
-
-
-def unfit(key: str, what: str, cure: str) -> PydanticCustomError:
-    """The refusal of the setting `key`, below the table that is being checked."""
-    return PydanticCustomError("unfit", "{what}", {"key": key, "what": what, "cure": cure})
-
-
-class Section(BaseModel):
-    """A table of the settings file. What is not listed is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Node(Section):
@@ -110,6 +101,9 @@ class JournalSection(Section):
     """Where the durable truth is kept."""
 
     url: JournalUrl = Field(description="the file on a local disk that keeps everything relay has accepted")
+    ballast: Annotated[Size, Field(ge=1024**2, le=1024**3)] = Field(
+        16 * 1024**2, description="1 MiB to 1 GiB of the disk that are held back for what is known of work under way"
+    )
 
     @property
     def path(self) -> Path:
@@ -126,6 +120,10 @@ class Webhooks(Section):
     )
     max_body: Annotated[Size, Field(ge=1000, le=10_000_000)] = Field(
         64_000, description="1 kB to 10 MB: longer bodies are answered 413"
+    )
+    allow: Networks = Field((), max_length=256, description="the networks that may call; none: anybody may")
+    proxies: Networks = Field(
+        (), max_length=64, description="the proxies whose X-Forwarded-For says who calls; none: whoever connects does"
     )
 
 
@@ -214,6 +212,7 @@ class Settings(BaseSettings):
     media: Media = Media()
     queue: Queue = Queue()
     optout: OptOut = OptOut()
+    retention: Retention = Retention()
     log: Log = Log()
     lab: Lab | None = None
     lines: Mapping[str, LineSettings] = Field(min_length=1)

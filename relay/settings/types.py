@@ -4,12 +4,12 @@ What is refused is told without the value, in words that fit after the setting's
 """
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
 from relay.providerkit.http import checked_base_url
 from relay.providerkit.linesettings import ALIAS
@@ -150,6 +150,14 @@ def loopback(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
+def network(value: Any) -> IPv4Network | IPv6Network:
+    """A network such as 203.0.113.0/24, or one address."""
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError('must be addresses or networks such as "203.0.113.7" or "203.0.113.0/24"') from None
+
+
 def _is_port(text: str) -> bool:
     return text.isascii() and text.isdecimal() and int(text) <= _MAX_PORT
 
@@ -161,6 +169,8 @@ BrokerUrl = Annotated[str, AfterValidator(broker_url)]
 JournalUrl = Annotated[str, AfterValidator(sqlite_url)]
 WebUrl = Annotated[str, AfterValidator(web_url)]
 WebUrls = Annotated[tuple[WebUrl, ...], BeforeValidator(separated)]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(network)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(separated)]
 TopicBase = Annotated[str, AfterValidator(topic_base)]
 TopicFilter = Annotated[str, AfterValidator(topic_filter)]
 SocketPath = Annotated[Path, AfterValidator(socket_path)]

@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from relay.boundaries import Boundary, reached
 from relay.bus.delivery import Delivery, OnArrival
 from relay.bus.mqtt import Bus
 from relay.intake import Intake
@@ -57,8 +58,11 @@ class Consumer(Stage):
 
     async def _take(self, delivery: Delivery) -> None:
         try:
+            reached(Boundary.COMMAND_TAKEN)
             answer = await self._answer(delivery)
+            reached(Boundary.COMMAND_KEPT)
             delivery.ack(self._on_arrival(answer))
+            reached(Boundary.COMMAND_ACKNOWLEDGED)
         except (JournalError, asyncio.CancelledError):
             # The broker repeats what was not acknowledged only on a new connection.
             delivery.again()

@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 from pydantic_core import from_json, to_json
 
+from relay.boundaries import Boundary, reached
 from relay.domain.errors import Malformed, NotAuthorized, OutcomeUnknown, RelayError, Throttled, TryLater
 from relay.domain.messages import InboxPage, RawAnswer
 from relay.domain.schedule import RETRY_SEND
@@ -108,6 +109,7 @@ class Poller(Stage):
         begun = _Mark(mark.polled, self._ids.new())
         try:
             await self._remember(begun)
+            reached(Boundary.INBOX_BEGUN)
             self._journal.limits.count(self._line.alias, "inbox")
             raw = await self._line.fetch_inbox()
         except RelayError as error:
@@ -125,7 +127,9 @@ class Poller(Stage):
 
     async def _keep(self, begun: _Mark, raw: RawAnswer) -> Rest | None:
         """Keep a page; where it cannot be kept, the next step tries that again and fetches nothing."""
+        reached(Boundary.INBOX_FETCHED)
         kept = await self._journal.raw.keep(self._line.alias, "inbox", "", begun.begun or "", raw)
+        reached(Boundary.INBOX_KEPT)
         self._unkept = None
         await self._tell_gap(begun, kept.received_at)
         mark = _Mark(self._clock.now())

@@ -8,6 +8,7 @@ import asyncio
 
 import structlog
 
+from relay.boundaries import Boundary, reached
 from relay.bus.errors import BusLost, PublishRefused
 from relay.bus.mqtt import Bus
 from relay.bus.refusals import Refusals
@@ -114,6 +115,7 @@ class Publisher(Stage):
 
     async def _settle(self, position: int, event: Announcement) -> bool:
         """Whether the broker has said what becomes of the event."""
+        reached(Boundary.EVENT_READ)
         try:
             await self._bus.publish(event)
         except BusLost:
@@ -123,6 +125,7 @@ class Publisher(Stage):
             self._under_way.discard(event.id)
             await self._refused(position, event, refusal)
             return True
+        reached(Boundary.EVENT_CONFIRMED)
         self._failures = 0
         self._confirmed.append(event.id)
         self._settled(self._bus.topic_of(event), position)

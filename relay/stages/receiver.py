@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from relay.boundaries import Boundary, reached
 from relay.domain.errors import Malformed
 from relay.domain.messages import RawAnswer
 from relay.journal import KeptRaw
@@ -53,7 +54,9 @@ class Receiver(Stage):
 
     async def take(self, line: str, event: str, raw: RawAnswer) -> None:
         """Keep a hook; it is on disk on return. Raises JournalFull or JournalUnusable where it cannot be kept."""
+        reached(Boundary.HOOK_TAKEN)
         kept = await self._journal.raw.keep(line, "hook", event, "", raw)
+        reached(Boundary.HOOK_KEPT)
         if len(self._kept) >= MOST:
             self._behind = True
         if not self._behind:
@@ -96,6 +99,7 @@ class Receiver(Stage):
         except Malformed as error:
             await self._journal.raw.set_aside(kept, error.problem.detail)
             return
+        reached(Boundary.HOOK_READ)
         done = await self._journal.raw.understood(
             kept,
             messages=reading.messages,

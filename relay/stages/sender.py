@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from relay.boundaries import Boundary, reached
 from relay.domain.errors import ErrorCode, Problem, RelayError
 from relay.domain.messages import CallAnswer, OutboundCall
 from relay.domain.schedule import next_look
@@ -154,7 +155,10 @@ class Sender(Stage):
     async def _make(self, call: OutboundCall) -> None:
         ended = False
         try:
-            ended = await self._write_down(await self._send(call))
+            ends = await self._send(call)
+            reached(Boundary.CALL_ANSWERED)
+            ended = await self._write_down(ends)
+            reached(Boundary.CALL_ENDED)
         finally:
             self._ordinary -= call.lane != HIGH
             # Cancelled, or surprised by a defect: either way nobody knows whether the provider took it.
@@ -174,6 +178,7 @@ class Sender(Stage):
 
     async def _send(self, call: OutboundCall) -> Sequence[End]:
         self._log.debug("call.begun", call_id=call.call_id, message_id=call.message_id, attempt=call.attempt)
+        reached(Boundary.CALL_CLAIMED)
         try:
             answer = await self._line.send(call)
         except RelayError as error:

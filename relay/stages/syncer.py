@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from relay.boundaries import Boundary, reached
 from relay.domain.errors import (
     ConsentRequired,
     CursorInvalid,
@@ -116,7 +117,9 @@ class Syncer(Stage):
             changes = await self._line.fetch_changes(cursor)
         except (CursorInvalid, Malformed) as error:
             return await self._start_over(error)
+        reached(Boundary.CHANGES_FETCHED)
         done = await self._journal.mailbox.changed(self._line.alias, changes)
+        reached(Boundary.CHANGES_KEPT)
         self._failures = self._restarts = 0
         found = bool(changes.added or changes.updated or changes.deleted)
         self._log.log(

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from relay.boundaries import Boundary, reached
 from relay.domain.errors import Gone, Malformed, NotAuthorized, Problem, RelayError, Throttled, TryLater
 from relay.domain.messages import RawAnswer
 from relay.domain.schedule import RARE_LOOKS_FROM, next_look
@@ -153,7 +154,9 @@ class Tracker(Stage):
         """Keep an answer and understand it; where that fails, the next look goes on from there and asks for nothing."""
         got = self._fetched[look.call_id]
         if isinstance(got, RawAnswer):
+            reached(Boundary.STATUS_FETCHED)
             got = await self._journal.raw.keep(self._line.alias, "status", look.ref, look.call_id, got)
+            reached(Boundary.STATUS_KEPT)
             self._fetched[look.call_id] = got
             self._board.report(self._line.alias, "status", LineState.READY)
         await self._understand(got, look)

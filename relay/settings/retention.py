@@ -1,0 +1,32 @@
+"""How long what is done with is kept, each kind for a time of its own."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from relay.providerkit.duration import Duration
+from relay.settings.section import Section
+
+_HOUR = 3600
+_DAY = 86_400
+_LONGEST = 3650 * _DAY
+
+
+class Retention(Section):
+    """Lifetimes. What is under way, or waits for a person, is never forgotten for its age alone."""
+
+    texts: Annotated[Duration, Field(ge=_HOUR, le=_LONGEST)] = Field(
+        7.0 * _DAY, description="1h to 3650d: what a message says, after its last copy has ended"
+    )
+    finals: Annotated[Duration, Field(ge=72 * _HOUR, le=_LONGEST)] = Field(
+        7.0 * _DAY, description="72h to 3650d: what became of a message's copies, after the last one has ended"
+    )
+    keys: Annotated[Duration, Field(ge=72 * _HOUR, le=_LONGEST)] = Field(
+        7.0 * _DAY, description="72h to 3650d: the id of a request, by which a repeated one is known, as above"
+    )
+    events: Annotated[Duration, Field(ge=_HOUR, le=90 * _DAY)] = Field(
+        7.0 * _DAY, description="1h to 90d: what was published, so that it can be published again"
+    )
+    raw: Annotated[Duration, Field(ge=_HOUR, le=90 * _DAY)] = Field(
+        7.0 * _DAY, description="1h to 90d: a provider's bytes, after they were understood"
+    )
