@@ -4,7 +4,7 @@ import re
 from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -77,6 +77,17 @@ def _duration(value: Any) -> float:
     return seconds
 
 
+def _past(value: Any, info: ValidationInfo) -> datetime:
+    wrong = _wrong("should be a time with a zone, such as 2026-11-21T09:00:00-08:00, or so long ago, such as 2h or 3d")
+    now: datetime = (info.context or {})["now"]
+    try:
+        if isinstance(value, str) and not _DURATION.fullmatch(value):
+            return min(_moment(value, info), now)
+        return now - timedelta(seconds=_duration(value))
+    except PydanticCustomError:
+        raise wrong from None
+
+
 def _base64(value: Any) -> bytes:
     try:
         return b64decode(value, validate=True)
@@ -94,6 +105,7 @@ RequestId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_
 Ref = Annotated[str, Field(max_length=256), AfterValidator(_printable)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_small)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+Past = Annotated[datetime, BeforeValidator(_past)]
 Recipients = Annotated[list[str], BeforeValidator(_one_or_many), Field(min_length=1)]
 
 
@@ -181,6 +193,14 @@ class UpdateBody(MailBody):
     """A command to mark a message."""
 
     is_unread: bool
+
+
+class ReplayBody(Body):
+    """A command to publish again: a time is one with a zone, or so long ago."""
+
+    since: Past
+    until: Past | None = None
+    kinds: Annotated[list[Literal["result", "receipt", "message", "event"]], Field(max_length=4)] = []
 
 
 def usable_id(value: Any) -> str | None:

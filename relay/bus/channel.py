@@ -29,10 +29,14 @@ _FIRST_FAILURE = 0x80  # reason codes from here on are failures
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """How a connection ended. `code`: the broker's reason for closing it, where it gave one (MQTT 5)."""
+    """How a connection ended.
+
+    `code`: the broker's reason for closing it, where it gave one (MQTT 5). `ours`: relay has ended it itself.
+    """
 
     detail: str
     code: int | None = None
+    ours: bool = False
 
 
 class Channel:

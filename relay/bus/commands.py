@@ -16,6 +16,7 @@ from relay.bus.bodies import (
     Body,
     ListBody,
     MailBody,
+    ReplayBody,
     SendBody,
     UpdateBody,
     explain,
@@ -36,6 +37,7 @@ from relay.bus.requests import (
     GetCommand,
     ListCommand,
     LookupCommand,
+    ReplayCommand,
     SendCommand,
     UpdateCommand,
 )
@@ -96,6 +98,8 @@ class _Reading:
                 return self._send()
             case "cancel" | "lookup":
                 return self._about_a_request()
+            case "replay":
+                return self._replay()
             case verb:
                 return self._about_the_mailbox(verb)
 
@@ -147,6 +151,13 @@ class _Reading:
         body = self._validated(MailBody)
         kind = GetCommand if verb == "get" else DeleteCommand
         return kind(self._asked(body), body.message_id)
+
+    def _replay(self) -> ReplayCommand:
+        body = self._validated(ReplayBody)
+        until = body.until or self.now
+        if until <= body.since:
+            raise _Bad("`until` should come after `since`")
+        return ReplayCommand(self._asked(body), body.since, until, tuple(body.kinds))
 
     def _asked(self, body: Body) -> Asked:
         return Asked(self.delivery.line, self.delivery.client, body.ref, self._reply())

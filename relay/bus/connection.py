@@ -42,7 +42,13 @@ class Purpose:
 
 
 class Connection:
-    """One client id at the broker, for as long as `run` is running."""
+    """One client id at the broker, for as long as `run` is running.
+
+    Attributes:
+        link: makes one link of a dial.
+    """
+
+    link: Callable[[Dial, Receive], Link] = Link
 
     def __init__(self, settings: BusSettings, purpose: Purpose, clock: Clock, ids: Ids) -> None:
         self._settings = settings
@@ -72,7 +78,7 @@ class Connection:
 
     async def _live(self) -> None:
         tls = await asyncio.to_thread(tls_context, self._settings)
-        async with Link(self._purpose.dial(self._protocol, tls), self._purpose.receive) as link:
+        async with self.link(self._purpose.dial(self._protocol, tls), self._purpose.receive) as link:
             self._connected(link)
             since = self._clock.now()
             loss = await self._hold(link)

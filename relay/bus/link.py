@@ -44,6 +44,7 @@ class Link:
     """One connection to the broker, used once; `async with` makes it.
 
     Left by an exception it ends without a goodbye, so that the broker publishes the will; unless `leaving` was set.
+    `idle`: nothing that was published waited for its confirmation as the link ended.
 
     Args:
         dial: what to connect with.
@@ -56,6 +57,7 @@ class Link:
     def __init__(self, dial: Dial, receive: Receive) -> None:
         self.dial = dial
         self.leaving = False
+        self.idle = True
         self._receive = receive
         self._channel = Channel(dial, self._ended)
         self._loss: Loss | None = None
@@ -94,7 +96,7 @@ class Link:
 
     def drop(self, detail: str) -> None:
         """End the link without a goodbye: what was not acknowledged comes again, and the will is published."""
-        self._channel.abort(Loss(detail))
+        self._channel.abort(Loss(detail, ours=True))
 
     def pause(self) -> None:
         """Read nothing more, confirmations included."""
@@ -188,6 +190,7 @@ class Link:
     def _ended(self, loss: Loss) -> None:
         """Fail whatever waits for an answer, at once."""
         self._loss = loss
+        self.idle = not self._publishing
         if loss.code == PACKET_TOO_LARGE and self._publishing:
             # The broker closed the link over one packet: the largest. It would do so again.
             largest = max(self._publishing, key=self._sizes.__getitem__)

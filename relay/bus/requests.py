@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from relay.domain.errors import Problem
@@ -62,7 +63,7 @@ class LookupCommand:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Where the answer to a command about the subscriber's message store goes."""
+    """Where the answer to a command that is about no request goes."""
 
     line: str
     client: str | None
@@ -105,6 +106,16 @@ class DeleteCommand:
     message_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReplayCommand:
+    """To publish again what the line published between two times. No `kinds`: of every kind."""
+
+    asked: Asked
+    since: datetime
+    until: datetime
+    kinds: tuple[str, ...]
+
+
 MailboxCommand = ListCommand | GetCommand | UpdateCommand | DeleteCommand
 
 
@@ -122,4 +133,4 @@ class BadCommand:
     reply: Reply
 
 
-Command = SendCommand | CheckCommand | CancelCommand | LookupCommand | MailboxCommand | BadCommand
+Command = SendCommand | CheckCommand | CancelCommand | LookupCommand | MailboxCommand | ReplayCommand | BadCommand

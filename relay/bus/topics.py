@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-VERBS = ("send", "check", "cancel", "lookup", "list", "get", "update", "delete")
+VERBS = ("send", "check", "cancel", "lookup", "list", "get", "update", "delete", "replay")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _LIKE_A_NUMBER = re.compile(r"[0-9]{10,}")

@@ -11,7 +11,7 @@ import typer
 from typer.main import get_command
 
 from relay import __version__
-from relay.cli import auth, check, dead, demo, optout, queue, send, simulate, status, tail, trace, webhooks
+from relay.cli import auth, check, dead, demo, optout, queue, replay, send, simulate, status, tail, trace, webhooks
 from relay.cli import run as daemon
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ for module, command in (
     (send, send.send),
     (tail, tail.tail),
     (trace, trace.trace),
+    (replay, replay.replay),
     (demo, demo.demo),
     (simulate, simulate.simulate),
 ):

@@ -35,6 +35,9 @@ def _show(found: dict[str, Any]) -> None:
     typer.echo()
     for text in table(_LINES, [_line(line, health) for line, health in found["lines"].items()]):
         typer.echo(text)
+    _show_table(
+        _CIRCUIT, [_circuit(line, health["circuit"]) for line, health in found["lines"].items() if health["circuit"]]
+    )
     _show_table(_LIMITS, [_limits(line, health) for line, health in found["lines"].items()])
     _show_table(_CONSENT, [_consent(line, standing) for line, standing in found["consent"].items()])
     _show_table(_MAILBOX, [_mailbox(line, standing) for line, standing in found["mailboxes"].items()])
@@ -53,6 +56,7 @@ def _show_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 _LINES = ("line", "state", "since", "last success", "provider discards from")
 _LIMITS = ("line", "calls today", "calls this month", "used up", "next call")
+_CIRCUIT = ("line", "circuit open since", "next try", "why")
 _CONSENT = ("line", "consent", "since", "can be renewed until")
 _MAILBOX = ("line", "mailbox", "since")
 _WAITING = ("line", "calls waiting", "in flight", "followed", "oldest is due", "copies")
@@ -68,6 +72,11 @@ def _line(line: str, health: dict[str, Any]) -> tuple[str, ...]:
     reason = f" ({health['reason']})" if health["reason"] else ""
     times = (moment(health[name]) for name in ("since", "last_success", "loss_at"))
     return (line, health["state"] + reason, *times)
+
+
+def _circuit(line: str, circuit: dict[str, Any]) -> tuple[str, ...]:
+    """Since when a line makes one call at a time to see whether its provider answers again, and why."""
+    return (line, moment(circuit["since"]), moment(circuit["next_try_at"]), circuit["reason"])
 
 
 def _limits(line: str, standing: dict[str, Any]) -> tuple[str, ...]:

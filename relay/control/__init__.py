@@ -11,6 +11,7 @@ POST /queue/hold        {"ids", "line"}                  [{"id", "copies": so ma
 POST /queue/release     {"ids", "line"}                  as above; without ids {"line", "held_at"}, as for hold
 POST /queue/retry       {"ids", "line"}                  as above
 POST /queue/cancel      {"ids", "line"}                  as above; without ids {"id": line, "copies", "left", "more"}
+POST /queue/resolve     {"ids", "line", "sent": true}    as for retry; `sent` is what a person found out
 
 GET  /webhooks                                           [{"line", "event", "url", "provider_id", "state", "reason"}]
 POST /webhooks/install  {"line"}                         {"line", "changes": [{"hook", "host", "repair"}]}
@@ -21,10 +22,15 @@ GET  /auth                                               [{"line", "given", "sin
 POST /auth/login        {"line", "timeout": seconds}     {"open": address}, and once it ends {"outcome", "detail"}
 POST /auth/revoke       {"line"}                         {"line", "revoked": true}
 
-GET  /dead              ?limit=N&after=ID                what was set aside for a person
+GET  /dead              ?limit=N&after=ID&kind=K&line=L  what was set aside for a person
 GET  /dead/ID                                            one of it, with its bytes
-POST /dead/ID/replay                                     {"outcome": "read" | "unreadable" | "published" | "queued", …}
+POST /dead/ID/replay                                     {"outcome": "read" | "unreadable" | "published" | "queued" |
+                                                          "matched" | "unmatched", …}
 POST /dead/ID/discard                                    {"id", "discarded": true}
+
+POST /replay            {"since", "until", "line", "kinds"}
+                                                         {"id", "events", "told", "refused", "over"}
+GET  /replay/ID                                          as above
 
 GET  /optout            ?line=LINE&lifted=1&after=ID     opt-outs with what shows them, 500 at most
 POST /optout/of         {"addresses"}                    {"found": [as above, lifted ones too], "refused"}

@@ -1,7 +1,7 @@
 """What the socket's routes share: whom they may ask, how bodies are read, how it is said that something cannot be."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 from pydantic_core import from_json, to_json
 
 from relay.bus.delivery import Delivery
+from relay.clock import Clock, SystemClock
 from relay.consent import CannotAsk, Consents
 from relay.domain.errors import RelayError
 from relay.journal import Answer, Journal, JournalError, JournalFull, UnknownAside
@@ -29,6 +30,7 @@ class Controls:
     lines: Sequence[str]
     webhooks: Webhooks
     consents: Consents
+    clock: Clock = field(default_factory=SystemClock)
 
 
 class Unanswerable(Exception):  # noqa: N818 - the name says what it is

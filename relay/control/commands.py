@@ -9,7 +9,7 @@ from relay.bus.delivery import Delivery
 from relay.control.asking import Controls, Unanswerable, answered, asked_of
 from relay.control.trouble import with_trouble
 
-VERBS = frozenset({"send", "check", "lookup", "cancel", "list", "get", "update", "delete"})
+VERBS = frozenset({"send", "check", "lookup", "cancel", "list", "get", "update", "delete", "replay"})
 
 
 class CommandRoutes:

@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 from aiohttp import web
 
-from relay.control.asking import BATCH, Controls, answered
-from relay.journal import UnknownAside
+from relay.control.asking import BATCH, Controls, Unanswerable, answered
+from relay.journal import KINDS, UnknownAside
 
 _LONGEST_LIMIT = 4  # digits
 
@@ -27,9 +27,13 @@ class DeadRoutes:
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
-        asked = request.query.get("limit", "")
-        limit = int(asked) if asked.isdecimal() and len(asked) <= _LONGEST_LIMIT else BATCH
-        return answered(await self._dead.list(min(limit, BATCH), request.query.get("after", "")))
+        asked = request.query
+        most, kind = asked.get("limit", ""), asked.get("kind") or None
+        if kind not in {None, *KINDS}:
+            raise Unanswerable(400, f"nothing of this kind is set aside; the kinds are: {', '.join(KINDS)}")
+        limit = int(most) if most.isdecimal() and len(most) <= _LONGEST_LIMIT else BATCH
+        page = self._dead.list(min(limit, BATCH), asked.get("after", ""), kind=kind, line=asked.get("line") or None)
+        return answered(await page)
 
     async def _show(self, request: web.Request) -> web.Response:
         found = await self._dead.show(request.match_info["id"])

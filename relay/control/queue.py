@@ -1,6 +1,7 @@
-"""What waits: listed, shown with the reason, held, released, sent again, canceled; copies, or a line."""
+"""What waits: listed, shown with the reason, held, released, sent again, canceled, resolved; copies, or a line."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -34,6 +35,7 @@ class QueueRoutes:
             web.post("/queue/release", self._release),
             web.post("/queue/retry", self._retry),
             web.post("/queue/cancel", self._cancel),
+            web.post("/queue/resolve", self._resolve),
         ]
 
     async def _list(self, request: web.Request) -> web.Response:
@@ -73,6 +75,13 @@ class QueueRoutes:
             return await _steered(self._steering.cancel, ids, line)
         canceled, more = await self._steering.cancel_line(await self._known(line))
         return answered({**canceled.as_body(), "more": more})
+
+    async def _resolve(self, request: web.Request) -> web.Response:
+        asked = await asked_of(request)
+        sent = asked.get("sent")
+        if not isinstance(sent, bool):
+            raise Unanswerable(400, "sent must say whether the provider took it: true or false")
+        return await _steered(partial(self._steering.resolve, sent=sent), *_named(asked))
 
     async def _known(self, line: str) -> str:
         """The line, if it is served, or was and something of it still waits."""

@@ -15,6 +15,7 @@ from relay.control.dead import DeadRoutes
 from relay.control.following import FollowingRoutes
 from relay.control.optout import OptOutRoutes
 from relay.control.queue import QueueRoutes
+from relay.control.replay import ReplayRoutes
 from relay.control.streams import Streams
 from relay.control.webhooks import WebhookRoutes
 
@@ -40,6 +41,7 @@ class ControlServer:
         app.add_routes(DeadRoutes(controls).routes())
         app.add_routes(QueueRoutes(controls).routes())
         app.add_routes(OptOutRoutes(controls).routes())
+        app.add_routes(ReplayRoutes(controls).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._socket: socket.socket | None = None
 

@@ -76,6 +76,8 @@ class Fact(StrEnum):
     UNANSWERED = "unanswered"  # the call was written and not answered
     RESENT = "resent"  # the request or a person wants an uncertain copy sent again
     ABANDONED = "abandoned"  # the request or a person gives an uncertain copy up
+    FOUND_SENT = "found-sent"  # a person found out that the provider took an uncertain copy
+    FOUND_UNSENT = "found-unsent"  # a person found out that it did not
     SUBMITTED = "submitted"  # the provider took it
     SUBMITTED_UNTRACKED = "submitted-untracked"  # the provider took it and no receipt can ever come
     ON_NETWORK = "on-network"  # it left the provider
@@ -161,6 +163,8 @@ TRANSITIONS: Mapping[State, Mapping[Fact, State]] = MappingProxyType(
             Fact.UNANSWERED: State.UNCERTAIN,
             Fact.RESENT: State.QUEUED,
             Fact.ABANDONED: State.FAILED,
+            Fact.FOUND_SENT: State.SUBMITTED_FOR_GOOD,
+            Fact.FOUND_UNSENT: State.FAILED,
         },
         State.SUBMITTED: _rising(State.SUBMITTED),
         State.SUBMITTED_FOR_GOOD: _rising(State.SUBMITTED_FOR_GOOD),

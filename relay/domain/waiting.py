@@ -25,6 +25,7 @@ class Left(StrEnum):
     HANDED_OVER = "handed_over"
     ENDED = "ended"
     UNCERTAIN = "uncertain"
+    NOT_UNCERTAIN = "not_uncertain"
     HELD = "held"
     NOT_HELD = "not_held"
     NO_RETRY = "no_retry"
@@ -40,8 +41,9 @@ _LEFT = {
     Left.UNDER_WAY: "too late: a call is under way with it",
     Left.HANDED_OVER: "too late: it was handed over to the provider",
     Left.ENDED: "too late: it is at its end",
-    Left.UNCERTAIN: "nobody knows whether it was handed over: `relay queue retry` sends it again, and"
-    " `relay dead discard` gives it up",
+    Left.UNCERTAIN: "nobody knows whether it was handed over: `relay queue resolve` says what was found out,"
+    " `relay queue retry` sends it again, and `relay dead discard` gives it up",
+    Left.NOT_UNCERTAIN: "nobody needs to find out: what waits is sent, and it can be held or canceled",
     Left.HELD: "an operator holds it",
     Left.NOT_HELD: "nobody holds it",
     Left.NO_RETRY: "no call with it has failed: `relay trace` says what it waits for",
@@ -54,12 +56,15 @@ class Gate:
     """What keeps a whole line from calling.
 
     Attributes:
-        limit: `held` by an operator, or the `pace`, `day` or `month` of its calls.
+        limit: `held` by an operator, the `pace`, `day` or `month` of its calls, or its `circuit`: the provider does
+            not answer.
         at: since when it is held; for everything else until when it lasts.
+        reason: why, in words, where there is more to say.
     """
 
     limit: str
     at: datetime
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Waiting:
 
     @property
     def word(self) -> str:
-        """What they wait for, for programs: one of `Why`, `line_held`, `pace`, `day`, `month`, or `turn`."""
+        """What they wait for, for programs: one of `Why`, `line_held`, `pace`, `day`, `month`, `circuit`, or `turn`."""
         if self._own_time is not None and self.why is not None:
             return self.why.value
         if self.gate is None:
@@ -112,7 +117,7 @@ class Waiting:
         own = self._own_time
         if own is None:
             return _turn(self.before) if self.gate is None else _of_line(self.gate, self.before)
-        if self.gate is not None and self.gate.limit == "held":
+        if self.gate is not None and self.gate.limit in {"held", "circuit"}:
             return f"{own}; besides, {_of_line(self.gate, self.before)}"
         return own
 
@@ -148,6 +153,8 @@ def _of_line(gate: Gate, before: int) -> str:
             return f"the line's calls of today are used up until {at}"
         case "month":
             return f"the line's month of calls is used up until {at}"
+        case "circuit":
+            return f"the line's circuit is open: {gate.reason}; next try {at}"
         case _:
             return f"{_turn(before)}; the line begins its next call at {at}, for its pace or as the provider asks"
 

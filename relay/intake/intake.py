@@ -12,6 +12,7 @@ from relay.bus.requests import (
     CheckCommand,
     CommandRules,
     LookupCommand,
+    ReplayCommand,
     SendCommand,
 )
 from relay.clock import Clock
@@ -21,7 +22,7 @@ from relay.intake.files import MediaFolder
 from relay.intake.mailbox import MailboxDesk
 from relay.intake.repeats import Repeats, Watch
 from relay.intake.sending import judged
-from relay.journal import Answer, Journal
+from relay.journal import Answer, Journal, TooManyReplays, Wish
 from relay.mediastore import MediaStore
 from relay.providerkit.spec import Line
 
@@ -63,10 +64,11 @@ class Intake:
                 return await self._send(asked)
             case CheckCommand() as asked:
                 return await self._check(asked)
-            case LookupCommand() as asked:
-                return await commands.lookup(asked.line, asked.client, asked.key, asked.ref, asked.reply)
-            case CancelCommand() as asked:
-                return await commands.cancel(asked.line, asked.client, asked.key, asked.ref, asked.reply)
+            case LookupCommand() | CancelCommand() as asked:
+                verb = commands.lookup if isinstance(asked, LookupCommand) else commands.cancel
+                return await verb(asked.line, asked.client, asked.key, asked.ref, asked.reply)
+            case ReplayCommand() as asked:
+                return await self._replay(asked)
             case BadCommand() as bad:
                 return await self._answer(bad)
             case mailbox:
@@ -104,6 +106,19 @@ class Intake:
         return await self.journal.commands.checked(
             found.request, found.plan, found.refusals, duplicates=asked.duplicates
         )
+
+    async def _replay(self, command: ReplayCommand) -> Answer:
+        """Begin first, and answer then: one that the broker delivers again is done twice, under the same ids."""
+        asked, commands = command.asked, self.journal.commands
+        try:
+            begun = await self.journal.replays.begin(
+                Wish(command.since, command.until, asked.line, command.kinds, asked.client)
+            )
+        except TooManyReplays as error:
+            problem = Problem(ErrorCode.QUEUE_FULL, str(error))
+            return await commands.reject(asked.line, asked.client, None, asked.ref, problem, asked.reply)
+        told = {"id": begun.id, "events": begun.events}
+        return await commands.told(asked.line, asked.client, asked.ref, asked.reply, "done", replay=told)
 
     async def _judged(self, asked: SendCommand | CheckCommand) -> "_Found":
         request = await self._filled(_ending(asked.request, self.clock.now()))

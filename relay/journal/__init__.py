@@ -36,6 +36,7 @@ from relay.journal.answers import Answer
 from relay.journal.arrivals import Arrival
 from relay.journal.bells import Bell
 from relay.journal.calls import Recovered
+from relay.journal.dead import KINDS, TakenUp
 from relay.journal.failures import (
     AmbiguousId,
     JournalError,
@@ -43,6 +44,7 @@ from relay.journal.failures import (
     JournalInUse,
     JournalTooNew,
     JournalUnusable,
+    TooManyReplays,
     UnknownAside,
     UnknownId,
 )
@@ -58,10 +60,13 @@ from relay.journal.optoutrows import Source
 from relay.journal.optouts import Listed
 from relay.journal.queuelist import STATUSES, Wanted
 from relay.journal.raw import KeptRaw, Understood
+from relay.journal.replays import KINDS, Replay, Wish
 from relay.journal.steering import Steered
 from relay.journal.telling import message_body
 
 __all__ = [
+    "KINDS",
+    "KINDS",
     "STATUSES",
     "AmbiguousId",
     "Answer",
@@ -84,12 +89,16 @@ __all__ = [
     "MailboxStanding",
     "Memory",
     "Recovered",
+    "Replay",
     "Source",
     "Steered",
+    "TakenUp",
+    "TooManyReplays",
     "Understood",
     "UnknownAside",
     "UnknownId",
     "Wanted",
+    "Wish",
     "lab_anchor",
     "message_body",
 ]

@@ -12,6 +12,7 @@ from relay.domain.messages import Plan, SendRequest
 from relay.domain.schedule import full_second
 from relay.journal.answers import Answer, Asker, accepted, answer, copy_id, first_entry, rejected
 from relay.journal.checks import checked
+from relay.journal.damagedcommands import COMMAND_DAMAGED, is_damaged, whole_command
 from relay.journal.queueing import Queued, bind_key, store_request
 from relay.journal.schema import command, command_has_no_key
 from relay.journal.terms import Judged, judged_at_acceptance
@@ -106,7 +107,7 @@ class Acceptance:
 def refused(tx: Transaction, request: SendRequest, raw_digest: str | None, problem: Problem) -> Answer:
     """Answer a request that cannot be sent; one that was accepted, when it could be, is answered as it was then."""
     known = known_as(tx, request, raw_digest)
-    if known is not None and known.digest == request.digest:
+    if known is not None and (known.digest == request.digest or is_damaged(known)):
         body = again(request, known)
     else:
         body = rejected(request.key, request.ref, problem, request.metadata)
@@ -117,15 +118,17 @@ def known_as(tx: Transaction, request: SendRequest, raw_digest: str | None) -> R
     """The command that this one repeats: by its key, or the broker's own redelivery of one without a key."""
     mine: dict[str, Any] = {"here": request.line, "by": request.client or ""}
     if request.key is not None:
-        return tx.execute(_BY_KEY, {**mine, "asked": request.key}).first()
+        return whole_command(tx, tx.execute(_BY_KEY, {**mine, "asked": request.key}).first())
     if not request.redelivered or raw_digest is None:
         return None
     since = tx.now - REDELIVERED_WITHIN
-    return tx.execute(_BY_BYTES, {**mine, "asked": raw_digest, "since": since}).first()
+    return whole_command(tx, tx.execute(_BY_BYTES, {**mine, "asked": raw_digest, "since": since}).first())
 
 
 def again(request: SendRequest, known: Row[Any]) -> dict[str, Any]:
     """The answer that it had before; a `conflict` where its key was another request's."""
+    if is_damaged(known):
+        return rejected(request.key, request.ref, COMMAND_DAMAGED, request.metadata)
     if known.digest == request.digest:
         return {**known.answer, "replayed": True, "ref": request.ref}
     problem = Problem(ErrorCode.CONFLICT, "this id was used for another request: give every request its own id")

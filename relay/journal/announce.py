@@ -1,7 +1,7 @@
 """What happened -> a row of `event`, in the transaction in which it happened; and such a row -> Announcement."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from relay.domain.announcements import Announcement
 from relay.domain.messages import Reply
 from relay.journal.codec import reply_in, reply_out
 from relay.journal.columns import Whole, as_json, printable
+from relay.journal.notices import Untold, is_told, take_untold
 from relay.journal.schema import aside, message
 from relay.journal.sums import event_sum
 from relay.journal.transaction import Transaction
@@ -94,10 +95,13 @@ class SetAside:
     raw_id: str | None = None
     event_id: str | None = None
     copy_id: str | None = None
+    parked_id: str | None = None
 
 
 def set_aside(tx: Transaction, *things: SetAside, about: str | None = None, **more: Any) -> str:
     """List `things` for a person, and tell the first of them on `relay/dead`: one notice, without any content.
+
+    Of a flood, each is listed, and what is more than a few a minute is told together: see `relay.journal.notices`.
 
     Args:
         tx: the transaction.
@@ -110,9 +114,32 @@ def set_aside(tx: Transaction, *things: SetAside, about: str | None = None, **mo
     """
     first, aside_id = things[0], set_aside_untold(tx, *things)
     about = about or aside_id
-    body = {"what": first.what, "why": first.why, "line": first.line, "id": about, "aside_id": aside_id}
-    announce(tx, News("dead", first.line, about, {**body, "how": _HOW[first.kind].format(aside_id), **more}))
+    untold = Untold(first.kind, first.what, first.why, about, aside_id, len(things))
+    told, due = is_told(tx, first.line, untold)
+    _tell_together(tx, ((first.line, one) for one in due))
+    if told:
+        how = _HOW[first.kind].format(aside_id, about)
+        announce(tx, News("dead", first.line, about, {**_notice(first.line, untold), "how": how, **more}))
     return aside_id
+
+
+def tell_untold(tx: Transaction) -> int:
+    """Tell what a flood left untold, if its minute is over: what is alike in one notice; gives how many there are."""
+    due = take_untold(tx)
+    _tell_together(tx, due)
+    return len(due)
+
+
+def _tell_together(tx: Transaction, due: Iterable[tuple[str | None, Untold]]) -> None:
+    for line, one in due:
+        how = f"relay dead list --kind {one.kind}{f' --line {line}' if line else ''}"
+        announce(tx, News("dead", line, one.about, {**_notice(line, one), "how": how}))
+
+
+def _notice(line: str | None, one: Untold) -> dict[str, Any]:
+    """`more`: how many others it stands for, which are listed and have no notice of their own."""
+    about = {"what": one.what, "why": one.why, "line": line, "id": one.about, "aside_id": one.aside_id}
+    return {"kind": one.kind, **about, "more": one.things - 1}
 
 
 def set_aside_untold(tx: Transaction, *things: SetAside) -> str:
@@ -127,6 +154,7 @@ def set_aside_untold(tx: Transaction, *things: SetAside) -> str:
             "raw_id": thing.raw_id,
             "event_id": thing.event_id,
             "copy_id": thing.copy_id,
+            "parked_id": thing.parked_id,
             "at": tx.now,
             "state": "open",
         }
@@ -139,6 +167,8 @@ def set_aside_untold(tx: Transaction, *things: SetAside) -> str:
 _HOW = {
     "raw": "relay dead show {0}; relay dead replay {0} reads it again",
     "event": "relay dead show {0}; relay dead replay {0} publishes it again",
-    "uncertain": "relay queue list --uncertain; relay dead replay {0} sends again, relay dead discard {0} gives up",
+    "uncertain": "relay queue list --uncertain; relay queue resolve {1} --sent or --not-sent says what you found out,"
+    " relay dead replay {0} sends again, relay dead discard {0} gives up",
+    "orphan": "relay dead show {0}; relay dead replay {0} looks for its text again, relay dead discard {0} drops it",
     "damaged": "relay dead show {0}; relay dead discard {0} takes it from the list",
 }

@@ -152,9 +152,25 @@ def fenced(tx: Transaction, call_id: str, owner: str) -> Row[Any] | None:
 
 
 def recipients_of(tx: Transaction, row: Row[Any]) -> list[Copy]:
-    """The copies that the call in flight carries, in its order."""
-    by_id = {one.id: one for one in copies_of(tx, row.id)}
-    return [by_id[copy_id] for copy_id in row.recipients]
+    """The copies that the call in flight carries, in its order; where its row is damaged, those that are being sent."""
+    copies = copies_of(tx, row.id)
+    by_id = {one.id: one for one in copies}
+    ids = ids_in(row.recipients)
+    if ids is not None and by_id.keys() >= set(ids):
+        return [by_id[copy_id] for copy_id in ids]
+    return [one for one in copies if one.state in {State.SENDING, State.UNCERTAIN}]
+
+
+def are_known(tx: Transaction, row: Row[Any]) -> bool:
+    """Whether it is known which copies the call in flight carries, and in which order."""
+    ids = ids_in(row.recipients)
+    return ids is not None and {one.id for one in copies_of(tx, row.id)} >= set(ids)
+
+
+def ids_in(recipients: Any) -> list[str] | None:
+    """The ids that a call's `recipients` are; None where there are none, or where they are damaged."""
+    is_list = isinstance(recipients, list) and all(isinstance(one, str) for one in recipients)
+    return recipients if is_list and len(set(recipients)) == len(recipients) else None
 
 
 def followed_from(tx: Transaction, message_id: str, handed_over_at: datetime) -> datetime:

@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select
 
-from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import OutboundCall, Recipient
 from relay.domain.states import Fact
 from relay.journal.callrows import COPIES_AT_ONCE, close_waiting, end_expired, expire_calls, set_call
 from relay.journal.copies import Copy, Happening, copies_of, happen
 from relay.journal.limitrows import permit, spend
-from relay.journal.outgoing import Echo, content_of, echo_of
+from relay.journal.damagedcopies import give_up_damaged
+from relay.journal.outgoing import Echo, content_of, echo_of, sums_of
 from relay.journal.schema import call, call_is_waiting
 from relay.journal.terms import ready
 from relay.journal.transaction import Transaction
@@ -64,13 +64,11 @@ def _begun(tx: Transaction, row: Row[Any], owner: str, *, unseen: bool) -> Outbo
         # More may have expired than is ended at one claim: none of them is sent.
         end_expired(tx, [row.id])
         return None
-    waiting = [one for one in copies_of(tx, row.id) if one.waits]
-    content = _content(tx, row, waiting)
+    waiting, content = _whole(tx, row, [one for one in copies_of(tx, row.id) if one.waits])
     if content is None:
-        happen(tx, [Happening(one, Fact.REFUSED, problem=_DAMAGED) for one in waiting])
         close_waiting(tx, [row.id])
         return None
-    echo = echo_of(tx, row.message_id)
+    echo = echo_of(tx, waiting[0].message_id)
     free = ready(tx, row, waiting, group=content["group"], what=echo.message_class, send_at=echo.send_at)
     if free:
         return _begin(tx, row, owner, free, content, echo, unseen=unseen)
@@ -79,15 +77,32 @@ def _begun(tx: Transaction, row: Row[Any], owner: str, *, unseen: bool) -> Outbo
     return None
 
 
-def _content(tx: Transaction, row: Row[Any], waiting: Sequence[Copy]) -> dict[str, Any] | None:
-    """What the call says; None where it has no copy left, or every row is damaged. All its messages say the same."""
-    for message_id in dict.fromkeys([row.message_id, *(one.message_id for one in waiting)]) if waiting else ():
+def _whole(tx: Transaction, row: Row[Any], waiting: Sequence[Copy]) -> tuple[list[Copy], dict[str, Any] | None]:
+    """The copies of a call that may be sent, and what they say; what is damaged is set aside, and fails.
+
+    What is said is what a copy's own message says: a call's row has no checksum. All messages of a call say the same;
+    a copy whose message does not belongs elsewhere.
+    """
+    whole = [one for one in waiting if one.may_be_sent and one.line == row.line]
+    message_ids = dict.fromkeys(one.message_id for one in whole)
+    sums = sums_of(tx, message_ids) if len(message_ids) > 1 else {}
+    for message_id in message_ids:
         content = content_of(tx, message_id)
         if content is not None:
             if message_id != row.message_id:
                 set_call(tx, row.id, message_id=message_id)
-            return content
-    return None
+            # The first is the one whose wishes rule the call.
+            alike = [one for one in whole if sums.get(one.message_id) == sums.get(message_id)]
+            alike.sort(key=lambda one: one.message_id != message_id)
+            give_up_damaged(tx, row.id, _without(waiting, alike))
+            return alike, content
+    give_up_damaged(tx, row.id, waiting)
+    return [], None
+
+
+def _without(copies: Sequence[Copy], taken: Sequence[Copy]) -> list[Copy]:
+    ids = {one.id for one in taken}
+    return [one for one in copies if one.id not in ids]
 
 
 def _begin(  # noqa: PLR0913 - what is begun, by whom, and with what
@@ -115,7 +130,7 @@ def _begin(  # noqa: PLR0913 - what is begun, by whom, and with what
     )
     return OutboundCall(
         call_id=row.id,
-        message_id=row.message_id,
+        message_id=free[0].message_id,
         line=row.line,
         attempt=row.attempts + 1,
         recipients=tuple(Recipient(one.id, one.address) for one in copies),
@@ -142,4 +157,3 @@ _FIRST_DUE = (
     .order_by(call.c.due_at, call.c.id)
     .limit(1)
 )
-_DAMAGED = Problem(ErrorCode.INTERNAL, "the journal's row of this message is damaged: it was not sent")

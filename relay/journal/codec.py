@@ -51,11 +51,18 @@ def content_in(kept: bytes) -> dict[str, Any]:
 
 
 def problem_in(body: Mapping[str, Any] | None) -> Problem | None:
-    """The problem whose body (`Problem.as_body`) was kept."""
+    """The problem whose body (`Problem.as_body`) was kept; raises ValueError where it is damaged."""
     if body is None:
         return None
+    try:
+        return _problem(body)
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError("this is no problem's body") from None
+
+
+def _problem(body: Mapping[str, Any]) -> Problem:
     provider = body["provider"]
-    return Problem(ErrorCode(body["code"]), body["detail"], ProviderDetail(**provider) if provider else None)
+    return Problem(ErrorCode(body["code"]), str(body["detail"]), ProviderDetail(**provider) if provider else None)
 
 
 def report_out(report: DeliveryReport) -> dict[str, Any]:
@@ -66,7 +73,14 @@ def report_out(report: DeliveryReport) -> dict[str, Any]:
 
 
 def report_in(kept: Mapping[str, Any]) -> DeliveryReport:
-    """A report that was kept."""
+    """A report that was kept; raises ValueError where it is damaged."""
+    try:
+        return _report(kept)
+    except (AttributeError, IndexError, KeyError, TypeError):
+        raise ValueError("this is no report that was kept") from None
+
+
+def _report(kept: Mapping[str, Any]) -> DeliveryReport:
     address = kept["address"] and Address(AddressKind(kept["address"][0]), *kept["address"][1:])
     known = {**kept, "fact": Fact(kept["fact"]), "address": address, "problem": problem_in(kept["problem"])}
     return DeliveryReport(**known)

@@ -13,6 +13,8 @@ from sqlalchemy.types import TypeDecorator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 # STRICT tables of SQLite know INTEGER only, which has 64 bits there.
 Whole = BigInteger().with_variant(Integer(), "sqlite")
@@ -39,8 +41,18 @@ class Words(TypeDecorator[str]):
         return value if value is None or (value.isascii() and "\0" not in value) else printable(value)
 
 
+class _Broken:
+    """What stands where JSON was that cannot be read any more: it says no to whoever asks whether there is any."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+BROKEN = _Broken()
+
+
 class Json(TypeDecorator[Any]):
-    """A JSON value, as bytes; None is NULL."""
+    """A JSON value, as bytes; None is NULL. What is damaged comes back as `BROKEN`, and raises nothing."""
 
     impl = LargeBinary
     cache_ok = True
@@ -51,11 +63,19 @@ class Json(TypeDecorator[Any]):
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's
         """What comes from it."""
-        return None if value is None else json.loads(value)
+        if value is None:
+            return None
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return BROKEN
 
 
 class Moment(TypeDecorator[datetime]):
-    """A time, aware, in UTC: whole microseconds since the epoch."""
+    """A time, aware, in UTC: whole microseconds since the epoch. What is damaged comes back as the nearest time.
+
+    So it can be told, compared and added to, and raises nothing.
+    """
 
     impl = BigInteger
     cache_ok = True
@@ -70,4 +90,10 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
         """What comes from it."""
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        if value is None:
+            return None
+        return _EPOCH + value * _MICROSECOND if _FIRST <= value <= _LAST else _nearest(value)
+
+
+def _nearest(value: int) -> datetime:
+    return _EPOCH + (_FIRST if value < _FIRST else _LAST) * _MICROSECOND

@@ -12,6 +12,7 @@ from relay.journal.acceptance import Acceptance, Room, refused
 from relay.journal.answers import Answer, Asker, answer, rejected, result, standing
 from relay.journal.callrows import close_if_sent
 from relay.journal.copies import Copy, Happening, copies_where, happen
+from relay.journal.damagedcommands import COMMAND_DAMAGED, is_damaged, whole_command
 from relay.journal.outgoing import echo_of
 from relay.journal.schema import call, call_is_waiting, command, copy
 from relay.journal.sqlite import one_of
@@ -136,24 +137,25 @@ class CommandVerbs:
 class _Asked:
     """A command about an earlier request."""
 
-    def __init__(self, asker: Asker, key: str, ref: str | None, message_id: str | None) -> None:
+    def __init__(self, asker: Asker, key: str, ref: str | None, message_id: str | None, *, damaged: bool) -> None:
         self._asker = asker
         self._key = key
         self._ref = ref
-        self.message_id = message_id
+        self.message_id = None if damaged else message_id
+        self._is_damaged = damaged
 
     @classmethod
     def find(cls, tx: Transaction, asker: Asker, key: str, ref: str | None) -> "_Asked":
         mine = (command.c.line == asker.line, command.c.client == (asker.client or ""))
-        return cls(
-            asker, key, ref, tx.execute(select(command.c.message_id).where(command.c.key == key, *mine)).scalar()
-        )
+        row = whole_command(tx, tx.execute(select(command).where(command.c.key == key, *mine)).first())
+        return cls(asker, key, ref, None if row is None else row.message_id, damaged=row is not None and is_damaged(row))
 
     def unknown(self, tx: Transaction) -> Answer:
         problem = Problem(
             ErrorCode.UNKNOWN_ID, "no request of this id is known on this line: it was not accepted, or long ago"
         )
-        return answer(tx, self._asker, rejected(self._key, self._ref, problem))
+        known = COMMAND_DAMAGED if self._is_damaged else problem
+        return answer(tx, self._asker, rejected(self._key, self._ref, known))
 
     def found(self, tx: Transaction) -> Answer:
         copies = [standing(one) for one in self._copies(tx)]

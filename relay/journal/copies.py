@@ -6,19 +6,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, case, select, update
+from sqlalchemy import bindparam, case, literal, select, update
 
 from relay.domain.addresses import Address, AddressKind
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.receipts import Change, ProviderWord, ReceiptContext, change, receipt_body
 from relay.domain.states import Fact, IllegalTransition, State
-from relay.journal.announce import News, announce, next_sequence
+from relay.journal.announce import News, SetAside, announce, next_sequence, set_aside
 from relay.journal.codec import problem_in
 from relay.journal.columns import Moment, Whole
 from relay.journal.optoutrows import Word, opt_out
 from relay.journal.outgoing import Echo, echo_of
-from relay.journal.schema import aside, copy, copy_has_ref, message
+from relay.journal.schema import aside, command, copy, copy_has_ref, message
 from relay.journal.sqlite import one_of
+from relay.journal.sums import command_sum, copy_sum, fits
 from relay.journal.transaction import Transaction
 
 log = structlog.get_logger()
@@ -43,6 +44,12 @@ class Copy:
     problem: Problem | None
     unseen: bool
     client: str | None
+    damage: str | None = None  # what of its row is damaged: its `identity` or address, its `state` or its `problem`
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether it is known which copy it is, to whom it goes, and that it was not sent."""
+        return self.damage in {None, "problem"}
 
     @property
     def waits(self) -> bool:
@@ -75,7 +82,7 @@ class Happening:
 def happen(tx: Transaction, happenings: Iterable[Happening]) -> list[Copy]:
     """Let facts be true: move the copies, tell the receipts, keep the counters.
 
-    A fact that cannot be true of its copy changes nothing and is logged.
+    A fact that cannot be true of its copy changes nothing and is logged. What is damaged of a copy is told once.
 
     Returns:
         the copies as they are now, in the same order.
@@ -84,6 +91,7 @@ def happen(tx: Transaction, happenings: Iterable[Happening]) -> list[Copy]:
     moved = [_move(one, echoes) for one in happenings]
     changed = [move for move in moved if move.change is not None]
     _write(tx, changed)
+    tell_damaged(tx, [move.after for move in changed])
     for message_id, moves in _by_message(changed).items():
         _tell(tx, message_id, moves, echoes)
     for move in changed:
@@ -128,6 +136,14 @@ class _Echoes:
         if message_id not in self._known:
             self._known[message_id] = echo_of(self._tx, message_id)
         return self._known[message_id]
+
+
+def tell_damaged(tx: Transaction, copies: Iterable[Copy]) -> None:
+    """List those of these copies whose rows are damaged, each once."""
+    for one in copies:
+        if one.damage is not None and tx.execute(_LISTED, {"this": one.id}).first() is None:
+            why = f"the journal's row is damaged: {_LOST[one.damage]}"
+            set_aside(tx, SetAside("damaged", one.line, "copy", why, copy_id=one.id), about=one.id)
 
 
 def _move(one: Happening, echoes: _Echoes) -> _Move:
@@ -197,21 +213,54 @@ def _tell(tx: Transaction, message_id: str, moves: Sequence[_Move], echoes: _Ech
     echo = echoes.of(message_id)
     first = next_sequence(tx, message_id, len(told))
     for place, (move, what) in enumerate(told):
-        announce(tx, _receipt(echo, move, what, first + place))
+        answered = None
+        if not echo.is_whole or move.after.damage == "identity":
+            answered = _as_answered(tx, move.after)
+            if answered is None:
+                # Nobody could tell whose it is, and to whom it went: the notice has to do.
+                continue
+        announce(tx, _receipt(echo, move, what, first + place, answered))
 
 
-def _receipt(echo: Echo, move: _Move, what: Change, sequence: int) -> News:
+def _receipt(echo: Echo, move: _Move, what: Change, sequence: int, answered: "_Answered | None") -> News:
     after = move.after
+    request_id, line, client = echo.request_id, echo.line, echo.client
+    if answered is not None:
+        request_id, line, client = answered.request_id, answered.line, answered.client
     about = ReceiptContext(
-        request_id=echo.request_id,
-        message_id=echo.message_id,
+        request_id=request_id,
+        message_id=after.message_id,
         copy_id=after.id,
-        to=after.address.value,
+        to=answered.to if answered else after.address.value,
         attempt=after.attempt,
         metadata=echo.metadata,
     )
     body = receipt_body(about, what, move.word, after.problem)
-    return News("receipt", echo.line, echo.message_id, body, client=echo.client, sequence=sequence, reply=echo.reply)
+    return News("receipt", line, after.message_id, body, client=client, sequence=sequence, reply=echo.reply)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What the answer to its request says of a copy whose own row, or whose message's, is damaged."""
+
+    request_id: str
+    line: str
+    client: str | None
+    to: str
+
+
+def _as_answered(tx: Transaction, one: Copy) -> _Answered | None:
+    """Whose copy it is, as its request was answered; None where nobody knows."""
+    row = tx.execute(_COMMAND, {"this": one.message_id}).first()
+    if row is not None and not fits(row.sum, command_sum(row._mapping)):  # noqa: SLF001 - SQLAlchemy's public name
+        row = None
+    if one.damage != "identity":
+        return _Answered(row.key if row else "", one.line, one.client, one.address.value)
+    if row is None or one.id != f"{one.message_id}-{one.ordinal}":
+        return None
+    entries = row.answer.get("copies", [])
+    to = next((entry["to"] for entry in entries if entry.get("copy_id") == one.id), None)
+    return None if to is None else _Answered(row.key, row.line, row.client or None, to)
 
 
 def _has_opted_out(after: Copy) -> bool:
@@ -237,25 +286,48 @@ def _by_message(moves: Iterable[_Move]) -> dict[str, list[_Move]]:
 
 
 def copy_from(row: Any) -> Copy:
-    """A row of `copy`."""
+    """A row of `copy`, also of one that is damaged: then it is what is safe to believe of it, and says so."""
+    damage, state, problem = None, _BY_KEY.get(row.state), None
+    try:
+        problem = problem_in(row.problem)
+    except ValueError:
+        damage = "problem"
+    if state is None:
+        # It waits, it has ended, or it was handed over: that stands in its row besides.
+        state = State.QUEUED if row.waits else State.UNKNOWN_FOR_GOOD if row.ended else State.SUBMITTED
+        damage = "state"
+    if row.address_kind not in _KINDS or not fits(row.sum, copy_sum(row._mapping)):  # noqa: SLF001 - SQLAlchemy's public name
+        damage = "identity"
+    kind = row.address_kind if row.address_kind in _KINDS else AddressKind.OTHER
     return Copy(
         id=row.id,
         message_id=row.message_id,
         call_id=row.call_id,
         ordinal=row.ordinal,
         line=row.line,
-        address=Address(AddressKind(row.address_kind), row.address, row.address_raw),
-        state=State.of(row.state),
+        address=Address(AddressKind(kind), row.address, row.address_raw),
+        state=state,
         ended=bool(row.ended),
         attempt=row.attempt,
         remote_ref=row.remote_ref,
         provider_status=row.provider_status,
         provider_code=row.provider_code,
-        problem=problem_in(row.problem),
+        problem=problem,
         unseen=bool(row.unseen),
         client=row.client,
+        damage=damage,
     )
 
+
+_BY_KEY = {state.key: state for state in State}
+_KINDS = frozenset(AddressKind)
+_LOST = {
+    "identity": "whose copy it is, or to whom it was to go, is lost, so that it is not sent",
+    "state": "how far it had come is lost, so that it is not sent",
+    "problem": "what went wrong with it last is lost",
+}
+_LISTED = select(aside.c.id).where(aside.c.copy_id == bindparam("this"), aside.c.kind == literal("damaged")).limit(1)
+_COMMAND = select(command).where(command.c.message_id == bindparam("this")).limit(1)
 
 _LEFT = message.c.open_copies - bindparam("count", type_=Whole)
 _END_COPIES = (

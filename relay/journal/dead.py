@@ -2,9 +2,10 @@
 
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, func, insert, select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact
@@ -13,13 +14,33 @@ from relay.journal.announce import announcement
 from relay.journal.answers import standing
 from relay.journal.callrows import settle
 from relay.journal.copies import Happening, copies_where, copy_from, happen
+from relay.journal.codec import report_in
 from relay.journal.failures import UnknownAside
+from relay.journal.orphans import forget_parked
 from relay.journal.raw import KeptRaw, kept_raw
 from relay.journal.reader import Reader
-from relay.journal.schema import aside, aside_is_open, copy, event, raw
+from relay.journal.reports import match_parked
+from relay.journal.schema import aside, aside_is_open, copy, event, parked, raw
 from relay.journal.sums import raw_sum
 from relay.journal.transaction import UNPUBLISHED, Transaction
 from relay.journal.writer import Writer
+
+
+KINDS = ("raw", "event", "uncertain", "orphan", "damaged")
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """What came of taking something up again.
+
+    Attributes:
+        outcome: `read`, where `kept` is to be read; `published` again; `queued` to be sent; `matched`, for a report
+            whose copy is known now, or `unmatched`.
+        kept: the bytes that are to be read.
+    """
+
+    outcome: str
+    kept: KeptRaw | None = None
 
 
 class DeadVerbs:
@@ -29,9 +50,19 @@ class DeadVerbs:
         self._writer = writer
         self._reader = reader
 
-    async def list(self, limit: int, after: str = "") -> list[dict[str, Any]]:
-        """What waits for a person, oldest first, beginning after the id `after`; no content."""
-        waiting = select(aside).where(aside_is_open, aside.c.id > after).order_by(aside.c.id).limit(limit)
+    async def list(
+        self, limit: int, after: str = "", *, kind: str | None = None, line: str | None = None
+    ) -> list[dict[str, Any]]:
+        """What waits for a person, oldest first, beginning after the id `after`; no content.
+
+        Args:
+            limit: how many at most.
+            after: the last id of the page before.
+            kind: only this one of `KINDS`.
+            line: only what is about this line.
+        """
+        here = [column == one for column, one in ((aside.c.kind, kind), (aside.c.line, line)) if one is not None]
+        waiting = select(aside).where(aside_is_open, aside.c.id > after, *here).order_by(aside.c.id).limit(limit)
 
         def read(connection: Connection) -> list[dict[str, Any]]:
             return [dict(row._mapping) for row in connection.execute(waiting)]  # noqa: SLF001 - SQLAlchemy's public name
@@ -42,29 +73,32 @@ class DeadVerbs:
         """One of them with what it is about, content included; None where there is none of this id.
 
         Returns:
-            the fields of `list`, and `raw` (its body in base64), `event` (its body) or `copy` (how it stands).
+            the fields of `list`, and `raw` (its body in base64), `event` (its body), `copy` (how it stands) or
+            `report` (what the provider said, of what, since when it is known).
         """
         return await self._reader.run(lambda connection: _show(connection, aside_id))
 
-    async def again(self, aside_id: str) -> KeptRaw | None:
+    async def counts(self) -> dict[str, int]:
+        """How many of each of `KINDS` wait for a person."""
+        return await self._reader.run(set_aside_counts)
+
+    async def again(self, aside_id: str) -> TakenUp:
         """Take it up again.
 
         Bytes are to be read again: they stay listed until they are understood. An event is published again. A copy
-        of which nobody knows whether it was sent is sent again.
-
-        Returns:
-            the bytes to be read; None for everything else.
+        of which nobody knows whether it was sent is sent again. The copy of a report is looked for again.
 
         Raises:
             UnknownAside: it is not open, or damaged.
         """
-        verbs: dict[str, Callable[[Transaction, Any], KeptRaw | None]] = {
+        verbs: dict[str, Callable[[Transaction, Any], TakenUp]] = {
             "raw": _read_again,
             "event": _publish_again,
             "uncertain": _send_again,
+            "orphan": _match_again,
         }
 
-        def operation(tx: Transaction) -> KeptRaw | None:
+        def operation(tx: Transaction) -> TakenUp:
             thing = _open(tx, aside_id)
             if thing.kind not in verbs:
                 raise UnknownAside("what is damaged cannot be mended: it can only be discarded")
@@ -73,7 +107,7 @@ class DeadVerbs:
         return await self._writer.run(operation)
 
     async def discard(self, aside_id: str) -> None:
-        """Give it up: bytes and events are forgotten in time, and a copy has failed.
+        """Give it up: bytes and events are forgotten in time, a report at once, and a copy has failed.
 
         Raises:
             UnknownAside: it is not open.
@@ -85,9 +119,17 @@ class DeadVerbs:
                 tx.execute(update(raw).where(raw.c.id == thing.raw_id).values(state="read"))
             if thing.copy_id is not None:
                 _give_up(tx, thing)
+            if thing.parked_id is not None:
+                forget_parked(tx, tx.execute(select(parked).where(parked.c.id == thing.parked_id)).all())
             _settle_aside(tx, aside_id)
 
         await self._writer.run(operation)
+
+
+def set_aside_counts(connection: Connection) -> dict[str, int]:
+    """How many of each of `KINDS` wait for a person."""
+    counted = connection.execute(select(aside.c.kind, func.count()).where(aside_is_open).group_by(aside.c.kind))
+    return {**dict.fromkeys(KINDS, 0), **{row[0]: row[1] for row in counted}}
 
 
 def _show(connection: Connection, aside_id: str) -> dict[str, Any] | None:
@@ -107,7 +149,23 @@ def _show(connection: Connection, aside_id: str) -> dict[str, Any] | None:
     row = _row(connection, copy, thing.copy_id)
     if row is not None:
         shown["copy"] = standing(copy_from(row))
+    row = _row(connection, parked, thing.parked_id)
+    if row is not None:
+        shown["report"] = _as_body(row)
     return shown
+
+
+def _as_body(row: Any) -> dict[str, Any]:
+    report = report_in(row.report)
+    return {
+        "ref": report.ref,
+        "to": report.address.value if report.address else None,
+        "position": report.position,
+        "fact": report.fact.value,
+        "status": report.status,
+        "code": report.code,
+        "received_at": row.at,
+    }
 
 
 def _row(connection: Connection, table: Table, row_id: str | None) -> Any:
@@ -125,15 +183,15 @@ def _settle_aside(tx: Transaction, aside_id: str) -> None:
     tx.execute(update(aside).where(aside.c.id == aside_id).values(state="settled"))
 
 
-def _read_again(tx: Transaction, thing: Any) -> KeptRaw:
+def _read_again(tx: Transaction, thing: Any) -> TakenUp:
     row = tx.execute(select(raw).where(raw.c.id == thing.raw_id)).first()
     if row is None or raw_sum(dict(row._mapping)) != row.sum:  # noqa: SLF001 - SQLAlchemy's public name
         raise UnknownAside("the journal's row is damaged: it can only be discarded")
     tx.execute(update(raw).where(raw.c.id == thing.raw_id).values(state="kept"))
-    return kept_raw(row)
+    return TakenUp("read", kept_raw(row))
 
 
-def _publish_again(tx: Transaction, thing: Any) -> None:
+def _publish_again(tx: Transaction, thing: Any) -> TakenUp:
     """Under the same id, in a new place at the end: whoever publishes does not look back."""
     row = tx.execute(select(event).where(event.c.id == thing.event_id)).first()
     if row is None or announcement(row) is None:
@@ -144,10 +202,16 @@ def _publish_again(tx: Transaction, thing: Any) -> None:
     tx.counts[UNPUBLISHED] += 1
     tx.bells.add("events")
     _settle_aside(tx, thing.id)
+    return TakenUp("published")
 
 
-def _send_again(tx: Transaction, thing: Any) -> None:
+def _send_again(tx: Transaction, thing: Any) -> TakenUp:
     send_again(tx, copies_where(tx, copy.c.id == thing.copy_id))
+    return TakenUp("queued")
+
+
+def _match_again(tx: Transaction, thing: Any) -> TakenUp:
+    return TakenUp("matched" if match_parked(tx, thing.parked_id) else "unmatched")
 
 
 def _give_up(tx: Transaction, thing: Any) -> None:

@@ -1,5 +1,7 @@
 """What can go wrong with the journal itself. Each text says what is wrong and what to do, and shows no content."""
 
+import asyncio
+
 
 class JournalError(Exception):
     """The common base."""
@@ -8,9 +10,17 @@ class JournalError(Exception):
 class JournalFull(JournalError):  # noqa: N818 - it says what is to be answered
     """Too much waits to be written down: nothing was kept. Ask again later (503, or no PUBACK)."""
 
-    def __init__(self, waiting: int) -> None:
-        super().__init__(f"the journal is full: {waiting} operations wait to be written; try again later")
+    def __init__(self, waiting: int = 0, why: str | None = None) -> None:
+        super().__init__(why or f"the journal is full: {waiting} operations wait to be written; try again later")
         self.waiting = waiting
+
+
+class JournalShut(JournalFull):
+    """The disk does not take it: nothing was kept. `over` is set once the journal takes new things again."""
+
+    def __init__(self, why: str, over: asyncio.Event) -> None:
+        super().__init__(why=f"the journal takes nothing new: {why}")
+        self.over = over
 
 
 class UnknownAside(JournalError):  # noqa: N818 - as above
@@ -25,8 +35,25 @@ class AmbiguousId(JournalError):  # noqa: N818 - as above
     """Several requests have this id; the text says how to tell them apart. Nothing was changed."""
 
 
+class TooManyReplays(JournalError):  # noqa: N818 - as above
+    """So many replays wait already. Nothing was changed."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} replays wait already: let them end first")
+
+
 class JournalUnusable(JournalError):  # noqa: N818 - as above
     """The journal cannot be opened, read or written. What was asked for may or may not be on disk."""
+
+
+class JournalUnwritten(JournalUnusable):
+    """The disk did not take it. What was asked for is to be tried again.
+
+    Attributes:
+        over: set once the disk takes things again; None where nobody looks whether it does.
+    """
+
+    over: asyncio.Event | None = None
 
 
 class JournalTooNew(JournalUnusable):

@@ -29,6 +29,7 @@ from relay.journal.optouts import OptOutVerbs
 from relay.journal.queries import QueryVerbs
 from relay.journal.raw import RawVerbs
 from relay.journal.reader import Reader
+from relay.journal.replays import ReplayVerbs
 from relay.journal.ruleschema import optout
 from relay.journal.schema import copy, copy_waits, event_waits, memory
 from relay.journal.sqlite import SqliteStore, judged
@@ -81,7 +82,10 @@ class Journal:
 
     Attributes:
         node: the name of the relay that has it open.
+        writes: what writes to it.
     """
+
+    writes: type[Writer] = Writer
 
     def __init__(self, node: str, core: _Core, limits: JournalLimits, *, clock: Clock, real: Clock) -> None:
         writer, reader = core.writer, core.reader
@@ -97,6 +101,7 @@ class Journal:
         self.arrivals = ArrivalVerbs(writer, reader, clock)
         self.media = MediaVerbs(writer, reader, clock)
         self.events = EventVerbs(writer, reader)
+        self.replays = ReplayVerbs(writer, reader)
         self.dead = DeadVerbs(writer, reader)
         self.leases = LeaseVerbs(writer, real)
         self.upkeep = UpkeepVerbs(writer)
@@ -148,7 +153,7 @@ class Journal:
             return Transaction(connection, clock, own_ids, committed, standing.now, peer_key)
 
         writing = Store(store.writing, begin, judged)
-        writer = Writer(writing, bells, counters, queue=limits.queue, queue_bytes=limits.queue_bytes)
+        writer = cls.writes(writing, bells, counters, queue=limits.queue, queue_bytes=limits.queue_bytes)
         return cls(node, _Core(store, writer, reader, bells, standing), limits, clock=clock, real=real or SystemClock())
 
     def follow(self, rules: Rules) -> None:
@@ -182,7 +187,7 @@ class Journal:
     def bell(self, name: str) -> Bell:
         """What rings after a commit that brought work.
 
-        The names: `events`, `calls:<line>`, `raw:<line>`, `looks:<line>`, `arrivals:<line>`.
+        The names: `events`, `replays`, `calls:<line>`, `raw:<line>`, `looks:<line>`, `arrivals:<line>`.
         """
         return self._core.bells.bell(name)
 

@@ -2,19 +2,20 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import Row, bindparam, insert, select
 
 from relay.domain.messages import MessageClass, OnUncertain, Reply, SendRequest
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.codec import content_in, content_out, reply_in, reply_out
 from relay.journal.columns import as_json
 from relay.journal.schema import message
-from relay.journal.sums import sum_of
+from relay.journal.sqlite import one_of
+from relay.journal.sums import echo_sum, sum_of
 from relay.journal.transaction import Transaction
 
 
@@ -32,6 +33,7 @@ class Echo:
     send_at: datetime | None
     metadata: Mapping[str, Any] | None = field(repr=False)
     reply: Reply
+    is_whole: bool = True  # else its copies know better whose they are
 
 
 def content_out_of(request: SendRequest) -> bytes:
@@ -59,14 +61,13 @@ def store_message(
         "receipts": int(request.receipts),
         "on_uncertain": request.on_uncertain.value,
         "echo": echo,
-        "echo_sum": sum_of(echo),
         "sequence": 0,
         "open_copies": open_copies,
         "created_at": tx.now,
         "ended_at": None if open_copies else tx.now,
         "send_at": send_at,
     }
-    tx.execute(insert(message), [row])
+    tx.execute(insert(message), [{**row, "echo_sum": echo_sum(echo, row)}])
     return message_id
 
 
@@ -98,16 +99,17 @@ def store_shown(tx: Transaction, line: str, direction: str, text: str | None, su
 
 
 def echo_of(tx: Transaction, message_id: str) -> Echo:
-    """What receipts repeat. Where that row is damaged they repeat nothing, and a person is told once."""
-    row = tx.execute(_ECHO, {"this": message_id}).one()
-    kept: dict[str, Any] = {"metadata": None, "reply": None}
-    if sum_of(row.echo) == row.echo_sum:
-        kept = json.loads(row.echo)
-    else:
-        _tell_damage(tx, row.line, message_id, "the metadata of this message")
-        empty = as_json(kept)
-        mended = message.update().where(message.c.id == message_id).values(echo=empty, echo_sum=sum_of(empty))
-        tx.execute(mended)
+    """What receipts repeat. Where that row is damaged they repeat nothing, and a person is told once.
+
+    What a damaged row wishes is not believed: such copies are held where they are uncertain, and are no confirmations.
+    """
+    row = tx.execute(_ECHO, {"this": message_id}).first()
+    if row is None:
+        return _LOST_ECHO
+    is_whole = row.echo_sum in {echo_sum(row.echo, row._mapping), sum_of(row.echo)}  # noqa: SLF001 - SQLAlchemy's public name
+    if not is_whole or row._mapping["class"] not in _CLASSES or row.on_uncertain not in _WISHES:
+        return _mended(tx, message_id, row)
+    kept = json.loads(row.echo)
     return Echo(
         message_id=message_id,
         line=row.line,
@@ -123,12 +125,17 @@ def echo_of(tx: Transaction, message_id: str) -> Echo:
 
 
 def content_of(tx: Transaction, message_id: str) -> dict[str, Any] | None:
-    """`text`, `subject`, `media` and `group`; None where that row is damaged, and then a person is told."""
-    row = tx.execute(_CONTENT, {"this": message_id}).one()
-    if sum_of(row.content) == row.sum:
+    """`text`, `subject`, `media` and `group`; None where that row is damaged or gone, and then a person is told."""
+    row = tx.execute(_CONTENT, {"this": message_id}).first()
+    if row is not None and sum_of(row.content) == row.sum:
         return content_in(row.content)
-    _tell_damage(tx, row.line, message_id, "what this message says")
+    _tell_damage(tx, row.line if row else None, message_id, "what this message says")
     return None
+
+
+def sums_of(tx: Transaction, message_ids: Collection[str]) -> dict[str, int]:
+    """The checksums of what these messages say, as they are kept: equal for equal words."""
+    return {row.id: row.sum for row in tx.execute(_SUMS.where(one_of(message.c.id, message_ids)))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +169,31 @@ def send_at_of(tx: Transaction, message_id: str) -> datetime | None:
     return at
 
 
-def _tell_damage(tx: Transaction, line: str, message_id: str, what: str) -> None:
+def _mended(tx: Transaction, message_id: str, row: Row[Any]) -> Echo:
+    """A damaged row is made whole with what is safe, so that its damage is told once."""
+    _tell_damage(tx, row.line, message_id, "the metadata of this message")
+    empty = as_json({"metadata": None, "reply": None})
+    safe = {"class": MessageClass.NORMAL.value, "on_uncertain": OnUncertain.HOLD.value, "send_at": None, "echo": empty}
+    mended = {**row._mapping, **safe}  # noqa: SLF001 - as above
+    values = {**safe, "echo_sum": echo_sum(empty, mended)}
+    tx.execute(message.update().where(message.c.id == message_id).values(values))
+    return replace(
+        _LOST_ECHO,
+        message_id=message_id,
+        line=row.line,
+        client=row.client,
+        request_id=row.request_id,
+        receipts=bool(row.receipts),
+    )
+
+
+def _tell_damage(tx: Transaction, line: str | None, message_id: str, what: str) -> None:
     thing = SetAside("damaged", line, "message", f"the journal's row is damaged: {what} is lost")
     set_aside(tx, thing, about=message_id)
 
 
+_LOST_ECHO = Echo("", "", None, "", True, OnUncertain.HOLD, MessageClass.NORMAL, None, None, Reply(), is_whole=False)  # noqa: FBT003 - a row
+_CLASSES, _WISHES = frozenset(MessageClass), frozenset(OnUncertain)
 _ECHO = select(
     message.c.line,
     message.c.client,
@@ -179,4 +206,5 @@ _ECHO = select(
     message.c.echo_sum,
 ).where(message.c.id == bindparam("this"))
 _SEND_AT = select(message.c.send_at).where(message.c.id == bindparam("this"))
+_SUMS = select(message.c.id, message.c.sum)
 _CONTENT = select(message.c.line, message.c.content, message.c.sum).where(message.c.id == bindparam("this"))

@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Table, func, select
 from relay.clock import Clock
 from relay.domain.states import State
 from relay.journal.callrows import FOREVER
+from relay.journal.dead import set_aside_counts
 from relay.journal.mailschema import arrival, segment, sighting
 from relay.journal.queuelist import Wanted, listed, shown
 from relay.journal.reader import Reader
 from relay.journal.schema import (
-    aside_is_open,
     call,
     call_is_followed,
     call_is_in_flight,
@@ -22,7 +22,7 @@ from relay.journal.schema import (
     copy_is_live,
     event,
     event_waits,
-    parked,
+    parked_waits,
     raw_is_kept,
 )
 from relay.journal.trace import trace
@@ -45,7 +45,8 @@ class QueryVerbs:
         Returns:
             `lines`: for each line with anything open: `calls` (waiting, in_flight, followed), `oldest_due` of the
             waiting ones, `copies` by status, and `arrivals`, which are still to be fetched; and `unread`,
-            `unpublished`, `oldest_unpublished`, `asides`, `parked`, `sightings` and `segments`.
+            `unpublished`, `oldest_unpublished`, `asides`, `set_aside` (the same by kind), `parked`, `sightings` and
+            `segments`.
         """
         return await self._reader.run(_status)
 
@@ -88,13 +89,15 @@ def _status(connection: Connection) -> dict[str, Any]:
     for line, count in connection.execute(select(arrival.c.line, func.count()).group_by(arrival.c.line)):
         lines[line]["arrivals"] = count
     waiting = connection.execute(select(func.count(), func.min(event.c.recorded_at)).where(event_waits)).one()
+    set_aside = set_aside_counts(connection)
     return {
         "lines": dict(lines),
         "unread": _count(connection, raw_is_kept),
         "unpublished": waiting[0],
         "oldest_unpublished": waiting[1],
-        "asides": _count(connection, aside_is_open),
-        "parked": _rows(connection, parked),
+        "asides": sum(set_aside.values()),
+        "set_aside": set_aside,
+        "parked": _count(connection, parked_waits),
         "sightings": _rows(connection, sighting),
         "segments": _rows(connection, segment),
     }

@@ -20,6 +20,7 @@ from relay.journal.callrows import NewCall, add_call, set_call
 from relay.journal.columns import as_json
 from relay.journal.outgoing import content_out_of, store_message
 from relay.journal.schema import call, call_takes_company, command, copy, copy_waits
+from relay.journal.sums import command_sum, copy_sum
 from relay.journal.terms import Due, Judged
 from relay.journal.transaction import Transaction
 
@@ -84,7 +85,7 @@ def bind_key(
         "answer": answer,
         "created_at": tx.now,
     }
-    tx.execute(insert(command), [row])
+    tx.execute(insert(command), [{**row, "sum": command_sum(row)}])
 
 
 class _Calls:
@@ -187,7 +188,7 @@ def _copy_row(  # noqa: PLR0913, PLR0917 - a row
     calls: Mapping[int, str],
 ) -> dict[str, Any]:
     address, refusal = request.to[place], judged.refusals[place]
-    return {
+    row = {
         "id": copy_id(message_id, place),
         "message_id": message_id,
         "call_id": calls.get(place),
@@ -204,6 +205,7 @@ def _copy_row(  # noqa: PLR0913, PLR0917 - a row
         "problem": refusal.as_body() if refusal else None,
         "changed_at": tx.now,
     }
+    return {**row, "sum": copy_sum(row)}
 
 
 _COMPANY = (

@@ -6,14 +6,15 @@ from enum import Enum, auto
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, and_, bindparam, delete, insert, literal, select
+from sqlalchemy import Row, bindparam, literal, select
 
 from relay.domain.addresses import Address, AddressKind
 from relay.domain.messages import DeliveryReport
 from relay.domain.receipts import ProviderWord
-from relay.journal.callrows import close_if_sent, settle
-from relay.journal.codec import report_in, report_out
+from relay.journal.callrows import close_if_sent, ids_in, settle
+from relay.journal.codec import report_in
 from relay.journal.copies import Copy, Happening, copies_of, copy_of, happen
+from relay.journal.orphans import forget_parked, park, set_aside_reports
 from relay.journal.schema import call, call_has_ref, parked
 from relay.journal.seen import first_seen
 from relay.journal.sqlite import one_of
@@ -34,7 +35,7 @@ def take_reports(
     """Apply reports; gives how many changed a copy, and how many were parked.
 
     A report of something that this line did not send, or whose call was not answered yet, is parked: the answer may
-    come after it.
+    come after it. One whose call is known, and none of its copies fits, is set aside.
 
     Args:
         tx: the transaction.
@@ -43,29 +44,45 @@ def take_reports(
         call_id: for the answer to a question about a call: that call. Such reports are never parked.
     """
     desk = _Desk(tx, line, call_id)
-    waiting = 0
+    waiting, strange = 0, []
     for report in reports:
         if report.dedupe_key is not None and not first_seen(tx, line, "report", report.dedupe_key):
             continue
         found = desk.take(report)
         if found is _Found.NOBODY and call_id is None:
-            _park(tx, line, report)
+            park(tx, line, report)
             waiting += 1
         elif found is not _Found.COPY:
             log.warning("report.unmatched", line=line, call_id=call_id)
+            strange.append(report)
+    if strange and call_id is None:
+        # An answer to a question is no news: it is asked for again.
+        set_aside_reports(tx, line, strange)
     return desk.apply(), waiting
 
 
 def unpark(tx: Transaction, line: str, refs: Iterable[str], *, call_id: str | None = None) -> None:
     """Apply the reports that came before the answer which told these refs, or about a call that was not answered."""
-    waiting = and_(parked.c.line == line, one_of(parked.c.ref, sorted(set(refs))))
-    rows = tx.execute(select(parked).where(waiting).order_by(parked.c.id)).all()
+    waiting = (parked.c.line == line, one_of(parked.c.ref, sorted(set(refs))))
+    rows = tx.execute(select(parked).where(*waiting).order_by(parked.c.id)).all()
     desk = _Desk(tx, line, call_id)
-    for row in rows:
-        desk.take(report_in(row.report))
+    found = [row for row in rows if desk.take(report_in(row.report)) is _Found.COPY]
     desk.apply()
-    if rows:
-        tx.execute(delete(parked).where(waiting))
+    if found:
+        forget_parked(tx, found)
+
+
+def match_parked(tx: Transaction, parked_id: str) -> bool:
+    """Look for the copy of a report that was set aside, and apply it; gives whether there is one."""
+    row = tx.execute(_PARKED, {"this": parked_id}).first()
+    if row is None:
+        return False
+    desk = _Desk(tx, row.line, None)
+    if desk.take(report_in(row.report)) is not _Found.COPY:
+        return False
+    desk.apply()
+    forget_parked(tx, [row])
+    return True
 
 
 class _Desk:
@@ -121,11 +138,6 @@ class _Desk:
         return _Found.NOBODY if called is None else called.copy_of(report) or _Found.UNCLEAR
 
 
-def _park(tx: Transaction, line: str, report: DeliveryReport) -> None:
-    row = {"id": tx.ids.new(), "line": line, "ref": report.ref, "report": report_out(report), "at": tx.now}
-    tx.execute(insert(parked), [row])
-
-
 def _confirmed(tx: Transaction, own: Copy, address: Address) -> Copy:
     """The copy whose id a report names, or the one of the same call whose number it names.
 
@@ -162,7 +174,7 @@ class _Call:
         if row is None:
             return None
         copies = {one.id: one for one in copies_of(tx, row.id)}
-        return cls([copies.get(copy_id) for copy_id in row.recipients or copies])
+        return cls([copies.get(copy_id) for copy_id in ids_in(row.recipients) or copies])
 
     def copy_of(self, report: DeliveryReport) -> Copy | None:
         """By the address, else by the place; the only copy needs neither. Another's number is nobody's report."""
@@ -183,6 +195,7 @@ class _Call:
         return found[0] if len(found) == 1 else None
 
 
+_PARKED = select(parked).where(parked.c.id == bindparam("this"))
 _BY_ID = select(call.c.id, call.c.recipients).where(call.c.id == bindparam("this"))
 _UNANSWERED = select(call.c.id, call.c.recipients).where(
     call.c.id == bindparam("this"), call.c.line == bindparam("here"), call.c.stage != literal("in_flight")

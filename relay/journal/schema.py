@@ -190,10 +190,13 @@ aside = table(
 aside_is_open = equals(aside.c.state, "'open'")
 aside_is_settled = equals(aside.c.state, "'settled'")
 part("aside_open", aside.c.id, where=aside_is_open)
+part("aside_kind", aside.c.kind, aside.c.line, aside.c.id, where=aside_is_open)
 part("aside_settled", aside.c.at, where=aside_is_settled)
 part("aside_raw", aside.c.raw_id, where=aside_is_open)
 Index("aside_copy", aside.c.copy_id)
 Index("aside_event", aside.c.event_id)
+aside_has_parked = aside.c.parked_id.is_not(None)
+part("aside_parked", aside.c.parked_id, where=aside_has_parked)
 
 parked = table(
     "parked",
@@ -202,9 +205,11 @@ parked = table(
     need("ref", Words),
     need("report", Json),
     need("at", Moment),
+    Column("aside_at", Moment),  # since when a person is to look at it
 )
+parked_waits = parked.c.aside_at.is_(None)
 Index("parked_ref", parked.c.line, parked.c.ref)
-Index("parked_at", parked.c.at)
+part("parked_waiting", parked.c.at, where=parked_waits)
 
 seen = table(
     "seen",

@@ -18,7 +18,7 @@ from relay.domain.receipts import ProviderWord
 from relay.domain.states import State
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.arrivalrows import add_arrival
-from relay.journal.callrows import close_if_sent, settle
+from relay.journal.callrows import close_if_sent, ids_in, settle
 from relay.journal.copies import Copy, Happening, copies_of, copies_where, copy_of, happen
 from relay.journal.mailcodec import mail_of, mail_row
 from relay.journal.mailrows import remember
@@ -166,7 +166,7 @@ def _by_ref(tx: Transaction, line: str, one: Sighting) -> list[Copy]:
         return []
     copies = copies_of(tx, row.id)
     # Others of the call may have ended before it was made.
-    carried = row.recipients or [each.id for each in copies]
+    carried = ids_in(row.recipients) or [each.id for each in copies]
     return [each for each in copies if each.address in one.to and each.id in carried]
 
 

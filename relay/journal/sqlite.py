@@ -9,7 +9,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,19 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, Programming
 from sqlalchemy.pool import NullPool
 
 from relay.journal.columns import as_json, printable
-from relay.journal.failures import JournalInUse, JournalUnusable
+from relay.journal.failures import JournalInUse, JournalUnusable, JournalUnwritten
 from relay.journal.migrating import migrate
 
 _APPLICATION_ID = int.from_bytes(b"rlay", "big")
 _FULL = 2
-_WRITER = ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=1000")
+# In memory what SQLite sorts or may have to undo: the disk of its temporary files may be full as well.
+_WRITER = (
+    "busy_timeout=5000",
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "wal_autocheckpoint=1000",
+    "temp_store=MEMORY",
+)
 _READER = ("busy_timeout=5000", "query_only=ON")
 
 
@@ -48,9 +55,26 @@ class SqliteStore:
             self._prepare()
             undone.pop_all()
 
-    def writing(self) -> Connection:
-        """The connection that writes. There is to be one at a time."""
-        return self._connect(self._writing)
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._path
+
+    def writing(self, *, sparing: bool = False) -> Connection:
+        """The connection that writes. There is to be one at a time.
+
+        Args:
+            sparing: on a full disk; the WAL is copied back and used again early, so that it does not grow.
+        """
+        connection = self._connect(self._writing)
+        if sparing:
+            connection.exec_driver_sql("PRAGMA wal_autocheckpoint=16")
+            connection.rollback()
+        return connection
+
+    def prove(self, connection: Connection) -> None:
+        """Write something that changes nothing: its commit shows whether the disk takes it."""
+        connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
 
     def reading(self) -> Connection:
         """A connection that reads what was committed, and cannot write."""
@@ -73,7 +97,9 @@ class SqliteStore:
             try:
                 with connection.begin():
                     self._check_synced(connection)
-                    connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
+                    # Only where it is missing: a full disk would not take it.
+                    if connection.exec_driver_sql("PRAGMA application_id").scalar() != _APPLICATION_ID:
+                        connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
                     migrate(connection)
             except DatabaseError as error:
                 raise judged(error) from None
@@ -115,7 +141,8 @@ def judged(error: DatabaseError) -> Exception:
     name = str(getattr(error.orig, "sqlite_errorname", "SQLITE_ERROR"))
     for beginning, sentence in _MEANING.items():
         if name.startswith(beginning):
-            return JournalUnusable(f"{sentence} ({name})")
+            kind = JournalUnwritten if beginning in _OF_THE_DISK else JournalUnusable
+            return kind(f"{sentence} ({name})")
     return error if isinstance(error.orig, sqlite3.ProgrammingError) else JournalUnusable(f"SQLite failed: {name}")
 
 
@@ -128,6 +155,7 @@ _MEANING = {
     "SQLITE_NOTADB": "the file that journal.url names is no SQLite database: name another, or restore a backup",
     "SQLITE_BUSY": "another program holds the journal's file locked: end it",
 }
+_OF_THE_DISK = {"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"}
 
 
 def _path_of(url: URL) -> Path:
@@ -156,8 +184,9 @@ def _locked(path: Path) -> int:
         raise JournalInUse(
             f"another relay (process {holder}) has the journal {path} open: stop it, or name another file"
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
+    with suppress(OSError):  # on a full disk: who it is that holds it is a help, and no more
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
     return descriptor
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Row, bindparam, func, literal, select, update
 
+from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact, State
 from relay.domain.waiting import Left, Why
 from relay.journal.again import send_again
@@ -21,6 +22,7 @@ from relay.journal.callrows import (
     in_one_go,
     move_copies,
     set_call,
+    settle,
     wake_behind,
 )
 from relay.journal.copies import Copy, Happening, copies_where, happen
@@ -81,6 +83,13 @@ class SteeringVerbs:
     async def retry(self, ids: Sequence[str], line: str | None = None) -> list[Steered]:
         """Try at once what waits to be tried again, and send again what is uncertain, though it may be there twice."""
         return await self._steer(_RETRY, ids, line)
+
+    async def resolve(self, ids: Sequence[str], line: str | None = None, *, sent: bool) -> list[Steered]:
+        """End what is uncertain by what a person found out: the provider took it, or it did not.
+
+        What evidence tells later is told as late.
+        """
+        return await self._steer(_FOUND_SENT if sent else _FOUND_UNSENT, ids, line)
 
     async def cancel(self, ids: Sequence[str], line: str | None = None) -> list[Steered]:
         """End what was not handed over."""
@@ -241,6 +250,12 @@ def _not_to_be_tried(one: Copy, row: Row[Any] | None) -> Left | None:
     return _held_already(one, row) or no_retry
 
 
+def _certain(one: Copy, row: Row[Any] | None) -> Left | None:
+    if one.state is State.UNCERTAIN:
+        return None
+    return _fixed(one, row) or Left.NOT_UNCERTAIN
+
+
 def _hold(tx: Transaction, groups: Sequence[_Group]) -> None:
     for one in groups:
         # Order and company are looked at anew when it is released.
@@ -271,6 +286,16 @@ def _retry(tx: Transaction, groups: Sequence[_Group]) -> None:
             send_again(tx, one.copies)
 
 
+def _resolve(tx: Transaction, groups: Sequence[_Group], *, sent: bool) -> None:
+    fact, found = (Fact.FOUND_SENT, "it was sent") if sent else (Fact.FOUND_UNSENT, "it was not sent")
+    problem = Problem(ErrorCode.UNCERTAIN, f"resolved by an operator: {found}")
+    copies = [one for group in groups for one in group.copies]
+    happen(tx, [Happening(one, fact, problem=problem) for one in copies])
+    settle(tx, [group.row.id for group in groups])
+    for one in copies:
+        log.info("copy.resolved", line=one.line, message_id=one.message_id, copy_id=one.id, sent=sent)
+
+
 def _cancel(tx: Transaction, groups: Sequence[_Group]) -> None:
     happen(tx, [Happening(one, Fact.CANCELED) for group in groups for one in group.copies])
     close_if_sent(tx, [group.row.id for group in groups])
@@ -280,6 +305,8 @@ _HOLD = _Verb("hold", _held_already, _hold)
 _RELEASE = _Verb("release", _not_held, _release)
 _RETRY = _Verb("retry", _not_to_be_tried, _retry)
 _CANCEL = _Verb("cancel", _fixed, _cancel)
+_FOUND_SENT = _Verb("resolve", _certain, partial(_resolve, sent=True))
+_FOUND_UNSENT = _Verb("resolve", _certain, partial(_resolve, sent=False))
 
 
 def _cancel_some(tx: Transaction, line: str) -> Counter[tuple[Left, str] | None] | None:

@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, or_, select
 
 from relay.domain.waiting import MOST_COUNTED, Gate, Waiting, Why
-from relay.journal.limitrows import permit
+from relay.journal.limitrows import Limit, permit
 from relay.journal.ruleschema import steering
-from relay.journal.schema import call, call_is_waiting, copy, copy_waits
+from relay.journal.schema import call, call_is_waiting, copy, copy_waits, memory
 from relay.journal.sqlite import one_of
+from relay.rules.circuit import KEPT_AS, Circuit
 from relay.rules.line import Rules
 
 
@@ -71,6 +72,10 @@ def _waiting(
 
 def _gate(connection: Connection, rules: Rules, line: str, now: datetime) -> Gate | None:
     may = permit(connection, rules.of(line), now)
+    if may.limit is not Limit.HELD:
+        circuit = Circuit.read(connection.execute(_CIRCUIT, {"here": line, "kept_as": KEPT_AS}).scalar())
+        if circuit.next_try_at is not None:
+            return Gate("circuit", max(circuit.next_try_at, now), circuit.reason)
     if may.limit is None:
         return None
     held_at = select(steering.c.held_at).where(steering.c.line == line)
@@ -86,6 +91,7 @@ def _before(connection: Connection, row: Row[Any], now: datetime) -> int:
 
 
 _COPIES = select(copy.c.problem, copy.c.changed_at).where(copy_waits, copy.c.call_id == bindparam("this"))
+_CIRCUIT = select(memory.c.value).where(memory.c.owner == bindparam("here"), memory.c.key == bindparam("kept_as"))
 _EARLIER = (
     select(call.c.id)
     .where(

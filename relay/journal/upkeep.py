@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, delete, func, literal, or_, select, update
 
 from relay.domain.schedule import TRACKING_HORIZON
+from relay.journal.announce import tell_untold
 from relay.journal.callrows import expire_calls, in_one_go
 from relay.journal.looks import end_following
 from relay.journal.mailschema import mail, mail_has_message
+from relay.journal.orphans import give_up_parked
 from relay.journal.schema import (
     aside,
     aside_is_settled,
@@ -21,7 +23,6 @@ from relay.journal.schema import (
     event_is_published,
     message,
     message_has_ended,
-    parked,
     raw,
     raw_is_read,
     seen,
@@ -62,11 +63,13 @@ class UpkeepVerbs:
 
         return await self._writer.run(operation)
 
-    async def drop_parked(self, older_than: float = PARKED_FOR) -> int:
-        """Drop reports that were parked so many seconds ago: nobody here sent what they are about."""
-        return await self._writer.run(
-            lambda tx: _drop(tx, parked, parked.c.id, parked.c.at, tx.now - timedelta(seconds=older_than), 500)
-        )
+    async def give_up_parked(self, older_than: float = PARKED_FOR) -> int:
+        """Set aside reports that were parked so many seconds ago: nobody here sent what they are about."""
+        return await self._writer.run(lambda tx: give_up_parked(tx, tx.now - timedelta(seconds=older_than), 500))
+
+    async def tell_untold(self) -> int:
+        """Tell what was set aside in a flood, and not one by one; gives the number of notices."""
+        return await self._writer.run(tell_untold)
 
     async def join_overdue_segments(self, limit: int = 100) -> int:
         """Announce messages of which pieces are missing after an hour; gives the number of messages."""

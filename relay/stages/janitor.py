@@ -26,13 +26,14 @@ class Janitor(Stage):
         upkeep = self._journal.upkeep
         expired = await upkeep.expire()
         ended = await upkeep.end_following()
-        dropped = await upkeep.drop_parked()
+        orphans = await upkeep.give_up_parked()
+        await upkeep.tell_untold()
         joined = await upkeep.join_overdue_segments()
         sighted = await upkeep.settle_sightings()
         purged = await upkeep.purge()
         await self._journal.limits.keep()
-        if expired or ended or dropped or joined:
-            log.info("journal.tidied", expired=expired, ended=ended, dropped=dropped, joined=joined)
+        if expired or ended or orphans or joined:
+            log.info("journal.tidied", expired=expired, ended=ended, orphans=orphans, joined=joined)
         return None if expired or ended or joined or sighted or purged else Rest(EVERY)
 
     async def drain(self, seconds: float) -> None:  # noqa: ARG002 - one commit

@@ -30,7 +30,8 @@ class Replayed:
     """What came of something that was set aside.
 
     Attributes:
-        outcome: `read`; `unreadable`, as before; `published`, for an event; `queued` to be sent, or to be fetched.
+        outcome: `read`; `unreadable`, as before; `published`, for an event; `queued` to be sent, or to be fetched;
+            `matched`, for a report whose copy is known now, or `unmatched`, as before.
         detail: why it is unreadable.
         understood: what was read.
     """
@@ -71,11 +72,8 @@ class Leftovers(Stage):
         Raises:
             UnknownAside: nothing waits under it.
         """
-        shown = await self._journal.dead.show(aside_id)
-        kept = await self._journal.dead.again(aside_id)
-        if kept is None:
-            return Replayed("queued" if shown and shown["kind"] == "uncertain" else "published")
-        return await self._settle(kept)
+        taken = await self._journal.dead.again(aside_id)
+        return Replayed(taken.outcome) if taken.kept is None else await self._settle(taken.kept)
 
     def _has_reader(self, alias: str, source: str) -> bool:
         """Whether a stage of the line's own reads this."""

@@ -11,6 +11,7 @@ from functools import partial
 import structlog
 
 from relay.boundaries import Boundary, reached
+from relay.circuit import Breaker
 from relay.domain.errors import ErrorCode, Problem, RelayError
 from relay.domain.messages import CallAnswer, OutboundCall
 from relay.domain.schedule import next_look
@@ -65,6 +66,7 @@ class Sender(Stage):
         self._ordinary = 0  # calls in flight that are not of the high lane
         self._gate = ConsentGate(line, PART, standing)
         self._pause = Pause(line.alias, standing)
+        self._circuit = Breaker(line.alias, standing.journal, standing.board, standing.clock, standing.ids)
         self._failed = FailedCalls(line, standing, owner=owner, gate=self._gate, pause=self._pause)
         self._remembers = False
         self._unwritten: deque[End] = deque()  # what is known of calls, and could not be written down yet
@@ -75,6 +77,7 @@ class Sender(Stage):
         await self._window.room()
         if not self._remembers:
             await self._pause.recall()
+            await self._circuit.recall()
             self._remembers = True
         rest = await self._held_back()
         if rest is not None:
@@ -101,9 +104,13 @@ class Sender(Stage):
         if self._hooks is not None:
             hooks, self._hooks = self._hooks, None
             return Rest(HOOKS_WITHIN, hooks)
-        if self._pause.left:
-            return Rest(self._pause.left)
+        left = max(self._pause.left, self._circuit.left)
+        if left:
+            return Rest(left)
         self._pause.over()
+        if self._window.busy >= self._circuit.places(self._places):
+            self._window.when_freed(self._bell.ring)
+            return Rest(IDLE, self._bell)
         return await self._gate.rest()
 
     def _open_lanes(self) -> Sequence[int]:
@@ -120,8 +127,8 @@ class Sender(Stage):
 
     async def _begin(self, call: OutboundCall) -> None:
         self._lanes.served(call.lane)
-        if self._pause.left:
-            # The provider asked for a rest while this was being claimed.
+        if self._pause.left or self._circuit.left:
+            # The provider asked for a rest, or ceased to answer, while this was being claimed.
             await self._journal.calls.release(call.call_id, self._owner)
             return
         self._ordinary += call.lane != HIGH
@@ -182,10 +189,10 @@ class Sender(Stage):
         try:
             answer = await self._line.send(call)
         except RelayError as error:
-            return self._failed.ends(call, error)
+            return [*self._failed.ends(call, error), *self._circuit.failed(error)]
         except JournalError:
             return [self._failed.unmade(call)]
-        return [self._answered(call, answer), *self._pause.passed()]
+        return [self._answered(call, answer), *self._pause.passed(), *self._circuit.answered()]
 
     def _answered(self, call: OutboundCall, answer: CallAnswer) -> End:
         follow = answer.ref is not None and isinstance(self._line, AsksStatus) and self._line.asks_status

@@ -50,6 +50,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "publish.set_aside": Entry(
         "warning", "event_id kind line reason", "the broker can never take an event; it is kept for a person"
     ),
+    "replay.ended": Entry("info", "replay_id events refused", "what was published before was published again"),
     "command.taken": Entry("info", "line verb outcome message_id replayed", "a command was written down and answered"),
     # the journal
     "journal.recovered": Entry(
@@ -57,10 +58,16 @@ CATALOGUE: Mapping[str, Entry] = {
         "node cut_calls uncertain unread unpublished",
         "the journal is open: what the last stop cut and left; a cut call is uncertain, and not made again",
     ),
+    "copy.resolved": Entry(
+        "info", "line message_id copy_id sent", "an operator found out what became of an uncertain copy, and said so"
+    ),
+    "report.orphaned": Entry(
+        "warning", "line reports", "delivery reports were set aside: relay sent nothing of their ids in 72 hours"
+    ),
     "journal.tidied": Entry(
         "info",
-        "expired ended dropped joined",
-        "copies expired, copies no longer followed, reports given up, messages announced without all their pieces",
+        "expired ended orphans joined",
+        "copies expired, copies no longer followed, reports set aside, messages announced without all their pieces",
     ),
     "call.fenced": Entry("warning", "call_id owner stage", "an answer came for a call that somebody else has judged"),
     "arrival.dropped": Entry("info", "line arrival_id", "the provider has a message no more that was to be fetched"),
@@ -76,6 +83,12 @@ CATALOGUE: Mapping[str, Entry] = {
     "line.held": Entry("info", "line since", "an operator holds a line: it begins no call to send"),
     "line.released": Entry("info", "line was_held", "an operator lets a line send again"),
     # texts out
+    "circuit.opened": Entry(
+        "warning",
+        "line code reason failures next_try_at",
+        "calls in a row were not answered usably: one at a time is tried until one is",
+    ),
+    "circuit.closed": Entry("info", "line lasted tries", "the provider answers again, after `lasted` seconds"),
     "call.begun": Entry("debug", "line call_id message_id attempt", "a call to the provider begins"),
     "call.answered": Entry("info", "line call_id message_id copies", "the provider has taken a call"),
     "call.unmade": Entry(

@@ -48,13 +48,18 @@ def state_after(error: RelayError) -> LineState:
 
 @dataclass(frozen=True, slots=True)
 class LineHealth:
-    """How a line stands: its state since when and why, when the provider last served it, when it will discard."""
+    """How a line stands: its state since when and why, when the provider last served it, when it will discard.
+
+    `circuit`, while calls to send are held back because the provider does not answer them: `since`, `reason` (for
+    people), `next_try_at` and `failures`.
+    """
 
     state: LineState
     since: datetime
     reason: str | None = None
     last_success: datetime | None = None
     loss_at: datetime | None = None
+    circuit: Mapping[str, Any] | None = None
 
     def as_body(self) -> dict[str, Any]:
         """The body of the line's status topic."""
@@ -64,6 +69,7 @@ class LineHealth:
             "since": _written(self.since),
             "last_success": _written(self.last_success),
             "loss_at": _written(self.loss_at),
+            "circuit": None if self.circuit is None else dict(self.circuit),
         }
 
 
@@ -90,7 +96,7 @@ class LineBoard:
     def listen(self, listener: Listener) -> None:
         """Call `listener(line, health)` whenever there is something worth publishing.
 
-        That is a change of the state, its reason or `loss_at`; a success alone at most once a minute.
+        That is a change of the state, its reason, `loss_at` or `circuit`; a success alone at most once a minute.
         """
         self._listeners.append(listener)
 
@@ -112,6 +118,10 @@ class LineBoard:
     def loss_at(self, line: str, at: datetime | None) -> None:
         """Say when the provider will begin to discard what was not fetched; None where it will not."""
         self._put(line, replace(self._health[line], loss_at=at))
+
+    def circuit(self, line: str, body: Mapping[str, Any] | None) -> None:
+        """Say that calls are held back because the provider does not answer, and how; None: they are not."""
+        self._put(line, replace(self._health[line], circuit=body))
 
     def of(self, line: str) -> LineHealth:
         """How one line stands; raises KeyError for a line that is not served."""
@@ -138,7 +148,12 @@ class LineBoard:
 
     def _worth_telling(self, line: str, health: LineHealth) -> bool:
         told = self._told[line]
-        if (health.state, health.reason, health.loss_at) != (told.state, told.reason, told.loss_at):
+        if (health.state, health.reason, health.loss_at, health.circuit) != (
+            told.state,
+            told.reason,
+            told.loss_at,
+            told.circuit,
+        ):
             return True
         due = self._clock.now() - self._success_told[line] >= TELL_SUCCESS_EVERY
         return due and health.last_success != told.last_success

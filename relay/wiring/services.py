@@ -64,6 +64,7 @@ class Services:
             lines=tuple(self._base.lines),
             webhooks=self.webhooks,
             consents=self.consents,
+            clock=self._base.clock,
         )
         return ControlServer(self._base.settings.admin.socket, controls)
 

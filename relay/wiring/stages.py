@@ -12,6 +12,7 @@ from relay.stages.leftovers import Leftovers
 from relay.stages.poller import Poller
 from relay.stages.publisher import Publisher
 from relay.stages.receiver import Receiver
+from relay.stages.replayer import Replayer
 from relay.stages.sender import Sender
 from relay.stages.sweeper import Sweeper
 from relay.stages.syncer import Syncer
@@ -49,10 +50,11 @@ class Stages:
         return [stage for line in self._base.lines.values() for stage in self._from_provider(line)]
 
     def keepers(self) -> list[Stage]:
-        """What takes commands, what tidies up, and what keeps an eye on budgets."""
+        """What takes commands, what tidies up, what keeps an eye on budgets, and what publishes again."""
         janitor, sweeper = Janitor(journal=self._base.journal), Sweeper(self._services.media)
         accountant = Accountant(self._base.lines, self._standing)
-        return [janitor, sweeper, accountant, Consumer(bus=self._bus, intake=self._services.intake)]
+        replayer = Replayer(self._standing, bus=self._bus)
+        return [janitor, sweeper, accountant, replayer, Consumer(bus=self._bus, intake=self._services.intake)]
 
     def _to_provider(self, line: Line) -> list[Stage]:
         stages: list[Stage] = []

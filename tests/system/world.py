@@ -1,7 +1,8 @@
 """A small world for system tests: a real broker, AT&T simulated, relay as a real process, a subscriber that keeps.
 
 The subscriber writes down every event it hears, under a persistent session; the simulator writes down every text it
-accepted and every text it handed out. The two ledgers are compared from outside: see `ledgers.py`.
+accepted and every text it handed out; the publisher writes down what was asked for, once the broker has it. The three
+ledgers are files in the world's folder, and compared from outside: see `ledgers.py`.
 """
 
 import asyncio
@@ -11,11 +12,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiomqtt
@@ -24,6 +26,7 @@ from paho.mqtt.properties import Properties
 
 from relay.clock import LabClock
 from relay.simulator.app import Simulator, SimulatorOptions
+from tests.battery.checker import ATT, PUBLISHER, SUBSCRIBER, LedgerReader
 from tests.brokers import Mosquitto
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +80,17 @@ session_file = "{directory}/session"
 
 
 class RelayProcess:
-    """`relay run`, as systemd would start it: it says READY on a notification socket."""
+    """`relay run`, as systemd would start it: it says READY on a notification socket.
+
+    Attributes:
+        before: the program that runs Python, with its arguments, such as strace.
+        words: what Python is told to run, up to the settings file.
+        environment: what is added to its environment.
+    """
+
+    before: tuple[str | Path, ...] = ()
+    words: tuple[str | Path, ...] = RUN
+    environment: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -92,22 +105,24 @@ class RelayProcess:
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
-        notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = self.directory / "notify"
-        path.unlink(missing_ok=True)
-        notified.bind(str(path))
-        notified.setblocking(False)  # noqa: FBT003 - the standard library's word
-        with notified, self.log_path.open("ab") as log:
+        with notifications(path) as notified:
+            await self.launch(NOTIFY_SOCKET=str(path))
+            await self._wait_ready(notified)
+
+    async def launch(self, **environment: str) -> None:
+        """Start it, and wait for nothing."""
+        with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
+                *self.before,
                 sys.executable,
-                *RUN,
+                *self.words,
                 str(self.directory / "relay.toml"),
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
-                env={**os.environ, "NOTIFY_SOCKET": str(path)},
+                env={**os.environ, **self.environment, **environment},
             )
-            await self._wait_ready(notified)
 
     async def _wait_ready(self, notified: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -152,11 +167,43 @@ class RelayProcess:
         return [line for line in lines if line.get("event") == event]
 
 
+class Appending:
+    """A ledger that is only ever added to. What it was given is with the operating system on return."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """Append one line."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+@dataclass(frozen=True)
+class WorldLedgers:
+    """The three ledgers, to be read."""
+
+    att: LedgerReader
+    heard: LedgerReader
+    asked: LedgerReader
+
+
+@contextlib.contextmanager
+def notifications(path: Path) -> Iterator[socket.socket]:
+    """The socket that systemd would listen on."""
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
+        notified.bind(str(path))
+        notified.setblocking(False)  # noqa: FBT003 - the standard library's word
+        yield notified
+
+
 @dataclass
 class Subscriber:
-    """Hears everything on `relay/#`, keeps it, and lets tests wait for what they expect."""
+    """Hears everything on `relay/#`, writes it down, and lets tests wait for what they expect."""
 
     port: int
+    ledger: Appending
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -187,7 +234,9 @@ class Subscriber:
                 topic = str(message.topic)
                 if COMMANDS & set(topic.split("/")[3:4]) or not message.payload:
                     continue
-                self.heard.append((topic, json.loads(bytes(message.payload))))
+                event = json.loads(bytes(message.payload))
+                self.ledger.add({"topic": topic, "event": event})
+                self.heard.append((topic, event))
                 async with self._changed:
                     self._changed.notify_all()
 
@@ -239,10 +288,34 @@ class World:
     ears: Subscriber
     speed: float
     hooks: str = ""
+    asked: Appending = field(kw_only=True)
+    ledgers: WorldLedgers = field(kw_only=True)
+    _happened: asyncio.Event = field(default_factory=asyncio.Event, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Hear of what happens at AT&T's."""
+        write = self.att.world.ledger.copy
+        assert write is not None
+
+        def happened(line: dict[str, Any]) -> None:
+            write(line)
+            self._happened.set()
+
+        self.att.world.ledger.copy = happened
+
+    async def until_att(self, condition: Callable[[], Any], within: float = 60.0) -> Any:
+        """What `condition` gives, once it is truthy; it is asked again after everything that happens at AT&T's."""
+        async with asyncio.timeout(within):
+            while not (found := condition()):
+                self._happened.clear()
+                await self._happened.wait()
+        return found
 
     def act(self, action: str, service: str = "att-inapp", **facts: Any) -> None:
         """Let something happen at AT&T's; `from_` stands for `from`, which Python keeps for itself."""
         self.att.act(service, action, {name.rstrip("_"): value for name, value in facts.items()})
+        if action == "receive" and "text" in facts:
+            self.asked.add({"what": "text-in", "text": facts["text"]})
 
     def fault(self, do: str, operation: str, **rule: Any) -> None:
         """Let a call go wrong, once if nothing else is said."""
@@ -271,10 +344,13 @@ class World:
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         async with aiomqtt.Client("127.0.0.1", self.broker.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
             await client.publish(topic, raw, qos=1, retain=retain)
+        shown = None if isinstance(payload, bytes) else payload
+        self.asked.add({"what": "command", "topic": topic, "payload": shown})
 
     def text_in(self, sender: str, to: str, text: str) -> None:
         """Somebody texts one of relay's lines."""
         self.att.world.handset.text(sender=sender, to=to, text=text)
+        self.asked.add({"what": "text-in", "text": text})
 
     def accepted(self, text: str | None = None) -> list[dict[str, Any]]:
         """What AT&T took, one line a recipient."""
@@ -291,6 +367,7 @@ async def world(
     lines: str = LINES,
     media: str = "",
     relay: type[RelayProcess] = RelayProcess,
+    broker_extra: Sequence[str] = (),
     **simulated: Any,
 ) -> AsyncIterator[World]:
     """A running world; relay itself is started by the test.
@@ -302,13 +379,15 @@ async def world(
         lines: their settings.
         media: settings of attachments.
         relay: how it runs.
+        broker_extra: further lines of the broker's configuration.
         simulated: further options of the simulator.
     """
     epoch = datetime.now(UTC)
     clock = LabClock(speed, epoch, epoch)
     (directory / "broker").mkdir()
-    options = SimulatorOptions(clock=clock, keep=None, **simulated)
-    async with Mosquitto(directory / "broker", persistent=True) as broker, Simulator(options) as att:
+    options = SimulatorOptions(clock=clock, keep=None, ledger=directory / ATT, **simulated)
+    made_broker = Mosquitto(directory / "broker", persistent=True, extra=broker_extra)
+    async with made_broker as broker, Simulator(options) as att:
         hook_port = free_port()
         filled = (SETTINGS + lines).format(
             directory=directory,
@@ -320,12 +399,16 @@ async def world(
             media=media,
         )
         _write_settings(directory, filled)
-        ears = Subscriber(broker.port)
+        ears = Subscriber(broker.port, Appending(directory / SUBSCRIBER))
         listening = asyncio.create_task(ears.run())
         await ears.connected.wait()
         runs = relay(directory)
         try:
-            yield World(broker, att, runs, ears, speed, f"http://127.0.0.1:{hook_port}")
+            yield World(
+                *(broker, att, runs, ears, speed, f"http://127.0.0.1:{hook_port}"),
+                asked=Appending(directory / PUBLISHER),
+                ledgers=WorldLedgers(*(LedgerReader(directory / name) for name in (ATT, SUBSCRIBER, PUBLISHER))),
+            )
         finally:
             await runs.end()
             listening.cancel()

@@ -73,6 +73,7 @@ def controls(house: House, subscriber: Desk) -> Controls:
         lines=(ALERTS,),
         webhooks=Webhooks({OFFICE: keeper}, {ALERTS: [("message", "/hooks/alerts/x/message")]}),
         consents=Consents({CONSENTING: subscriber}, redirects, journal=house.journal, board=house.board),
+        clock=house.clock,
     )
 
 

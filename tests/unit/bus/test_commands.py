@@ -21,6 +21,7 @@ from relay.bus.requests import (
     GetCommand,
     ListCommand,
     LookupCommand,
+    ReplayCommand,
     SendCommand,
     UpdateCommand,
 )
@@ -369,6 +370,32 @@ ASKED = Asked("alerts", "web", "r", Reply())
 def test_commands_about_a_message_store_are_understood(verb: str, body: dict[str, Any], command: Command) -> None:
     """With the defaults of the contract."""
     assert read(body, verb) == command
+
+
+def test_a_replay_is_understood() -> None:
+    """From a time, or so long ago, until a time or now; of some kinds, or of all."""
+    at = NOW - timedelta(hours=2)
+    assert read({"ref": "r", "since": "2h"}, "replay") == ReplayCommand(ASKED, at, NOW, ())
+    body = {"ref": "r", "since": at.isoformat(), "until": 3600, "kinds": ["message", "event"]}
+    assert read(body, "replay") == ReplayCommand(ASKED, at, NOW - timedelta(hours=1), ("message", "event"))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({}, "`since` is required"),
+        ({"since": "yesterday"}, "`since` should be a time with a zone"),
+        ({"since": "2026-11-21T09:00:00"}, "`since` should be a time with a zone"),
+        ({"since": 0}, "`since` should be a time with a zone"),
+        ({"since": "1h", "until": "2h"}, "`until` should come after `since`"),
+        ({"since": "1h", "kinds": ["dead"]}, "`kinds[0]`"),
+        ({"since": "1h", "kind": "message"}, "unknown field `kind`: did you mean `kinds`?"),
+    ],
+)
+def test_a_replay_that_makes_no_sense_is_explained(body: dict[str, Any], said: str) -> None:
+    """With what would be right."""
+    code, detail = bad(body, verb="replay")
+    assert (code, detail[: len(said)]) == ("invalid_request", said)
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,19 @@ def waiting(why: Why | None = None, due_at: datetime | None = NOW, **more: Any) 
             "the line's calls of today are used up until 2026-11-22T16:00Z",
         ),
         (
+            waiting(gate=Gate("circuit", LATER, "3 calls in a row brought no usable answer")),
+            "circuit",
+            LATER,
+            "the line's circuit is open: 3 calls in a row brought no usable answer; next try 2026-11-22T16:00Z",
+        ),
+        (
+            waiting(Why.SEND_AT, LATER, gate=Gate("circuit", LATER, "it is deaf")),
+            "send_at",
+            LATER,
+            "waits for its time: it is to be sent at 2026-11-22T16:00Z; besides, the line's circuit is open: it is deaf;"
+            " next try 2026-11-22T16:00Z",
+        ),
+        (
             waiting(gate=Gate("month", LATER)),
             "month",
             LATER,

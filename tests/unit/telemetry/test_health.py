@@ -143,7 +143,20 @@ def test_the_status_topics_body_has_plain_times_and_words(board: LineBoard) -> N
         "since": "2026-11-21T09:00:00.000Z",
         "last_success": None,
         "loss_at": "2026-11-21T09:30:00.000Z",
+        "circuit": None,
     }
+
+
+def test_a_circuit_that_opens_moves_or_closes_is_told_at_once(
+    board: LineBoard, told: list[tuple[str, LineHealth]]
+) -> None:
+    """Nothing else of the line has to change for that."""
+    first, second = {"failures": 3}, {"failures": 4}
+    for body in (first, first, second, None):
+        board.circuit("alerts", body)
+    assert [health.circuit for _, health in told] == [first, second, None]
+    board.circuit("alerts", first)
+    assert board.of("alerts").as_body()["circuit"] == first
 
 
 def test_a_stage_that_works_for_too_long_is_stuck_and_one_that_rests_is_not() -> None:

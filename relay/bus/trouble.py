@@ -1,0 +1,101 @@
+"""What keeps relay from its broker, told once for both of its connections: as it begins, and as it ends."""
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from relay.bus.channel import Loss
+from relay.bus.errors import SESSION_TAKEN_OVER
+from relay.clock import Clock
+
+log = structlog.get_logger()
+
+# How a broker that is down shows at the next attempt: that a connection was lost has said as much.
+_DOWN = frozenset({"unreachable", "timeout", "silent", "closed", "unavailable"})
+_TAKEOVERS = 3  # so many within the time below are no reconnection of our own
+_TAKEOVER_TIME = timedelta(minutes=2)
+_TOGETHER = 1.0  # real seconds: a broker that goes takes both connections
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A loss that somebody else with our client id may be behind, in relay's time and in the loop's own."""
+
+    at: datetime
+    seconds: float
+    sure: bool
+
+
+class Trouble:
+    """The connections that are down, and what was said of it.
+
+    Args:
+        clock: relay's time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._down: set[str] = set()
+        self._told: set[str] = set()
+        self._since = clock.now()
+        self._taken: defaultdict[str, deque[_Taken]] = defaultdict(lambda: deque(maxlen=_TAKEOVERS))
+        self._lost_at: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_TAKEOVERS))
+
+    def lost(self, connection: str, loss: Loss, *, idle: bool) -> None:
+        """A connection has ended. `idle`: nothing that was on its way can have been why."""
+        news = not self._down
+        self._begin(connection, "down")
+        log.log(
+            logging.WARNING if news else logging.DEBUG,
+            "bus.lost",
+            connection=connection,
+            detail=loss.detail,
+            code=loss.code,
+        )
+        now = asyncio.get_running_loop().time()
+        self._lost_at[connection].append(now)
+        sure = loss.code == SESSION_TAKEN_OVER
+        if sure or (idle and loss.code is None and not loss.ours):
+            self._taken[connection].append(_Taken(self._clock.now(), now, sure))
+
+    def refused(self, connection: str, cause: str, detail: str) -> None:
+        """A connection cannot be made, or not be used: said once for each cause, until all are up again."""
+        known = "down" if cause in _DOWN else cause
+        if known not in self._told:
+            log.error("bus.refused", connection=connection, cause=cause, detail=detail)
+        self._begin(connection, known)
+
+    def over(self, connection: str) -> None:
+        """A connection can be used."""
+        if connection not in self._down:
+            return
+        self._down.remove(connection)
+        if not self._down:
+            self._told.clear()
+            log.info("bus.restored", seconds=round((self._clock.now() - self._since).total_seconds(), 3))
+
+    def steady(self, connection: str) -> None:
+        """A connection has lived for long: nobody else has its client id."""
+        self._taken[connection].clear()
+
+    def contested(self, connection: str) -> bool:
+        """Whether somebody else keeps taking this connection's client id.
+
+        Not every broker says so: mosquitto 2.0.11 only closes. Then it is one connection that is closed three times,
+        while nothing is on its way, and the other stays.
+        """
+        taken = self._taken[connection]
+        if len(taken) < _TAKEOVERS or taken[-1].at - taken[0].at > _TAKEOVER_TIME:
+            return False
+        others = [at for name, losses in self._lost_at.items() if name != connection for at in losses]
+        return all(one.sure or all(abs(one.seconds - other) > _TOGETHER for other in others) for one in taken)
+
+    def _begin(self, connection: str, what: str) -> None:
+        if not self._down:
+            self._since = self._clock.now()
+        self._down.add(connection)
+        self._told.add(what)

@@ -1,0 +1,116 @@
+"""Whether the journal's disk takes new things: shut when a commit fails for its sake, open again once there is room.
+
+It is shut and opened on the writer's thread, and told on the event loop.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from relay.clock import Clock
+from relay.journal.ballast import Ballast
+
+log = structlog.get_logger()
+
+PROBED_EVERY = 1.0  # real seconds
+RARELY = 60.0  # real seconds between two probes where the disk was full again soon after each of the last ones
+SOON = 3.0  # real seconds
+_CRUMBS = 64 * 1024  # bytes: with less than that, whatever SQLite says, the disk is full
+_NO_ROOM = "the disk under the journal is full: free some space"
+REFUSED = "commands, web hooks and new calls"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shut:
+    """The journal takes nothing new. What is known of work under way is written all the same, as long as can be.
+
+    Attributes:
+        why: what is wrong with the disk, and what to do.
+        since: real time.
+        over: set once it takes new things again.
+    """
+
+    why: str
+    since: datetime
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Space:
+    """How the disk stands.
+
+    Args:
+        ballast: held while it is open.
+        real: real time.
+        seconds: real seconds, from whenever.
+
+    Attributes:
+        shut: None while new things are taken.
+    """
+
+    def __init__(self, ballast: Ballast, real: Clock, seconds: Callable[[], float] = time.monotonic) -> None:
+        self.shut: Shut | None = None
+        self._ballast = ballast
+        self._real = real
+        self._seconds = seconds
+        self._every = PROBED_EVERY
+        self._opened_at = -SOON
+        self._probe_at = 0.0
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds until the next probe; None while there is nothing to find out."""
+        return max(self._probe_at - self._seconds(), 0.0) if self.shut is not None else None
+
+    def hold(self) -> Shut | None:
+        """Have the ballast at the start; how it is shut where there is no room even for that."""
+        return None if self._ballast.make() else self.close(_NO_ROOM)
+
+    def close(self, why: str) -> Shut | None:
+        """Take nothing new from now on; None where that is so already."""
+        if self.shut is not None:
+            return None
+        now = self._seconds()
+        self._every = min(self._every * 2, RARELY) if now - self._opened_at < SOON else PROBED_EVERY
+        self._probe_at = now + self._every
+        # Asked before the ballast is given up, which makes room.
+        full = self._ballast.free < _CRUMBS
+        self.shut = Shut(_NO_ROOM if full else why, self._real.now())
+        return self.shut
+
+    def make_room(self) -> bool:
+        """Give up the ballast; whether there was any."""
+        return self._ballast.give_up()
+
+    def open(self, prove: Callable[[], bool]) -> Shut | None:
+        """Take new things again where there is room to spare for them and `prove` can write; the end of what was."""
+        self._probe_at = self._seconds() + self._every
+        if not self._ballast.make(spare=True) or not prove():
+            return None
+        shut, self.shut = self.shut, None
+        self._opened_at = self._seconds()
+        return shut
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener()`, on the event loop, whenever `shut` has changed."""
+        self._listeners.append(listener)
+
+    def tell_shut(self, shut: Shut) -> None:
+        """Say that nothing new is taken."""
+        log.error("journal.full", reason=shut.why, refused=REFUSED, free_bytes=self._ballast.free)
+        self._tell()
+
+    def tell_open(self, shut: Shut) -> None:
+        """Say that new things are taken again."""
+        seconds = (self._real.now() - shut.since).total_seconds()
+        log.info("journal.takes_again", reason=shut.why, seconds=round(seconds, 1))
+        shut.over.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
