@@ -23,7 +23,7 @@ from relay.domain.errors import (
 )
 from relay.domain.messages import OutboundCall
 from relay.domain.schedule import RETRY_SEND
-from relay.providerkit.spec import Line, Sends, SyncsMailbox
+from relay.providerkit.spec import Line, Sends, ShowsSent, SyncsMailbox
 from relay.stagekit import ConsentGate, Standing
 from relay.telemetry.health import LineState, state_after
 
@@ -143,7 +143,7 @@ class FailedCalls:
 
     def unanswered(self, call: OutboundCall, problem: Problem) -> End:
         """Nobody knows whether the provider took it."""
-        evidence_within = None
+        evidence_within = self._line.evidence_within if isinstance(self._line, ShowsSent) else None
         if isinstance(self._line, SyncsMailbox) and self.shows_sent:
             evidence_within = SYNCS_FOR_EVIDENCE * self._line.sync_interval + EVIDENCE_MARGIN
         unanswered = self._journal.calls.unanswered

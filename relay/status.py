@@ -35,6 +35,7 @@ class NodeStatus:
         self._since = self._started
         self._state = ""
         self._deaf = False
+        self._denied: tuple[str, ...] = ()
 
     def show_on(self, bus: Bus) -> None:
         """Keep the retained topics on `bus` right from now on."""
@@ -45,6 +46,8 @@ class NodeStatus:
         self._show_node()
         self._board.listen(self._line_changed)
         bus.on_listening(self._hearing_changed)
+        bus.on_denied(self._rights_changed)
+        self._journal.on_shut(self._show_node)
 
     def stopping(self) -> None:
         """Say that the node is about to stop."""
@@ -103,11 +106,25 @@ class NodeStatus:
         self._deaf = self._bus is not None and not self._bus.listening
         self._show_node()
 
+    def _rights_changed(self) -> None:
+        """The broker denies topics that relay needs, or grants them again."""
+        denied = self._bus.denied if self._bus is not None else {}
+        self._denied = tuple(denied)
+        for line in self._board.all():
+            if line in denied.values():
+                self._board.report(line, "bus", LineState.SUSPENDED, "topic_denied")
+            else:
+                self._board.clear(line, "bus")
+        self._show_node()
+
     def _show_node(self) -> None:
         if self._state == "stopping":
             return
         troubled = sorted(line for line, health in self._board.all().items() if health.state not in _IN_ORDER)
-        reasons = ["commands are not heard"] if self._deaf else []
+        shut = self._journal.shut
+        reasons = ["commands are not heard"] if self._deaf and shut is None else []
+        reasons += [f"nothing new is taken: {shut.why}"] if shut is not None else []
+        reasons += [f"denied by the broker: {', '.join(self._denied)}"] if self._denied else []
         reasons += [f"lines: {', '.join(troubled)}"] if troubled else []
         self._show("degraded" if reasons else "online", "; ".join(reasons) or None)
 

@@ -18,12 +18,14 @@ import structlog
 from relay.clock import Clock
 from relay.domain.schedule import STAGE_FAILED, calls_share
 from relay.ids import Ids
+from relay.journal import JournalShut, JournalUnwritten
 from relay.stagekit import Rest, Stage
 from relay.telemetry.health import LineBoard, LineState, Pulse
 from relay.telemetry.notify import Notifier
 
 log = structlog.get_logger()
 
+UNWRITTEN_PAUSE = 15.0  # seconds until what the disk did not take is tried again, if it takes nothing new before
 STUCK_AFTER = 1260.0  # real seconds that one step may take: two tokens and two calls of five minutes each fit
 
 
@@ -127,6 +129,8 @@ class Supervisor:
             self.pulse.busy(stage.name)
             try:
                 rest = await stage.step()
+            except (JournalShut, JournalUnwritten) as error:
+                rest = _rest_of_the_journal(error)
             # The one place that catches everything: no stage's trouble may end another, nor end a stage unseen.
             except (Exception, asyncio.CancelledError) as error:
                 if self._is_to_end():
@@ -152,6 +156,11 @@ class Supervisor:
         log.info("stage.recovered", stage=stage.name, line=stage.line)
         if stage.line:
             self.board.report(stage.line, stage.name, LineState.READY)
+
+
+def _rest_of_the_journal(error: JournalShut | JournalUnwritten) -> Rest:
+    """Until the disk takes things again: the journal has said, once for all stages, what is wrong with it."""
+    return Rest(UNWRITTEN_PAUSE, error.over)
 
 
 async def keep_watchdog(notifier: Notifier, pulse: Pulse) -> None:

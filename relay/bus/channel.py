@@ -17,6 +17,7 @@ import aiomqtt
 from paho.mqtt.client import Client as Paho
 from paho.mqtt.client import ConnectFlags, DisconnectFlags
 from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -119,6 +120,13 @@ class Channel:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         self.resume()
+
+    def leave(self, reason: int) -> None:
+        """End the connection with a goodbye for this reason."""
+        # Paho reads no end that it has made itself while nothing is read.
+        self.resume()
+        said = ReasonCode(PacketTypes.DISCONNECT, identifier=reason) if self._dial.protocol == "5" else None
+        self.paho.disconnect(said)
 
     def pause(self) -> None:
         """Read nothing more: what comes waits in the network's buffers, and then at the broker."""

@@ -1,29 +1,30 @@
 """Keeps one link up: connects, lets it be used, notices its loss, waits, connects again."""
 
 import asyncio
+import logging
 import ssl
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
 from relay.bus.channel import Loss
 from relay.bus.config import BusSettings
 from relay.bus.dial import Dial, tls_context
-from relay.bus.errors import SESSION_TAKEN_OVER, UNSUPPORTED_PROTOCOL, BusLost, NoConnection, SubscribeRefused
+from relay.bus.errors import UNSUPPORTED_PROTOCOL, BusLost, NoConnection, SubscribeRefused
 from relay.bus.link import Link, Receive
+from relay.bus.trouble import Trouble
 from relay.clock import Clock
-from relay.domain.schedule import RECONNECT
+from relay.domain.schedule import CONTESTED, RECONNECT
 from relay.ids import Ids
 
 log = structlog.get_logger()
 
 _STEADY = timedelta(seconds=30)  # a link that lived so long was a good one: the next wait is the shortest again
-_TAKEOVERS = 3  # so many within the time below are no reconnection of our own
-_TAKEOVER_TIME = timedelta(minutes=2)
 _SHORT_LIVES = 5  # so many links in a row that were no good ones
+_HASTE = 2  # the wait after a link that was no good one is that after so many attempts: no more than one a second
+_CALM = 5  # and where they go on, that after so many
 _CURE = "stop the other relay, or give one of them another bus.commands_id or node.name"
 
 
@@ -32,13 +33,14 @@ class Purpose:
     """What a connection is for.
 
     `dial` is asked before each attempt, with the protocol and the TLS context; `serve` uses the link until it is
-    lost; `receive` gets what the link hears.
+    lost; `receive` gets what the link hears; `wanted` returns once there is to be a link at all.
     """
 
     name: str
     dial: Callable[[str, ssl.SSLContext | None], Dial]
     serve: Callable[[Link], Awaitable[None]]
     receive: Receive
+    wanted: Callable[[], Awaitable[None]] | None = None
 
 
 class Connection:
@@ -50,31 +52,35 @@ class Connection:
 
     link: Callable[[Dial, Receive], Link] = Link
 
-    def __init__(self, settings: BusSettings, purpose: Purpose, clock: Clock, ids: Ids) -> None:
+    def __init__(self, settings: BusSettings, purpose: Purpose, trouble: Trouble, clock: Clock, ids: Ids) -> None:
         self._settings = settings
         self._purpose = purpose
+        self._trouble = trouble
         self._clock = clock
         self._ids = ids
         self._protocol = _first_protocol(settings)
         self._settled = settings.protocol != "auto"
         self._attempt = 0
         self._short_lives = 0
-        self._trouble: str | None = None
-        self._takeovers: deque[datetime] = deque(maxlen=_TAKEOVERS)
+        self._contests = 0
+        self._spoken: str | None = None
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled."""
         while True:
+            if self._purpose.wanted is not None:
+                await self._purpose.wanted()
             self._attempt += 1
             try:
                 await self._live()
             except NoConnection as error:
                 if self._try_other_protocol(error):
                     continue
-                self._refused(error.cause, error.problem.detail)
+                self._trouble.refused(self._purpose.name, error.cause, error.problem.detail)
             except SubscribeRefused as error:
-                self._refused("subscription", error.problem.detail)
-            await self._clock.sleep(self._wait())
+                self._trouble.refused(self._purpose.name, "subscription", error.problem.detail)
+            await self._clock.sleep(RECONNECT.delay(self._attempt, self._ids.chance.random()))
+            await self._give_way()
 
     async def _live(self) -> None:
         tls = await asyncio.to_thread(tls_context, self._settings)
@@ -82,10 +88,10 @@ class Connection:
             self._connected(link)
             since = self._clock.now()
             loss = await self._hold(link)
-        steady = self._clock.now() - since >= _STEADY
-        self._short_lives = 0 if steady else self._short_lives + 1
-        self._attempt = 1 if steady else self._attempt
-        self._lost(link, loss)
+        if link.leaving:
+            self._left(link)
+            return
+        self._lost(link, loss, steady=self._clock.now() - since >= _STEADY)
 
     async def _hold(self, link: Link) -> Loss:
         serving = asyncio.ensure_future(self._purpose.serve(link))
@@ -105,42 +111,42 @@ class Connection:
     def _connected(self, link: Link) -> None:
         # A broker that spoke 5 once is never spoken to in less: that would hide its refusals.
         self._settled = self._settled or link.dial.protocol == "5"
-        if self._trouble != "subscription":
-            log.info(
-                "bus.connected",
-                connection=self._purpose.name,
-                protocol=link.dial.protocol,
-                session_present=link.session_present,
-            )
+        log.log(
+            logging.DEBUG if link.dial.protocol == self._spoken else logging.INFO,
+            "bus.connected",
+            connection=self._purpose.name,
+            protocol=link.dial.protocol,
+            session_present=link.session_present,
+        )
+        self._spoken = link.dial.protocol
 
-    def _refused(self, cause: str, detail: str) -> None:
-        """Say why there is no connection: once, until the cause is another one."""
-        if cause != self._trouble:
-            log.error("bus.refused", connection=self._purpose.name, cause=cause, detail=detail)
-        self._trouble = cause
-
-    def _lost(self, link: Link, loss: Loss) -> None:
-        self._trouble = None
+    def _lost(self, link: Link, loss: Loss, *, steady: bool) -> None:
         self._protocol = self._protocol if self._settled else _first_protocol(self._settings)
-        log.warning("bus.lost", connection=self._purpose.name, detail=loss.detail, code=loss.code)
-        if loss.code == SESSION_TAKEN_OVER:
-            self._takeovers.append(self._clock.now())
-            if self._contested():
-                log.error("bus.client_id_taken", client_id=link.dial.client_id, cure=_CURE)
-        elif self._short_lives == _SHORT_LIVES:
-            # Not every broker says why it closes: mosquitto 2.0.11 only closes when another takes the client id.
+        if steady:
+            self._short_lives, self._contests, self._attempt = 0, 0, 1
+            self._trouble.steady(self._purpose.name)
+        else:
+            self._short_lives += 1
+            self._attempt = _HASTE if self._short_lives < _SHORT_LIVES else _CALM
+        self._trouble.lost(self._purpose.name, loss, idle=link.idle)
+        if self._short_lives == _SHORT_LIVES and not self._contests:
             detail = "connections break soon after they are made: another relay has this client id, or the broker fails"
             log.error("bus.unsteady", client_id=link.dial.client_id, detail=detail, cure=_CURE)
 
-    def _contested(self) -> bool:
-        """Whether somebody else keeps taking our client id."""
-        many = len(self._takeovers) == _TAKEOVERS
-        return many and self._clock.now() - self._takeovers[0] <= _TAKEOVER_TIME
+    def _left(self, link: Link) -> None:
+        """It was relay's own wish: no trouble of the broker's, and nothing to wait long for."""
+        self._attempt = 0
+        log.info("bus.left", connection=self._purpose.name, protocol=link.dial.protocol)
 
-    def _wait(self) -> float:
-        # Two that take one client id from one another would otherwise do so several times a second.
-        attempt = 100 if self._contested() else self._attempt
-        return RECONNECT.delay(attempt, self._ids.chance.random())
+    async def _give_way(self) -> None:
+        """Leave the client id to another that keeps taking it, for longer each time."""
+        if self._trouble.contested(self._purpose.name):
+            self._contests += 1
+            if self._contests == 1:
+                client_id = self._purpose.dial(self._protocol, None).client_id
+                detail = f"another relay uses the client id {client_id}"
+                log.error("bus.client_id_taken", client_id=client_id, detail=detail, cure=_CURE)
+            await self._clock.sleep(CONTESTED.delay(self._contests, self._ids.chance.random()))
 
     def _try_other_protocol(self, error: NoConnection) -> bool:
         """Turn to the other version of MQTT where this one seems not to be spoken; whether to try it at once."""

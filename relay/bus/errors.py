@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from relay.domain.errors import ErrorCode, Problem, RelayError, TryLater
 
 PACKET_TOO_LARGE = 0x95
+QUOTA_EXCEEDED = 0x97
+NOT_AUTHORIZED = 0x87
 SESSION_TAKEN_OVER = 0x8E
 UNSUPPORTED_PROTOCOL = 0x84
 
@@ -22,21 +24,23 @@ _NEVER = {0x90: "topic name invalid", PACKET_TOO_LARGE: "packet too large", 0x99
 _LATER = {
     0x80: "unspecified error",
     0x83: "implementation specific error",
-    0x87: "not authorized",
+    NOT_AUTHORIZED: "not authorized",
     0x91: "packet identifier in use",
-    0x97: "quota exceeded",
+    QUOTA_EXCEEDED: "quota exceeded",
 }
 
 
 class BusLost(TryLater):
     """There is no connection to the broker, or it broke before the broker confirmed: publish again when connected.
 
-    `on_the_way`: the message had been given to the connection that broke, and may be what broke it.
+    `on_the_way`: the message had been given to the connection that broke, and may be what broke it. `closed`: it was
+    on the way, and the broker closed the connection for no reason of its own.
     """
 
-    def __init__(self, detail: str, *, on_the_way: bool = False) -> None:
+    def __init__(self, detail: str, *, on_the_way: bool = False, closed: bool = False) -> None:
         super().__init__(Problem(ErrorCode.UNREACHABLE, detail))
         self.on_the_way = on_the_way
+        self.closed = closed
 
 
 class NoConnection(TryLater):

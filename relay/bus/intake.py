@@ -1,7 +1,9 @@
 """bus -> consumer: hears commands, holds them until they are acknowledged, and holds no more than it may."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -9,19 +11,45 @@ import structlog
 
 from relay.bus.config import BusSettings
 from relay.bus.delivery import CommandProperties, Delivery, OnArrival
-from relay.bus.errors import BusLost, SubscribeRefused
+from relay.bus.errors import QUOTA_EXCEEDED, BusLost, SubscribeRefused
 from relay.bus.link import Link, Received
+from relay.bus.rights import AGAIN, Rights
 from relay.bus.topics import Topics
+from relay.bus.trouble import Trouble
+from relay.clock import Clock
 
 log = structlog.get_logger()
 
+NAME = "commands"  # of the connection
+_UNHEARD = "commands on these topics are not heard: let relay read them (the broker's ACL)"
+
 
 class Intake:
-    """The commands of some lines, whatever link brings them."""
+    """The commands of some lines, whatever link brings them.
 
-    def __init__(self, settings: BusSettings, topics: Topics, lines: Sequence[str]) -> None:
+    Args:
+        settings: the bus's.
+        topics: where they come.
+        lines: whose they are.
+        rights: is told of the topics that the broker does not let relay hear.
+        trouble: is told when they are heard again.
+        clock: relay's time.
+    """
+
+    def __init__(
+        self,
+        settings: BusSettings,
+        topics: Topics,
+        lines: Sequence[str],
+        rights: Rights,
+        trouble: Trouble,
+        clock: Clock,
+    ) -> None:
         self._settings = settings
         self._topics = topics
+        self._rights = rights
+        self._trouble = trouble
+        self._clock = clock
         self._filters = topics.subscriptions(lines)
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
         self._held = 0
@@ -29,6 +57,8 @@ class Intake:
         self._paused: Link | None = None
         self._link: Link | None = None
         self._subscribed = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._wanted.set()
         self._was_connected = False
         self._listeners: list[Callable[[], None]] = []
         # In real seconds. Within one keepalive something follows each packet on the same connection; within another,
@@ -44,6 +74,23 @@ class Intake:
         """Call `listener()` whenever `listening` has changed."""
         self._listeners.append(listener)
 
+    def want(self, *, wanted: bool) -> None:
+        """Whether commands are to be heard; where not, they stay with the broker."""
+        if wanted:
+            self._wanted.set()
+            if self._link is None:
+                self._subscribed.clear()
+            return
+        self._wanted.clear()
+        if self._link is not None:
+            self._link.leave(QUOTA_EXCEEDED)
+        # Whoever waits until commands are heard would wait as long as they are not wanted.
+        self._subscribed.set()
+
+    async def wanted(self) -> None:
+        """Wait until commands are to be heard."""
+        await self._wanted.wait()
+
     async def next(self) -> Delivery:
         """The next command, oldest first.
 
@@ -55,14 +102,19 @@ class Intake:
         """Hear commands on a new link, until it is lost."""
         if self._was_connected and not link.session_present:
             log.warning("bus.session_lost", detail="the broker has forgotten the commands that it held for relay")
-        self._was_connected = True
+        if not self._wanted.is_set():
+            link.leave(QUOTA_EXCEEDED)
+            return
         await self._subscribe(link, retained=True)
         self._link = link
         self._subscribed.set()
         self._tell()
-        log.info("bus.listening", subscriptions=len(self._filters))
+        level = logging.DEBUG if self._was_connected else logging.INFO
+        log.log(level, "bus.listening", subscriptions=len(self._filters))
+        self._was_connected = True
+        self._trouble.over(NAME)
         try:
-            await link.lost()
+            await self._hear(link)
         finally:
             self._forget(link)
 
@@ -70,6 +122,8 @@ class Intake:
         """Wait until the broker has confirmed, after this call, that commands are heard."""
         while True:
             await self._subscribed.wait()
+            if not self._wanted.is_set():
+                return
             link = self._link
             if link is None:
                 continue
@@ -112,14 +166,43 @@ class Intake:
         )
         self._deliveries.put_nowait(delivery)
 
+    async def _hear(self, link: Link) -> None:
+        """Until the link is lost; now and then what is denied is tried again."""
+        while True:
+            with suppress(TimeoutError):
+                await self._clock.wait(link.lost(), AGAIN)
+                return
+            if denied := self._rights.denied_to("subscribe"):
+                await self._try(link, denied, retained=True)
+
     async def _subscribe(self, link: Link, *, retained: bool) -> None:
+        """Subscribe to everything; some of it may be denied.
+
+        Raises:
+            BusLost: the link broke.
+            SubscribeRefused: all of it is denied.
+        """
         if self._filters:
-            await link.subscribe(self._filters, retained=retained)
+            denied = await self._try(link, self._filters, retained=retained)
+            if len(denied) == len(self._filters):
+                raise SubscribeRefused(denied)
+
+    async def _try(self, link: Link, filters: Sequence[str], *, retained: bool) -> Sequence[str]:
+        """Subscribe to these; those that are denied."""
+        denied: Sequence[str] = ()
+        try:
+            await link.subscribe(filters, retained=retained)
+        except SubscribeRefused as refusal:
+            denied = refusal.filters
+        if len(denied) < len(self._filters):  # else there is no connection to speak of
+            self._rights.judged("subscribe", filters, denied, _UNHEARD)
+        return denied
 
     def _forget(self, link: Link) -> None:
         if self._link is link:
             self._link = None
-            self._subscribed.clear()
+            if self._wanted.is_set():
+                self._subscribed.clear()
             self._tell()
 
     def _tell(self) -> None:

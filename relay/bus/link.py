@@ -21,6 +21,9 @@ from relay.bus.payloads import Publication
 T = TypeVar("T")
 
 _FIRST_FAILURE = 0x80  # reason codes from here on are failures; 0x10, nobody listens, is a success
+# Reasons of a broker that closes the connection which are about the broker itself, and not about what was published
+# (MQTT 5, section 3.14.2.1): busy, shutting down, keep alive, taken over, by hand, moved, rates.
+_ABOUT_ITSELF = frozenset({0x89, 0x8B, 0x8D, 0x8E, 0x96, 0x98, 0x9C, 0x9D, 0x9F, 0xA0})
 _OVERHEAD = 1024  # bytes of a packet beside topic, payload and correlation data: more than ours ever have
 
 
@@ -68,6 +71,7 @@ class Link:
         paho = self._channel.paho
         paho.manual_ack_set(True)  # noqa: FBT003 - paho's signature
         paho.on_message, paho.on_publish, paho.on_subscribe = self._on_message, self._on_publish, self._on_subscribe
+        paho.on_unsubscribe = None  # aiomqtt's own knows only what was asked for through aiomqtt
 
     async def __aenter__(self) -> Self:
         await self._channel.open()
@@ -97,6 +101,12 @@ class Link:
     def drop(self, detail: str) -> None:
         """End the link without a goodbye: what was not acknowledged comes again, and the will is published."""
         self._channel.abort(Loss(detail, ours=True))
+
+    def leave(self, reason: int) -> None:
+        """End the link with a goodbye that says why, as far as the protocol can: what was not acknowledged stays."""
+        self.leaving = True
+        if self.up:
+            self._channel.leave(reason)
 
     def pause(self) -> None:
         """Read nothing more, confirmations included."""
@@ -147,6 +157,11 @@ class Link:
         if refused or len(codes) != len(filters):
             raise SubscribeRefused(refused or filters)
 
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Hear these no more; what is under way already may still come."""
+        if self.up:
+            self._channel.paho.unsubscribe(list(filters))
+
     async def _confirmation(self, what: Publication, size: int) -> int:
         if not self.up:
             raise self._gone()
@@ -184,8 +199,9 @@ class Link:
         return [(each, options) for each in filters]
 
     def _gone(self, *, on_the_way: bool = False) -> BusLost:
-        detail = self._loss.detail if self._loss else "the connection to the broker is lost"
-        return BusLost(detail, on_the_way=on_the_way)
+        loss = self._loss or Loss("the connection to the broker is lost", ours=True)
+        closed = on_the_way and not loss.ours and loss.code not in _ABOUT_ITSELF
+        return BusLost(loss.detail, on_the_way=on_the_way, closed=closed)
 
     def _ended(self, loss: Loss) -> None:
         """Fail whatever waits for an answer, at once."""

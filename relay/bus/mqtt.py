@@ -7,19 +7,25 @@ moves with the work; the other is this node's own, for its will and for everythi
 import asyncio
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from relay.bus.config import BusSettings
 from relay.bus.connection import Connection, Purpose
+from relay.bus.culprits import Culprits
 from relay.bus.delivery import Delivery
 from relay.bus.dial import Dial
 from relay.bus.errors import BusLost
+from relay.bus.intake import NAME as HEARING
 from relay.bus.intake import Intake
+from relay.bus.outlet import NAME as SAYING
 from relay.bus.outlet import Outlet
 from relay.bus.payloads import envelope, own_topic
 from relay.bus.replies import Replies
+from relay.bus.rights import Rights
 from relay.bus.topics import Topics
+from relay.bus.trouble import Trouble
 from relay.clock import Clock
 from relay.domain.announcements import Announcement
 from relay.ids import Ids
@@ -45,14 +51,21 @@ class Bus:
     def __init__(self, settings: BusSettings, lines: Sequence[str], clock: Clock, ids: Ids) -> None:
         self._settings = settings
         self._topics = Topics(settings.base)
-        self._intake = Intake(settings, self._topics, lines)
-        self._outlet = Outlet(settings, self._topics, clock, self._intake.confirm)
-        self._replies = Replies(self._outlet.publish)
+        self._rights, trouble = Rights(), Trouble(clock)
+        self._intake = intake = Intake(settings, self._topics, lines, self._rights, trouble, clock)
+        self._outlet = outlet = Outlet(settings, self._topics, lines, self._rights, trouble, clock)
+        outlet.hear_commands = intake.confirm
+        self._replies = Replies(outlet.publish)
+        self._culprits = Culprits(outlet.publish, partial(trouble.alone, SAYING))
         hearing = Purpose(
-            name="commands", dial=self._dial_commands, serve=self._intake.serve, receive=self._intake.receive
+            name=HEARING,
+            dial=self._dial_commands,
+            serve=intake.serve,
+            receive=intake.receive,
+            wanted=intake.wanted,
         )
-        saying = Purpose(name="node", dial=self._dial_node, serve=self._outlet.serve, receive=self._outlet.receive)
-        self._connections = [Connection(settings, each, clock, ids) for each in (hearing, saying)]
+        saying = Purpose(name=SAYING, dial=self._dial_node, serve=outlet.serve, receive=outlet.receive)
+        self._connections = [Connection(settings, each, trouble, clock, ids) for each in (hearing, saying)]
         self._tasks = asyncio.TaskGroup()
         self._running: list[asyncio.Task[None]] = []
         _ = settings.broker  # a malformed address is to be known now, not at the first attempt
@@ -89,6 +102,23 @@ class Bus:
         """Call `listener()` whenever `listening` has changed."""
         self._intake.on_change(listener)
 
+    def hear_commands(self, *, wanted: bool) -> None:
+        """Leave the commands with the broker from now on, or hear them again.
+
+        Leaving ends their connection with reason 0x97, quota exceeded (nothing to say on MQTT 3.1.1): the broker's
+        session keeps the commands until they are heard again.
+        """
+        self._intake.want(wanted=wanted)
+
+    @property
+    def denied(self) -> Mapping[str, str | None]:
+        """The topics that the broker denies relay, as far as is known, each with its line."""
+        return {topic: self._topics.line_of(topic) for topic in self._rights.denied}
+
+    def on_denied(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` whenever `denied` has changed."""
+        self._rights.on_change(listener)
+
     @property
     def protocol(self) -> str | None:
         """`5` or `3.1.1`; None while not connected."""
@@ -114,7 +144,7 @@ class Bus:
         response_topics = self._settings.response_topics if self.protocol == "5" else ()
         own, *replies = envelope(announcement, self._topics, response_topics)
         if not self._replies.owed(announcement.id):
-            await self._outlet.publish(own)
+            await self._culprits.publish(announcement.id, own)
         for reply in replies:
             await self._replies.publish(announcement, reply)
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -10,13 +11,18 @@ import structlog
 from relay.bus.config import BusSettings
 from relay.bus.errors import BusLost, PublishRefused
 from relay.bus.link import Link, Received
-from relay.bus.payloads import Publication, state, timestamp
+from relay.bus.loopback import Loopback
+from relay.bus.payloads import Publication, probe, state, timestamp
+from relay.bus.rights import AGAIN, Rights
 from relay.bus.topics import Topics
+from relay.bus.trouble import Trouble
 from relay.clock import Clock
 
 log = structlog.get_logger()
 
+NAME = "node"  # of the connection
 _FAREWELL = 3.0  # seconds that the last word may take
+_UNSAID = "let relay write them (the broker's ACL)"
 
 
 class Outlet:
@@ -25,21 +31,37 @@ class Outlet:
     Args:
         settings: the bus's.
         topics: where to say it.
+        lines: the lines that it speaks for.
+        rights: is told of the topics that the broker does not take.
+        trouble: is told when everything can be said again.
         clock: gives the time of a change of state.
+
+    Attributes:
         hear_commands: returns once the broker has confirmed that commands are heard; awaited before `online` is said.
     """
 
+    hear_commands: Callable[[], Awaitable[None]]
+
     def __init__(
-        self, settings: BusSettings, topics: Topics, clock: Clock, hear_commands: Callable[[], Awaitable[None]]
+        self,
+        settings: BusSettings,
+        topics: Topics,
+        lines: Sequence[str],
+        rights: Rights,
+        trouble: Trouble,
+        clock: Clock,
     ) -> None:
+        self._rights = rights
+        self._trouble = trouble
+        self._node = settings.node
+        self._loopback = Loopback(topics.own(lines, settings.node), self._probe, rights, clock)
         self._clock = clock
         self._timeout = settings.timeout
-        self._hear_commands = hear_commands
         self._status = topics.node(settings.node, "status")
         self._states: dict[str, Publication] = {}
         self._changed: set[str] = set()
         self._change = asyncio.Event()
-        self._refused: set[str] = set()
+        self._introduced = False
         self._link: Link | None = None
         self._connected = asyncio.Event()
 
@@ -77,6 +99,8 @@ class Outlet:
         link = self.link
         if link is None:
             raise BusLost("there is no connection to the broker")
+        if link.dial.protocol != "5":
+            self._loopback.used(what.topic)
         await link.publish(what)
 
     async def serve(self, link: Link) -> None:
@@ -84,11 +108,11 @@ class Outlet:
         self._link = link
         self._connected.set()
         try:
-            await self._hear_commands()
+            await self.hear_commands()
             await self._introduce(link)
-            while True:
-                await self._change.wait()
-                await self._tell(link, self._taken_changes())
+            self._trouble.over(NAME)
+            async with self._listening_to_itself(link):
+                await self._keep_told(link)
         finally:
             self._link = None
             self._connected.clear()
@@ -105,15 +129,36 @@ class Outlet:
                 link.leaving = True
 
     def receive(self, link: Link, received: Received) -> None:
-        """Nothing is subscribed to here; whatever comes all the same is acknowledged and left."""
+        """Nothing is subscribed to here but what relay says itself; whatever comes is acknowledged and left."""
+        self._loopback.heard(received)
         link.ack(received.mid, received.qos)
+
+    @contextlib.asynccontextmanager
+    async def _listening_to_itself(self, link: Link) -> AsyncIterator[None]:
+        """On MQTT 3.1.1 nobody says that a publish was denied."""
+        looking = asyncio.ensure_future(self._loopback.run(link)) if link.dial.protocol != "5" else None
+        try:
+            yield
+        finally:
+            if looking is not None:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+
+    async def _keep_told(self, link: Link) -> None:
+        """Tell what changes; now and then also what was denied."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await self._clock.wait(self._change.wait(), AGAIN)
+            denied = self._rights.denied_to("publish") if not self._changed and link.dial.protocol == "5" else []
+            await self._tell(link, [*self._taken_changes(), *(topic for topic in denied if topic in self._states)])
 
     async def _introduce(self, link: Link) -> None:
         self._taken_changes()
         await self._tell(link, [topic for topic in self._states if topic != self._status])
         online = {"state": "online", "reason": None, "since": timestamp(self._clock.now())}
         await self._say(link, self._states.get(self._status) or state(self._status, online))
-        log.info("bus.online", topic=self._status)
+        log.log(logging.DEBUG if self._introduced else logging.INFO, "bus.online", topic=self._status)
+        self._introduced = True
 
     def _taken_changes(self) -> list[str]:
         changed = sorted(self._changed)
@@ -127,8 +172,14 @@ class Outlet:
     async def _say(self, link: Link, what: Publication) -> None:
         try:
             await link.publish(what)
-            self._refused.discard(what.topic)
         except PublishRefused as error:
-            if what.topic not in self._refused:
-                log.error("bus.state_refused", topic=what.topic, detail=error.problem.detail)
-            self._refused.add(what.topic)
+            self._rights.judged("publish", [what.topic], [what.topic], f"{error.problem.detail}: {_UNSAID}")
+        else:
+            if link.dial.protocol == "5":  # which alone says so
+                self._rights.judged("publish", [what.topic], [], "")
+
+    def _probe(self, topic: str) -> Publication | None:
+        """What shows whether publishing on a topic passes: its state where it is retained; None where it has none."""
+        if topic.endswith(("/status", "/info")):
+            return self._states.get(topic)
+        return probe(topic, f"/relay/node/{self._node}")

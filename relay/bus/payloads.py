@@ -76,6 +76,12 @@ def state(topic: str, body: Mapping[str, Any]) -> Publication:
     return Publication(topic, as_json(body), retain=True, content_type=STATE_TYPE)
 
 
+def probe(topic: str, source: str = "/relay") -> Publication:
+    """An event that says nothing, and that readers ignore by its type: it shows whether publishing there passes."""
+    attributes = {"specversion": "1.0", "id": "probe", "source": source, "type": "relay.probe.v1"}
+    return Publication(topic, as_json(attributes), content_type=EVENT_TYPE)
+
+
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

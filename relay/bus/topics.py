@@ -56,6 +56,17 @@ class Topics:
         topic = f"{self.base}/line/{topic_name(line)}/{what}"
         return topic if client is None else f"{topic}/{client_name(client)}"
 
+    def own(self, lines: Iterable[str], node: str) -> list[str]:
+        """The topics that a node with these lines publishes on; of the events' the one that matters most."""
+        kinds = ("status", "result", "receipt", "message", "event/loss-suspected")
+        said = [self.line(line, kind) for line in lines for kind in kinds]
+        return [*said, self.dead, self.node(node, "status"), self.node(node, "info")]
+
+    def line_of(self, topic: str) -> str | None:
+        """The line that a topic belongs to; None where it belongs to none."""
+        start = f"{self.base}/line/"
+        return topic.removeprefix(start).partition("/")[0] if topic.startswith(start) else None
+
     def subscriptions(self, lines: Iterable[str]) -> list[str]:
         """The filters for all commands to these lines: by name, so that another relay may share the base."""
         plain = [self.line(line, verb) for line in lines for verb in VERBS]

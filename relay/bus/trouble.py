@@ -91,8 +91,12 @@ class Trouble:
         taken = self._taken[connection]
         if len(taken) < _TAKEOVERS or taken[-1].at - taken[0].at > _TAKEOVER_TIME:
             return False
+        return all(one.sure or self.alone(connection, one.seconds) for one in taken)
+
+    def alone(self, connection: str, seconds: float) -> bool:
+        """Whether no other connection was lost about that time of the loop."""
         others = [at for name, losses in self._lost_at.items() if name != connection for at in losses]
-        return all(one.sure or all(abs(one.seconds - other) > _TOGETHER for other in others) for one in taken)
+        return all(abs(seconds - other) > _TOGETHER for other in others)
 
     def _begin(self, connection: str, what: str) -> None:
         if not self._down:

@@ -9,7 +9,9 @@ import typer
 from pydantic_core import to_json
 
 from relay.cli.daemon import Daemon, JsonOption, SocketOption, talk
-from relay.cli.words import counted, moment, table
+from relay.cli.steering import steer
+from relay.cli.uncertain import said_of, uncertain_table
+from relay.cli.words import moment, table
 
 EXAMPLE = """\b
 Example: relay queue list --uncertain
@@ -62,7 +64,9 @@ def list_(  # noqa: PLR0917 - each is an option
         for each in found:
             typer.echo(to_json(each))
     elif found:
-        for text in table(_HEAD, [_row(each) for each in found]):
+        for text in (
+            uncertain_table(found) if wanted is Status.UNCERTAIN else table(_HEAD, [_row(each) for each in found])
+        ):
             typer.echo(text)
     else:
         typer.echo("no copy is uncertain" if uncertain else "nothing waits")
@@ -87,6 +91,9 @@ def show(
         return
     for text in table(_HEAD, [_row(each) for each in found["copies"]]):
         typer.echo(text)
+    for each in found["copies"]:
+        if "advice" in each:
+            typer.echo(f"copy {each['copy_id']}: {said_of(each)}")
     for call in found["calls"]:
         typer.echo(f"call {call['call_id']}: {call['sentence'] or _STAGES.get(call['stage'], call['stage'])}")
 
@@ -109,7 +116,7 @@ def hold(
     socket: Path | None = SocketOption,
 ) -> None:
     """Send nothing of these, or of a whole line, until they are released."""
-    _steer("hold", ids, line, as_json=as_json, socket=socket)
+    steer("hold", ids, line, as_json=as_json, socket=socket)
 
 
 @queue.command(
@@ -127,7 +134,7 @@ def release(
     socket: Path | None = SocketOption,
 ) -> None:
     """Let go what was held: it waits for what it waited for before, if that is not over."""
-    _steer("release", ids, line, as_json=as_json, socket=socket)
+    steer("release", ids, line, as_json=as_json, socket=socket)
 
 
 @queue.command(
@@ -147,7 +154,7 @@ def retry(
     socket: Path | None = SocketOption,
 ) -> None:
     """Try again now, or send again what is uncertain."""
-    _steer("retry", ids, line, as_json=as_json, socket=socket)
+    steer("retry", ids, line, as_json=as_json, socket=socket)
 
 
 @queue.command(
@@ -168,39 +175,34 @@ def cancel(
     """End what was not handed over to the provider."""
     if line is not None and not ids and not yes:
         raise typer.BadParameter("this cancels everything that waits on the line: say --yes")
-    _steer("cancel", ids, line, as_json=as_json, socket=socket)
+    steer("cancel", ids, line, as_json=as_json, socket=socket)
 
 
-def _steer(verb: str, ids: list[str] | None, line: str | None, *, as_json: bool, socket: Path | None) -> None:
-    """Have it done, and tell what came of it; ends the program."""
-    if not ids and line is None:
-        raise typer.BadParameter("name at least one ID, or a line with --line")
+@queue.command(
+    epilog="""\b
+Example: relay queue resolve 0199e3a0-51b2-7c3d-8a01-6f0f2c9d1e11-1 --sent
+Example: relay queue resolve order-1234-shipped --not-sent
 
-    async def conversation(daemon: Daemon) -> list[dict[str, Any]]:
-        asked = {"ids": ids or [], "line": line}
-        done = await daemon.post(f"/queue/{verb}", asked)
-        if isinstance(done, list):
-            return done
-        while done.pop("more", False):
-            some = await daemon.post(f"/queue/{verb}", asked)
-            done = {**some, "copies": done["copies"] + some["copies"]}
-        return [done]
+For copies that are uncertain, after the recipient was asked, or the provider's
+console was looked at. With --sent they are submitted, with --not-sent failed,
+for good; what a delivery report tells later is published as late.
 
-    done = talk(socket, conversation)
-    for each in done:
-        typer.echo(to_json(each) if as_json else _told(verb, each))
-    raise typer.Exit(1 if any(each["left"] and not each["copies"] for each in done if "left" in each) else 0)
-
-
-def _told(verb: str, each: dict[str, Any]) -> str:
-    if "held_at" in each:
-        if each["held_at"]:
-            return f"{each['line']}: held since {moment(each['held_at'])}; it takes requests, and begins no call"
-        return f"{each['line']}: {'released' if each['was_held'] else 'it was not held'}"
-    left = "".join(
-        f"; {counted(one['copies'], *_COPIES)} left, {one['status']}: {one['detail']}" for one in each["left"]
-    )
-    return f"{each['id']}: {counted(each['copies'], *_COPIES)} {_DONE[verb]}{left}"
+"""
+    + _CODES.format("resolved")
+)
+def resolve(
+    ids: list[str] = typer.Argument(metavar="ID...", help="Requests, messages, copies or calls."),
+    sent: bool | None = typer.Option(
+        None, "--sent/--not-sent", help="Whether the provider took it.", show_default=False
+    ),
+    line: str | None = typer.Option(None, "--line", help="The line to look on.", show_default=False),
+    as_json: bool = JsonOption,
+    socket: Path | None = SocketOption,
+) -> None:
+    """Say what became of what is uncertain: a person has found out."""
+    if sent is None:
+        raise typer.BadParameter("say what you found out: --sent or --not-sent")
+    steer("resolve", ids, line, as_json=as_json, socket=socket, sent=sent)
 
 
 def _row(each: dict[str, Any]) -> tuple[str, ...]:
@@ -210,8 +212,6 @@ def _row(each: dict[str, Any]) -> tuple[str, ...]:
 
 
 _HEAD = ("copy", "line", "lane", "status", "waits for", "due", "expires", "attempts", "client", "request")
-_COPIES = ("copy", "copies")
-_DONE = {"hold": "held", "release": "released", "retry": "tried again", "cancel": "canceled"}
 _STAGES = {
     "in_flight": "it is under way",
     "followed": "it was handed over, and its copies are followed",

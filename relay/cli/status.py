@@ -44,7 +44,8 @@ def _show(found: dict[str, Any]) -> None:
     _show_table(_WAITING, [_waits(line, counts) for line, counts in found["journal"]["lines"].items()])
     typer.echo()
     for name, meaning in _COUNTS.items():
-        typer.echo(f"{found['journal'][name]:>6} {meaning}")
+        kinds = _kinds(found["journal"]["set_aside"]) if name == "asides" else ""
+        typer.echo(f"{found['journal'][name]:>6} {meaning}{kinds}")
 
 
 def _show_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -66,6 +67,11 @@ _COUNTS = {
     "parked": "receipts wait for their message",
     "asides": "things wait for a person",
 }
+
+
+def _kinds(set_aside: dict[str, int]) -> str:
+    some = ", ".join(f"{number} {kind}" for kind, number in set_aside.items() if number)
+    return f": {some} (relay dead list)" if some else ""
 
 
 def _line(line: str, health: dict[str, Any]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What the socket's routes share: whom they may ask, how bodies are read, how it is said that something cannot be."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from pydantic_core import from_json, to_json
 from relay.bus.delivery import Delivery
 from relay.clock import Clock, SystemClock
 from relay.consent import CannotAsk, Consents
+from relay.control.evidence import Evidence
 from relay.domain.errors import RelayError
 from relay.journal import Answer, Journal, JournalError, JournalFull, UnknownAside
 from relay.stages.leftovers import Replayed
@@ -31,6 +32,7 @@ class Controls:
     webhooks: Webhooks
     consents: Consents
     clock: Clock = field(default_factory=SystemClock)
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)  # by line
 
 
 class Unanswerable(Exception):  # noqa: N818 - the name says what it is

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from aiohttp import web
 
 from relay.control.asking import BATCH, Controls, Unanswerable, answered
-from relay.journal import KINDS, UnknownAside
+from relay.journal import ASIDE_KINDS, UnknownAside
 
 _LONGEST_LIMIT = 4  # digits
 
@@ -29,8 +29,8 @@ class DeadRoutes:
     async def _list(self, request: web.Request) -> web.Response:
         asked = request.query
         most, kind = asked.get("limit", ""), asked.get("kind") or None
-        if kind not in {None, *KINDS}:
-            raise Unanswerable(400, f"nothing of this kind is set aside; the kinds are: {', '.join(KINDS)}")
+        if kind not in {None, *ASIDE_KINDS}:
+            raise Unanswerable(400, f"nothing of this kind is set aside; the kinds are: {', '.join(ASIDE_KINDS)}")
         limit = int(most) if most.isdecimal() and len(most) <= _LONGEST_LIMIT else BATCH
         page = self._dead.list(min(limit, BATCH), asked.get("after", ""), kind=kind, line=asked.get("line") or None)
         return answered(await page)

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from relay.control.asking import Controls, Unanswerable, answered, asked_of
+from relay.control.evidence import with_evidence
 from relay.control.trouble import with_trouble
 from relay.journal import STATUSES, AmbiguousId, Steered, UnknownId, Wanted
 
@@ -45,12 +46,16 @@ class QueueRoutes:
             raise Unanswerable(400, f"no such status in the queue; there are: {', '.join(STATUSES)}")
         most = int(limit) if limit.isdecimal() and len(limit) <= _LONGEST_LIMIT else _USUALLY_LISTED
         wanted = Wanted(asked.get("line") or None, status, asked.get("held") == "1", min(most, MOST_LISTED))
-        return answered(await self._queries.queue(wanted))
+        return answered(self._explained(await self._queries.queue(wanted)))
 
     async def _show(self, request: web.Request) -> web.Response:
         with_line = request.query.get("line") or None
         found = await _found(self._queries.shown(request.match_info["id"], with_line))
-        return answered({**found, "calls": await with_trouble(self._controls, found["calls"])})
+        calls = await with_trouble(self._controls, found["calls"])
+        return answered({**found, "copies": self._explained(found["copies"]), "calls": calls})
+
+    def _explained(self, copies: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+        return with_evidence(self._controls.evidence, copies, self._controls.clock.now())
 
     async def _hold(self, request: web.Request) -> web.Response:
         ids, line = _named(await asked_of(request))

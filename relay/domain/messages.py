@@ -177,10 +177,11 @@ class CallAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
-    """Bytes as a provider sent them, kept before anybody reads them."""
+    """Bytes as a provider sent them, kept before anybody reads them. `broken` says why they are not all of them."""
 
     body: bytes = field(repr=False)
     content_type: str = ""
+    broken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +300,14 @@ class InboxPage:
 
     messages: tuple[InboundMessage, ...]
     pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """What can be read of an inbox page that is damaged, and the rest of it, as a page of its own."""
+
+    messages: tuple[InboundMessage, ...]
+    rest: RawAnswer
 
 
 @dataclass(frozen=True, slots=True)

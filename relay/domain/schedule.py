@@ -35,6 +35,7 @@ class Backoff:
 
 RETRY_SEND = Backoff(first=2, ceiling=300)
 RECONNECT = Backoff(first=0.5, ceiling=30)
+CONTESTED = Backoff(first=60, ceiling=600)  # two that take one client id from one another
 STAGE_FAILED = Backoff(first=1, ceiling=60)
 
 _CALLS_SHARE = 0.85

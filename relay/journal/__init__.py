@@ -36,14 +36,16 @@ from relay.journal.answers import Answer
 from relay.journal.arrivals import Arrival
 from relay.journal.bells import Bell
 from relay.journal.calls import Recovered
-from relay.journal.dead import KINDS, TakenUp
+from relay.journal.dead import ASIDE_KINDS, TakenUp
 from relay.journal.failures import (
     AmbiguousId,
     JournalError,
     JournalFull,
     JournalInUse,
+    JournalShut,
     JournalTooNew,
     JournalUnusable,
+    JournalUnwritten,
     TooManyReplays,
     UnknownAside,
     UnknownId,
@@ -58,14 +60,17 @@ from relay.journal.media import KeptMedia
 from relay.journal.memory import Memory
 from relay.journal.optoutrows import Source
 from relay.journal.optouts import Listed
+from relay.journal.queries import Gauges
 from relay.journal.queuelist import STATUSES, Wanted
 from relay.journal.raw import KeptRaw, Understood
 from relay.journal.replays import KINDS, Replay, Wish
+from relay.journal.retention import Lifetimes
+from relay.journal.space import Shut
 from relay.journal.steering import Steered
 from relay.journal.telling import message_body
 
 __all__ = [
-    "KINDS",
+    "ASIDE_KINDS",
     "KINDS",
     "STATUSES",
     "AmbiguousId",
@@ -73,16 +78,20 @@ __all__ = [
     "Arrival",
     "Bell",
     "Changed",
+    "Gauges",
     "Journal",
     "JournalError",
     "JournalFull",
     "JournalInUse",
     "JournalLimits",
+    "JournalShut",
     "JournalTooNew",
     "JournalUnusable",
+    "JournalUnwritten",
     "KeptMedia",
     "KeptRaw",
     "Lease",
+    "Lifetimes",
     "Limit",
     "Listed",
     "Look",
@@ -90,6 +99,7 @@ __all__ = [
     "Memory",
     "Recovered",
     "Replay",
+    "Shut",
     "Source",
     "Steered",
     "TakenUp",

@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, select
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Plan, SendRequest
 from relay.domain.schedule import full_second
-from relay.journal.answers import Answer, Asker, accepted, answer, copy_id, first_entry, rejected
+from relay.journal.answers import Answer, Asker, accepted, answer, copy_id, first_entry, named, rejected
 from relay.journal.checks import checked
 from relay.journal.damagedcommands import COMMAND_DAMAGED, is_damaged, whole_command
 from relay.journal.queueing import Queued, bind_key, store_request
@@ -130,7 +130,7 @@ def again(request: SendRequest, known: Row[Any]) -> dict[str, Any]:
     if is_damaged(known):
         return rejected(request.key, request.ref, COMMAND_DAMAGED, request.metadata)
     if known.digest == request.digest:
-        return {**known.answer, "replayed": True, "ref": request.ref}
+        return {**named(known.answer, request), "replayed": True, "ref": request.ref}
     problem = Problem(ErrorCode.CONFLICT, "this id was used for another request: give every request its own id")
     return rejected(request.key, request.ref, problem, request.metadata)
 

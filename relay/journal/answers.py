@@ -62,6 +62,19 @@ def result(outcome: str, request_id: str | None, ref: str | None, **known: Any) 
     }
 
 
+def unnamed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The first result of a send request as it is kept for who repeats it: without what the repetition brings along."""
+    copies = [{name: value for name, value in entry.items() if name != "to"} for entry in body.get("copies", ())]
+    return {**body, **({"copies": copies} if copies else {}), **({"metadata": None} if "metadata" in body else {})}
+
+
+def named(body: Mapping[str, Any], request: SendRequest) -> dict[str, Any]:
+    """What `unnamed` made, as the answer to the same request again."""
+    entries = body.get("copies") or []
+    copies = [{"to": to.value, **entry} for to, entry in zip(request.to, entries, strict=False)]
+    return {**body, "copies": copies, "metadata": request.metadata}
+
+
 def rejected(
     request_id: str | None, ref: str | None, problem: Problem, metadata: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:

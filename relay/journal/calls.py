@@ -4,7 +4,7 @@ Whatever happens between the two, the call is found begun and not ended, and is 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -59,8 +59,13 @@ class CallVerbs(OutcomeVerbs):
             owner: who will make it.
             lanes: the lanes to look in, in this order.
             unseen: the provider will show what it was given: its copies are to be looked for among sightings.
+
+        Raises:
+            JournalShut: the disk takes no more: nothing was begun.
         """
-        claiming = asyncio.ensure_future(self._writer.run(lambda tx: claim(tx, line, owner, lanes, unseen=unseen)))
+        claiming = asyncio.ensure_future(
+            self._writer.run(lambda tx: claim(tx, line, owner, lanes, unseen=unseen), begins=True)
+        )
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -92,16 +97,21 @@ class CallVerbs(OutcomeVerbs):
 
         return await self._reader.run(read)
 
-    async def recover(self) -> Recovered:
+    async def recover(self, shows: Collection[str] = ()) -> Recovered:
         """Judge what a former life left in flight. To be called once, before anything is claimed.
 
         One process at a time has the journal open, so that whatever is in flight then belongs to nobody.
+
+        Args:
+            shows: the lines whose web hooks show what they were given: a resend of theirs waits for that.
         """
         problem = Problem(ErrorCode.UNCERTAIN, "relay stopped while the call was under way")
 
         def operation(tx: Transaction) -> Recovered:
             rows = tx.execute(select(call).where(call_is_in_flight)).all()
-            uncertain = sum(unanswered(tx, row, problem, EVIDENCE_WITHIN if row.unseen else 0) for row in rows)
+            uncertain = sum(
+                unanswered(tx, row, problem, EVIDENCE_WITHIN if row.unseen or row.line in shows else 0) for row in rows
+            )
             return Recovered(len(rows), uncertain)
 
         return await self._writer.run(operation)

@@ -9,8 +9,8 @@ from relay.domain.messages import OutboundCall, Recipient
 from relay.domain.states import Fact
 from relay.journal.callrows import COPIES_AT_ONCE, close_waiting, end_expired, expire_calls, set_call
 from relay.journal.copies import Copy, Happening, copies_of, happen
-from relay.journal.limitrows import permit, spend
 from relay.journal.damagedcopies import give_up_damaged
+from relay.journal.limitrows import permit, spend
 from relay.journal.outgoing import Echo, content_of, echo_of, sums_of
 from relay.journal.schema import call, call_is_waiting
 from relay.journal.terms import ready

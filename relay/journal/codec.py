@@ -60,6 +60,18 @@ def problem_in(body: Mapping[str, Any] | None) -> Problem | None:
         raise ValueError("this is no problem's body") from None
 
 
+def problem_code(body: Any) -> str | None:
+    """The code of a problem's body; None where there is none, or a damaged one."""
+    code = body.get("code") if isinstance(body, dict) else None
+    return code if isinstance(code, str) else None
+
+
+def problem_detail(body: Any) -> str | None:
+    """The words of a problem's body; None where there is none, or a damaged one."""
+    detail = body.get("detail") if isinstance(body, dict) else None
+    return detail if isinstance(detail, str) else None
+
+
 def _problem(body: Mapping[str, Any]) -> Problem:
     provider = body["provider"]
     return Problem(ErrorCode(body["code"]), str(body["detail"]), ProviderDetail(**provider) if provider else None)

@@ -7,6 +7,7 @@ spelled out where it stands in a column of its own, and escaped where it stands 
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
@@ -69,6 +70,33 @@ class Json(TypeDecorator[Any]):
             return json.loads(value)
         except (ValueError, RecursionError):
             return BROKEN
+
+
+class Checked(TypeDecorator[bytes]):
+    """Bytes with their checksum. What is damaged comes back as None: nobody takes it for what was kept.
+
+    What was kept before there were checksums comes back as it is.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002 - SQLAlchemy's
+        """What goes to the database."""
+        return None if value is None else b"%b%08x:%b" % (_MARK, crc32(value), value)
+
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> bytes | None:
+        """What comes from it."""
+        if value is None:
+            return None
+        mark, kept = value[: len(_MARK)], value[len(_MARK) + 9 :]
+        if len(mark) < len(_MARK) or sum(one != other for one, other in zip(mark, _MARK, strict=True)) > _BENT:
+            return value
+        return kept if value == self.process_bind_param(kept, dialect) else None
+
+
+_MARK = b"\0crc32:"
+_BENT = 2  # so many bytes of the mark may be damaged, and it is known for one
 
 
 class Moment(TypeDecorator[datetime]):

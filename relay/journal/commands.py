@@ -148,7 +148,9 @@ class _Asked:
     def find(cls, tx: Transaction, asker: Asker, key: str, ref: str | None) -> "_Asked":
         mine = (command.c.line == asker.line, command.c.client == (asker.client or ""))
         row = whole_command(tx, tx.execute(select(command).where(command.c.key == key, *mine)).first())
-        return cls(asker, key, ref, None if row is None else row.message_id, damaged=row is not None and is_damaged(row))
+        # An id may outlive its message.
+        message_id = None if row is None or row.ended_at is not None else row.message_id
+        return cls(asker, key, ref, message_id, damaged=row is not None and is_damaged(row))
 
     def unknown(self, tx: Transaction) -> Answer:
         problem = Problem(

@@ -241,7 +241,7 @@ def _receipt(echo: Echo, move: _Move, what: Change, sequence: int, answered: "_A
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """What the answer to its request says of a copy whose own row, or whose message's, is damaged."""
+    """What is known of a copy whose own row, or whose message's, is damaged."""
 
     request_id: str
     line: str
@@ -250,7 +250,7 @@ class _Answered:
 
 
 def _as_answered(tx: Transaction, one: Copy) -> _Answered | None:
-    """Whose copy it is, as its request was answered; None where nobody knows."""
+    """Whose copy it is, as its request was accepted; None where nobody knows which copy it is."""
     row = tx.execute(_COMMAND, {"this": one.message_id}).first()
     if row is not None and not fits(row.sum, command_sum(row._mapping)):  # noqa: SLF001 - SQLAlchemy's public name
         row = None
@@ -258,9 +258,8 @@ def _as_answered(tx: Transaction, one: Copy) -> _Answered | None:
         return _Answered(row.key if row else "", one.line, one.client, one.address.value)
     if row is None or one.id != f"{one.message_id}-{one.ordinal}":
         return None
-    entries = row.answer.get("copies", [])
-    to = next((entry["to"] for entry in entries if entry.get("copy_id") == one.id), None)
-    return None if to is None else _Answered(row.key, row.line, row.client or None, to)
+    # To whom it was to go is what may be damaged: no address is told rather than a wrong one.
+    return _Answered(row.key, row.line, row.client or None, "")
 
 
 def _has_opted_out(after: Copy) -> bool:
@@ -285,16 +284,27 @@ def _by_message(moves: Iterable[_Move]) -> dict[str, list[_Move]]:
     return messages
 
 
+def state_of(row: Any) -> State:
+    """The state of a row of `copy`; where that word is damaged, what is safe to believe."""
+    if row.state in _BY_KEY:
+        return _BY_KEY[row.state]
+    # It waits, it has ended, or it was handed over: that stands in its row besides.
+    return State.QUEUED if row.waits else State.UNKNOWN_FOR_GOOD if row.ended else State.SUBMITTED
+
+
+def status_of(key: str) -> str:
+    """The status that users see, of a state as it is kept; a damaged word is an unknown state."""
+    return _BY_KEY.get(key, State.UNKNOWN).status.value
+
+
 def copy_from(row: Any) -> Copy:
     """A row of `copy`, also of one that is damaged: then it is what is safe to believe of it, and says so."""
-    damage, state, problem = None, _BY_KEY.get(row.state), None
+    damage, state, problem = None, state_of(row), None
     try:
         problem = problem_in(row.problem)
     except ValueError:
         damage = "problem"
-    if state is None:
-        # It waits, it has ended, or it was handed over: that stands in its row besides.
-        state = State.QUEUED if row.waits else State.UNKNOWN_FOR_GOOD if row.ended else State.SUBMITTED
+    if state.key != row.state:
         damage = "state"
     if row.address_kind not in _KINDS or not fits(row.sum, copy_sum(row._mapping)):  # noqa: SLF001 - SQLAlchemy's public name
         damage = "identity"

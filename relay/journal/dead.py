@@ -13,8 +13,8 @@ from relay.journal.again import send_again
 from relay.journal.announce import announcement
 from relay.journal.answers import standing
 from relay.journal.callrows import settle
-from relay.journal.copies import Happening, copies_where, copy_from, happen
 from relay.journal.codec import report_in
+from relay.journal.copies import Happening, copies_where, copy_from, happen
 from relay.journal.failures import UnknownAside
 from relay.journal.orphans import forget_parked
 from relay.journal.raw import KeptRaw, kept_raw
@@ -25,8 +25,7 @@ from relay.journal.sums import raw_sum
 from relay.journal.transaction import UNPUBLISHED, Transaction
 from relay.journal.writer import Writer
 
-
-KINDS = ("raw", "event", "uncertain", "orphan", "damaged")
+ASIDE_KINDS = ("raw", "event", "uncertain", "orphan", "damaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class DeadVerbs:
         Args:
             limit: how many at most.
             after: the last id of the page before.
-            kind: only this one of `KINDS`.
+            kind: only this one of `ASIDE_KINDS`.
             line: only what is about this line.
         """
         here = [column == one for column, one in ((aside.c.kind, kind), (aside.c.line, line)) if one is not None]
@@ -79,7 +78,7 @@ class DeadVerbs:
         return await self._reader.run(lambda connection: _show(connection, aside_id))
 
     async def counts(self) -> dict[str, int]:
-        """How many of each of `KINDS` wait for a person."""
+        """How many of each of `ASIDE_KINDS` wait for a person."""
         return await self._reader.run(set_aside_counts)
 
     async def again(self, aside_id: str) -> TakenUp:
@@ -127,9 +126,9 @@ class DeadVerbs:
 
 
 def set_aside_counts(connection: Connection) -> dict[str, int]:
-    """How many of each of `KINDS` wait for a person."""
+    """How many of each of `ASIDE_KINDS` wait for a person."""
     counted = connection.execute(select(aside.c.kind, func.count()).where(aside_is_open).group_by(aside.c.kind))
-    return {**dict.fromkeys(KINDS, 0), **{row[0]: row[1] for row in counted}}
+    return {**dict.fromkeys(ASIDE_KINDS, 0), **{row[0]: row[1] for row in counted}}
 
 
 def _show(connection: Connection, aside_id: str) -> dict[str, Any] | None:

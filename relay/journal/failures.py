@@ -56,6 +56,14 @@ class JournalUnwritten(JournalUnusable):
     over: asyncio.Event | None = None
 
 
+class JournalDamaged(JournalUnusable):
+    """The journal's file is damaged, cut off or gone. The text says how to restore a backup."""
+
+
+class JournalMisindexed(JournalUnusable):
+    """An index does not fit its table, as after damage to a row: it is made anew, and the same thing tried again."""
+
+
 class JournalTooNew(JournalUnusable):
     """The journal was written by a newer relay, whose tables this one does not know."""
 

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection, func, literal, select
@@ -13,12 +15,13 @@ from relay.clock import Clock, SystemClock
 from relay.ids import Ids
 from relay.journal.acceptance import Room
 from relay.journal.arrivals import ArrivalVerbs
+from relay.journal.ballast import Ballast
 from relay.journal.bells import Bell, Bells
 from relay.journal.calls import CallVerbs
 from relay.journal.commands import CommandVerbs
 from relay.journal.dead import DeadVerbs
 from relay.journal.events import EventVerbs
-from relay.journal.failures import JournalUnusable
+from relay.journal.failures import JournalUnusable, JournalUnwritten
 from relay.journal.leases import LeaseVerbs
 from relay.journal.limits import LimitVerbs
 from relay.journal.looks import LookVerbs
@@ -32,6 +35,7 @@ from relay.journal.reader import Reader
 from relay.journal.replays import ReplayVerbs
 from relay.journal.ruleschema import optout
 from relay.journal.schema import copy, copy_waits, event_waits, memory
+from relay.journal.space import Shut, Space
 from relay.journal.sqlite import SqliteStore, judged
 from relay.journal.steering import SteeringVerbs
 from relay.journal.transaction import UNPUBLISHED, WAITING_COPIES, Transaction, peer_of, waiting_here
@@ -50,6 +54,7 @@ class JournalLimits:
         waiting_copies: copies that wait to be sent.
         waiting_per_line: those of one line.
         waiting_per_client: those of one client on one line.
+        ballast: bytes of the disk that are held back for what is known of work under way.
     """
 
     queue: int = 10_000
@@ -57,6 +62,7 @@ class JournalLimits:
     waiting_copies: int = 2_000_000
     waiting_per_line: int = 2_000_000
     waiting_per_client: int = 2_000_000
+    ballast: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,7 @@ class _Core:
     reader: Reader
     bells: Bells
     standing: "_Rules"
+    space: Space
 
 
 @dataclass(slots=True)
@@ -138,7 +145,9 @@ class Journal:
             JournalUnusable: it cannot be opened; the text says why, and what to do.
         """
         limits = limits or JournalLimits()
-        store = await asyncio.to_thread(_opened, url)
+        real = real or SystemClock()
+        store, ballast = await asyncio.to_thread(_opened, url, limits.ballast)
+        space = Space(ballast, real)
         bells = Bells()
         reader = Reader(store.reading, judged)
         try:
@@ -152,9 +161,12 @@ class Journal:
         def begin(connection: Connection, committed: Counter[str]) -> Transaction:
             return Transaction(connection, clock, own_ids, committed, standing.now, peer_key)
 
-        writing = Store(store.writing, begin, judged)
+        shut = await asyncio.to_thread(space.hold)
+        if shut is not None:
+            space.tell_shut(shut)
+        writing = Store(store.writing, begin, judged, store.prove, space, store.mend)
         writer = cls.writes(writing, bells, counters, queue=limits.queue, queue_bytes=limits.queue_bytes)
-        return cls(node, _Core(store, writer, reader, bells, standing), limits, clock=clock, real=real or SystemClock())
+        return cls(node, _Core(store, writer, reader, bells, standing, space), limits, clock=clock, real=real)
 
     def follow(self, rules: Rules) -> None:
         """Send by these rules from now on."""
@@ -180,6 +192,15 @@ class Journal:
         """How many transactions were committed since it was opened."""
         return self._core.writer.commits
 
+    @property
+    def shut(self) -> Shut | None:
+        """Why, and since when, nothing new is taken and nothing may be begun; None while it is."""
+        return self._core.space.shut
+
+    def on_shut(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` whenever `shut` has changed."""
+        self._core.space.on_change(listener)
+
     def memory(self, owner: str) -> Memory:
         """The small durable memory of `owner`."""
         return Memory(owner, self._core.writer, self._core.reader)
@@ -200,14 +221,21 @@ class Journal:
         return self._core.bells.listen(name)
 
 
-def _opened(url: str) -> SqliteStore:
+def _opened(url: str, ballast: int) -> tuple[SqliteStore, Ballast]:
     try:
         parsed = make_url(url)
     except ArgumentError:
         raise JournalUnusable("journal.url is no address: expected sqlite:////var/lib/relay/relay.db") from None
     if parsed.get_backend_name() != "sqlite":
         raise JournalUnusable("journal.url must begin with sqlite:////")
-    return SqliteStore(parsed)
+    held = Ballast(Path(parsed.database or ""), ballast)
+    try:
+        return SqliteStore(parsed), held
+    except JournalUnwritten:
+        # A former life may have held room that this one needs to begin at all.
+        if not held.give_up():
+            raise
+        return SqliteStore(parsed), held
 
 
 def _counted(connection: Connection) -> Counter[str]:

@@ -20,6 +20,9 @@ _DAY = timedelta(days=1)
 LONGEST_REST = _DAY
 
 
+_NEVER_SO_MANY = 10**9  # calls of one line on one day: such a row is damaged
+
+
 class Limit(StrEnum):
     """What keeps a line from calling."""
 
@@ -79,7 +82,15 @@ def steer(tx: Transaction, line: str) -> None:
 def spent_by_day(rows: Transaction | Connection, line: str, since: date) -> dict[date, int]:
     """How many calls of all kinds the line made on each day (UTC) from `since` on."""
     found = rows.execute(_BY_DAY, {"here": line, "since": since.isoformat()})
-    return {date.fromisoformat(row.day): int(row.calls) for row in found}
+    return {day: int(row.calls) for row in found if (day := _day(row.day)) and 0 <= row.calls < _NEVER_SO_MANY}
+
+
+def _day(word: str) -> date | None:
+    """None for a damaged one."""
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        return None
 
 
 def today(now: datetime) -> str:

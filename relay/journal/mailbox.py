@@ -20,7 +20,7 @@ from relay.journal.arrivalrows import add_arrivals
 from relay.journal.columns import as_json
 from relay.journal.mailrows import forget_mailbox, tell_changes, unlist
 from relay.journal.mailschema import mail, mail_has_message, mail_is_listed
-from relay.journal.memory import put_memory
+from relay.journal.memoryrows import put_memory
 from relay.journal.reader import Reader
 from relay.journal.schema import memory
 from relay.journal.sqlite import one_of

@@ -1,7 +1,9 @@
 """A small durable memory for each owner: a line's tokens and cursors, secrets, the lab's anchor."""
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import delete, select
 
+from relay.journal.announce import SetAside, set_aside
+from relay.journal.memoryrows import put_memory
 from relay.journal.reader import Reader
 from relay.journal.schema import memory
 from relay.journal.transaction import Transaction
@@ -17,13 +19,22 @@ class Memory:
         self._reader = reader
 
     async def get(self, key: str) -> bytes | None:
-        """What was put under `key`, or None."""
-        here = select(memory.c.value).where(memory.c.owner == self._owner, memory.c.key == key)
-        return await self._reader.run(lambda connection: connection.execute(here).scalar())
+        """What was put under `key`, or None. What is damaged is forgotten, and listed for a person."""
+        mine = (memory.c.owner == self._owner, memory.c.key == key)
+        row = await self._reader.run(lambda connection: connection.execute(select(memory.c.value).where(*mine)).first())
+        if row is not None and row.value is None:
+            await self._writer.run(lambda tx: _forget(tx, self._owner, key))
+        return None if row is None else row.value
 
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep `value` under `key`, on disk when this returns, in place of what was there."""
-        await self._writer.run(lambda tx: put_memory(tx, self._owner, key, value))
+    async def put(self, key: str, value: bytes, *, begins: bool = False) -> None:
+        """Keep `value` under `key`, on disk when this returns, in place of what was there.
+
+        Args:
+            key: what for.
+            value: what.
+            begins: it begins work of which more will have to be kept; raises JournalShut where the disk takes no more.
+        """
+        await self._writer.run(lambda tx: put_memory(tx, self._owner, key, value), begins=begins)
 
     async def drop(self, key: str) -> None:
         """Forget what was put under `key`; where nothing was, nothing happens."""
@@ -31,14 +42,9 @@ class Memory:
         await self._writer.run(lambda tx: tx.execute(here).rowcount)
 
 
-def put_memory(tx: Transaction, owner: str, key: str, value: bytes) -> None:
-    """Keep `value` under `key` in the memory of `owner`, in place of what was there."""
-    if not tx.execute(_PUT, {"by": owner, "named": key, "now": value}).rowcount:
-        tx.execute(insert(memory), [{"owner": owner, "key": key, "value": value}])
-
-
-_PUT = (
-    update(memory)
-    .where(memory.c.owner == bindparam("by"), memory.c.key == bindparam("named"))
-    .values(value=bindparam("now"))
-)
+def _forget(tx: Transaction, owner: str, key: str) -> None:
+    row = tx.execute(select(memory.c.value).where(memory.c.owner == owner, memory.c.key == key)).first()
+    if row is None or row.value is not None:
+        return
+    tx.execute(delete(memory).where(memory.c.owner == owner, memory.c.key == key))
+    set_aside(tx, SetAside("damaged", owner or None, "memory", f"the journal's row is damaged: `{key}` is lost"))

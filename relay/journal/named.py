@@ -36,7 +36,9 @@ def copies_named(connection: Connection, about: str, line: str | None = None) ->
 
 def _found(connection: Connection, about: str) -> list[tuple[str, str, ColumnElement[bool]]]:
     """What has this id: its own name, its line, and the condition for its copies."""
-    requests = connection.execute(select(command.c.message_id, command.c.line).where(command.c.key == about))
+    requests = connection.execute(
+        select(command.c.message_id, command.c.line).where(command.c.key == about, command.c.ended_at.is_(None))
+    )
     messages = connection.execute(
         select(message.c.id, message.c.line).where(message.c.id == about, message.c.direction == literal("out"))
     )

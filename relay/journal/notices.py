@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import bindparam, select
 
 from relay.journal.columns import as_json
-from relay.journal.memory import put_memory
+from relay.journal.memoryrows import put_memory
 from relay.journal.schema import memory
 from relay.journal.transaction import Transaction
 

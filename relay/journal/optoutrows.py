@@ -14,10 +14,11 @@ from sqlalchemy import Row, bindparam, func, insert, literal, select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import MessageClass
-from relay.journal.announce import News, announce
+from relay.journal.announce import News, SetAside, announce, set_aside
 from relay.journal.codec import timestamp
 from relay.journal.columns import Moment, Words, as_json
 from relay.journal.ruleschema import optin, optout, optout_holds
+from relay.journal.sums import fits, optout_sum
 from relay.journal.transaction import Transaction
 from relay.rules.optouts import applies
 
@@ -78,10 +79,31 @@ def opted_out(tx: Transaction, line: str, values: Sequence[str]) -> dict[str, Op
     for value in values:
         peers[tx.peer(value)].append(value)
     rows: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    for row in tx.execute(_HOLDING, {"peers": as_json(list(peers)).decode("ascii")}):
-        if applies(tx.rules, line, row.line, row.line_group):
+    for row in tx.execute(_HOLDING, {"peers": as_json(list(peers)).decode("ascii")}).all():
+        if not is_whole(row):
+            # It is safe to believe that it was asked for everywhere.
+            mend(tx, row)
+            rows[row.peer].append(row)
+        elif applies(tx.rules, line, row.line, row.line_group):
             rows[row.peer].append(row)
     return {value: _opt_out(line, found) for peer, found in rows.items() for value in peers[peer]}
+
+
+def is_whole(row: Row[Any]) -> bool:
+    """Whether this opt-out says what was noted."""
+    return fits(row.sum, optout_sum(row._mapping))  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def mend(tx: Transaction, row: Row[Any]) -> None:
+    """Let a damaged opt-out hold on every line from now on, and list it for a person, once.
+
+    Whose it is is read from its address, where that was not erased.
+    """
+    peer = row.peer if row.address is None else tx.peer(row.address)
+    mended = {**row._mapping, "peer": peer, "line": None, "line_group": None, "source": "operator"}  # noqa: SLF001 - as above
+    tx.execute(_MEND, {**{name: mended[name] for name in _MENDED}, "this": row.id, "checked": optout_sum(mended)})
+    why = "the journal's row is damaged: this opt-out holds on every line now"
+    set_aside(tx, SetAside("damaged", row.line, "opt-out", why), about=row.id)
 
 
 def passes(out: OptOut, what: MessageClass, copy_id: str | None) -> bool:
@@ -204,7 +226,7 @@ def _add(tx: Transaction, peer: str, asked: Word, **more: Any) -> str:
         "at": asked.at,
         **more,
     }
-    tx.execute(_NOTE, [row])
+    tx.execute(_NOTE, [{**row, "sum": optout_sum(row)}])
     return opt_out_id
 
 
@@ -256,6 +278,18 @@ _STOPS = select(func.count()).where(
     optout.c.at > bindparam("since", type_=Moment),
 )
 _NOTE = insert(optout)
+_MENDED = ("peer", "line", "line_group", "source")
+_MEND = (
+    update(optout)
+    .where(optout.c.id == bindparam("this"))
+    .values(
+        peer=bindparam("peer"),
+        line=bindparam("line", type_=Words),
+        line_group=bindparam("line_group", type_=Words),
+        source=bindparam("source"),
+        sum=bindparam("checked"),
+    )
+)
 _LIFT = (
     update(optout)
     .where(optout.c.id == bindparam("this"))

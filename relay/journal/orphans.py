@@ -10,7 +10,7 @@ from sqlalchemy import Row, bindparam, delete, insert, select, update
 
 from relay.domain.messages import DeliveryReport
 from relay.journal.announce import SetAside, set_aside
-from relay.journal.codec import report_out
+from relay.journal.codec import report_in, report_out
 from relay.journal.schema import aside, aside_has_parked, aside_is_open, parked, parked_waits
 from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
@@ -18,6 +18,7 @@ from relay.journal.transaction import Transaction
 log = structlog.get_logger()
 
 _NEVER_SENT = "nothing that relay sent has this id: no answer told it in 72 hours"
+_DAMAGED = "the journal's row is damaged: a delivery report is lost"
 _NO_COPY = "the call is known, and none of its copies is the one that the report names"
 
 
@@ -44,6 +45,20 @@ def give_up_parked(tx: Transaction, before: datetime, limit: int) -> int:
     return len(rows)
 
 
+def whole_reports(tx: Transaction, rows: Iterable[Row[Any]]) -> list[tuple[Row[Any], DeliveryReport]]:
+    """Rows of `parked` with their reports. A damaged one is listed as such, and forgotten."""
+    whole, damaged = [], []
+    for row in rows:
+        try:
+            whole.append((row, report_in(row.report)))
+        except ValueError:
+            damaged.append(row)
+    if damaged:
+        set_aside(tx, *(SetAside("damaged", row.line, "report", _DAMAGED) for row in damaged))
+        forget_parked(tx, damaged)
+    return whole
+
+
 def forget_parked(tx: Transaction, rows: Iterable[Row[Any]]) -> None:
     """Forget reports that were applied, or given up: nobody waits for them any more."""
     rows = list(rows)
@@ -58,7 +73,14 @@ def _keep(
     tx: Transaction, line: str, reports: Sequence[DeliveryReport], aside_at: datetime | None = None
 ) -> Sequence[str]:
     rows = [
-        {"id": tx.ids.new(), "line": line, "ref": one.ref, "report": report_out(one), "at": tx.now, "aside_at": aside_at}
+        {
+            "id": tx.ids.new(),
+            "line": line,
+            "ref": one.ref,
+            "report": report_out(one),
+            "at": tx.now,
+            "aside_at": aside_at,
+        }
         for one in reports
     ]
     tx.execute(insert(parked), rows)

@@ -13,7 +13,16 @@ from relay.domain.schedule import RETRY_SEND
 from relay.domain.states import Fact, State
 from relay.domain.waiting import Why
 from relay.journal.announce import SetAside, set_aside
-from relay.journal.callrows import are_known, fenced, followed_from, move_copies, recipients_of, set_call, settle, wait_again
+from relay.journal.callrows import (
+    are_known,
+    fenced,
+    followed_from,
+    move_copies,
+    recipients_of,
+    set_call,
+    settle,
+    wait_again,
+)
 from relay.journal.copies import Copy, Happening, happen
 from relay.journal.limitrows import slow
 from relay.journal.outgoing import echo_of
@@ -154,7 +163,9 @@ def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first
     recipients = recipients_of(tx, row)
     if len(recipients) != len(answer.handovers) and not are_known(tx, row):
         # Nobody can tell which answer is whose.
-        set_aside(tx, SetAside("damaged", row.line, "call", "the journal's row is damaged: whom it was for"), about=row.id)
+        set_aside(
+            tx, SetAside("damaged", row.line, "call", "the journal's row is damaged: whom it was for"), about=row.id
+        )
         unanswered(tx, row, _WHOSE)
         return True
     told = [
@@ -187,7 +198,9 @@ def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first
     return True
 
 
-_WHOSE = Problem(ErrorCode.UNCERTAIN, "the journal's row of this call is damaged: nobody knows whom the answer is about")
+_WHOSE = Problem(
+    ErrorCode.UNCERTAIN, "the journal's row of this call is damaged: nobody knows whom the answer is about"
+)
 
 
 def _handed(one: Copy, ref: str | None, handover: Handover, *, unseen: bool) -> Happening:

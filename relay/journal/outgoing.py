@@ -107,7 +107,8 @@ def echo_of(tx: Transaction, message_id: str) -> Echo:
     if row is None:
         return _LOST_ECHO
     is_whole = row.echo_sum in {echo_sum(row.echo, row._mapping), sum_of(row.echo)}  # noqa: SLF001 - SQLAlchemy's public name
-    if not is_whole or row._mapping["class"] not in _CLASSES or row.on_uncertain not in _WISHES:
+    what = row._mapping["class"]  # noqa: SLF001 - as above
+    if not is_whole or what not in _CLASSES or row.on_uncertain not in _WISHES:
         return _mended(tx, message_id, row)
     kept = json.loads(row.echo)
     return Echo(
@@ -117,7 +118,7 @@ def echo_of(tx: Transaction, message_id: str) -> Echo:
         request_id=row.request_id,
         receipts=bool(row.receipts),
         on_uncertain=OnUncertain(row.on_uncertain),
-        message_class=MessageClass(row._mapping["class"]),  # noqa: SLF001 - SQLAlchemy's public name
+        message_class=MessageClass(what),
         send_at=row.send_at,
         metadata=kept["metadata"],
         reply=reply_in(kept["reply"]),
@@ -125,8 +126,13 @@ def echo_of(tx: Transaction, message_id: str) -> Echo:
 
 
 def content_of(tx: Transaction, message_id: str) -> dict[str, Any] | None:
-    """`text`, `subject`, `media` and `group`; None where that row is damaged or gone, and then a person is told."""
+    """`text`, `subject`, `media` and `group`; None where that is forgotten.
+
+    None also where that row is damaged or gone, and then a person is told.
+    """
     row = tx.execute(_CONTENT, {"this": message_id}).first()
+    if row is not None and is_forgotten(row.content):
+        return None
     if row is not None and sum_of(row.content) == row.sum:
         return content_in(row.content)
     _tell_damage(tx, row.line if row else None, message_id, "what this message says")
@@ -148,9 +154,9 @@ class Said:
 
 
 def said_in(tx: Transaction, message_id: str) -> Said | None:
-    """What a message says; None where there is no such row, or a damaged one."""
+    """What a message says; None where that is forgotten, where there is no such row, or a damaged one."""
     row = tx.execute(_CONTENT, {"this": message_id}).first()
-    if row is None or sum_of(row.content) != row.sum:
+    if row is None or is_forgotten(row.content) or sum_of(row.content) != row.sum:
         return None
     said = json.loads(row.content)
     text = said["text"] or ""
@@ -187,6 +193,11 @@ def _mended(tx: Transaction, message_id: str, row: Row[Any]) -> Echo:
     )
 
 
+def is_forgotten(content: bytes) -> bool:
+    """Whether this is what is left of a message's content after its time, or after its erasure."""
+    return not content
+
+
 def _tell_damage(tx: Transaction, line: str | None, message_id: str, what: str) -> None:
     thing = SetAside("damaged", line, "message", f"the journal's row is damaged: {what} is lost")
     set_aside(tx, thing, about=message_id)
@@ -208,3 +219,4 @@ _ECHO = select(
 _SEND_AT = select(message.c.send_at).where(message.c.id == bindparam("this"))
 _SUMS = select(message.c.id, message.c.sum)
 _CONTENT = select(message.c.line, message.c.content, message.c.sum).where(message.c.id == bindparam("this"))
+FORGOTTEN: Mapping[str, Any] = {"content": b"", "sum": sum_of(b"")}  # the columns that keep what a message says

@@ -1,14 +1,15 @@
 """Questions that people and monitors ask. Answers hold no text, no number and no secret."""
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
 from relay.clock import Clock
-from relay.domain.states import State
 from relay.journal.callrows import FOREVER
+from relay.journal.copies import status_of
 from relay.journal.dead import set_aside_counts
 from relay.journal.mailschema import arrival, segment, sighting
 from relay.journal.queuelist import Wanted, listed, shown
@@ -31,6 +32,14 @@ from relay.rules.line import Rules
 _CALLS = {"waiting": call_is_waiting, "in_flight": call_is_in_flight, "followed": call_is_followed}
 
 
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """How many copies each line has of each status, of those that have not ended; what is set aside, by kind."""
+
+    copies: Mapping[tuple[str, str], int]
+    set_aside: Mapping[str, int]
+
+
 class QueryVerbs:
     """What may be asked. Every answer can be written as JSON."""
 
@@ -49,6 +58,10 @@ class QueryVerbs:
             `segments`.
         """
         return await self._reader.run(_status)
+
+    async def gauges(self) -> Gauges:
+        """What a monitor asks for again and again: read from indexes alone."""
+        return await self._reader.run(_gauges)
 
     async def trace(self, about: str) -> list[dict[str, Any]]:
         """Everything that is known of a request, message, copy, call, raw or aside id, in the order of time.
@@ -75,7 +88,7 @@ class QueryVerbs:
 
 def _status(connection: Connection) -> dict[str, Any]:
     lines: defaultdict[str, dict[str, Any]] = defaultdict(
-        lambda: {"calls": dict.fromkeys(_CALLS, 0), "oldest_due": None, "copies": defaultdict(int), "arrivals": 0}
+        lambda: {"calls": dict.fromkeys(_CALLS, 0), "oldest_due": None, "copies": {}, "arrivals": 0}
     )
     for stage, part in _CALLS.items():
         counted = select(call.c.line, func.count(), func.min(call.c.due_at)).where(part).group_by(call.c.line)
@@ -83,9 +96,8 @@ def _status(connection: Connection) -> dict[str, Any]:
             lines[line]["calls"][stage] = count
             if stage == "waiting":
                 lines[line]["oldest_due"] = None if oldest == FOREVER else oldest
-    live = select(copy.c.line, copy.c.state, func.count()).where(copy_is_live).group_by(copy.c.state, copy.c.line)
-    for line, state, count in connection.execute(live):
-        lines[line]["copies"][State.of(state).status.value] += count
+    for (line, status), count in _live_copies(connection).items():
+        lines[line]["copies"][status] = count
     for line, count in connection.execute(select(arrival.c.line, func.count()).group_by(arrival.c.line)):
         lines[line]["arrivals"] = count
     waiting = connection.execute(select(func.count(), func.min(event.c.recorded_at)).where(event_waits)).one()
@@ -101,6 +113,18 @@ def _status(connection: Connection) -> dict[str, Any]:
         "sightings": _rows(connection, sighting),
         "segments": _rows(connection, segment),
     }
+
+
+def _gauges(connection: Connection) -> Gauges:
+    return Gauges(_live_copies(connection), set_aside_counts(connection))
+
+
+def _live_copies(connection: Connection) -> Counter[tuple[str, str]]:
+    live = select(copy.c.line, copy.c.state, func.count()).where(copy_is_live).group_by(copy.c.state, copy.c.line)
+    counted: Counter[tuple[str, str]] = Counter()
+    for line, state, count in connection.execute(live):
+        counted[line, status_of(state)] += count
+    return counted
 
 
 def _rows(connection: Connection, table: Table) -> int:

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, func, insert, select
 from relay.domain.messages import Plan, Priority, SendRequest
 from relay.domain.states import State
 from relay.domain.waiting import Why
-from relay.journal.answers import copy_id
+from relay.journal.answers import copy_id, unnamed
 from relay.journal.callrows import NewCall, add_call, set_call
 from relay.journal.columns import as_json
 from relay.journal.outgoing import content_out_of, store_message
@@ -82,7 +82,7 @@ def bind_key(
         "digest": request.digest,
         "raw_digest": raw_digest,
         "message_id": answer["message_id"],
-        "answer": answer,
+        "answer": unnamed(answer),
         "created_at": tx.now,
     }
     tx.execute(insert(command), [{**row, "sum": command_sum(row)}])

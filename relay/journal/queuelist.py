@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, literal, se
 from relay.domain.messages import Priority
 from relay.domain.states import State
 from relay.domain.waiting import Why
+from relay.journal.copies import state_of
 from relay.journal.named import copies_named
 from relay.journal.schema import call, call_is_held_back, call_is_waiting, copy, copy_is_live, copy_waits, message
 from relay.journal.sqlite import one_of
@@ -69,7 +70,7 @@ def shown(connection: Connection, about: str, line: str | None, rules: Rules, no
     carried = connection.execute(select(call).where(one_of(call.c.id, ids)).order_by(call.c.id)).all() if ids else ()
     return {
         "id": about,
-        "copies": [{**_entry(row), "final": State.of(row.state).final} for row in copies],
+        "copies": [{**_entry(row), "final": state_of(row).final} for row in copies],
         "calls": [
             {**call_entry(row), "sentence": waits[row.id].sentence if row.id in waits else None} for row in carried
         ],
@@ -83,7 +84,7 @@ def call_entry(row: Row[Any]) -> dict[str, Any]:
         "call_id": row.id,
         "line": row.line,
         "stage": row.stage,
-        "lane": _LANES[row.lane],
+        "lane": _LANES.get(row.lane),
         "why": row.why if row.stage == "waiting" else None,
         "due_at": None if held or row.behind else row.due_at,
         "resume_at": row.resume_at if held else None,
@@ -112,7 +113,7 @@ def _held(wanted: Wanted) -> Sequence[Select[Any]]:
 
 
 def _entry(row: Any) -> dict[str, Any]:
-    waits = row.stage == "waiting" and State.of(row.state).rank < State.UNCERTAIN.rank
+    waits = row.stage == "waiting" and state_of(row).rank < State.UNCERTAIN.rank
     return {
         "copy_id": row.copy_id,
         "message_id": row.message_id,
@@ -120,14 +121,14 @@ def _entry(row: Any) -> dict[str, Any]:
         "call_id": row.call_id,
         "line": row.line,
         "client": row.client,
-        "status": State.of(row.state).status.value,
+        "status": state_of(row).status.value,
         "why": row.why if waits else None,
         "due_at": row.due_at if waits and row.why not in {Why.HELD.value, Why.ORDER.value} else None,
         "expires_at": row.expires_at if waits else None,
         "attempts": row.attempt,
-        "lane": _LANES[row.lane],
+        "lane": _LANES.get(row.lane),
         "since": row.changed_at,
-        "error": row.problem,
+        "error": row.problem or None,
     }
 
 
@@ -141,6 +142,8 @@ _COPIES = (
         copy.c.line,
         message.c.client,
         copy.c.state,
+        copy.c.ended,
+        copy.c.waits,
         copy.c.attempt,
         message.c.lane,
         copy.c.changed_at,

@@ -72,6 +72,9 @@ class RawVerbs:
     async def keep(self, line: str, source: str, event: str, about: str, answer: RawAnswer) -> KeptRaw:
         """Keep bytes; they are on disk when this returns.
 
+        Only a web hook is something new, which its sender keeps. All other bytes were asked for, and may be had no
+        more: they are never refused for want of room.
+
         Args:
             line: whose they are.
             source: `inbox`, `status`, `hook`, `mail` or `changes`.
@@ -80,14 +83,14 @@ class RawVerbs:
             answer: the bytes.
 
         Raises:
-            JournalFull: too much waits to be written.
+            JournalFull: a web hook, and too much waits to be written.
             JournalUnusable: it cannot be written.
         """
 
         def operation(tx: Transaction) -> KeptRaw:
             return _keep(tx, KeptRaw("", line, source, event, about, answer, tx.now))
 
-        return await self._writer.run(operation, brings=len(answer.body))
+        return await self._writer.run(operation, brings=len(answer.body) if source == "hook" else None)
 
     async def sample(self, line: str, source: str, answer: RawAnswer, why: str) -> None:
         """Keep bytes that cannot be understood and lose nothing, unless others of the line wait for a person already.
@@ -169,6 +172,28 @@ class RawVerbs:
                 looked(tx, kept.about, next_look)
             told = tell_changes(tx, kept.line, changes)
             return Understood(taken.messages, duplicates, applied, parked, taken.arriving, own, told)
+
+        return await self._writer.run(operation)
+
+    async def salvaged(
+        self, kept: KeptRaw, messages: Sequence[InboundMessage], rest: RawAnswer, why: str
+    ) -> Understood:
+        """Write down the messages of a damaged page, and keep the rest of it for a person, in one transaction.
+
+        Args:
+            kept: the page.
+            messages: what could be read of it.
+            rest: what could not.
+            why: what is wrong with it; holds no content.
+        """
+
+        def operation(tx: Transaction) -> Understood:
+            if not leave(tx, kept, "read"):
+                return Understood()
+            settle_asides(tx, kept.id)
+            taken = take_messages(tx, kept.line, kept.id, kept.received_at, messages)
+            keep_aside(tx, replace(kept, raw=rest), why)
+            return Understood(taken.messages, len(messages) - taken.messages - taken.arriving, arriving=taken.arriving)
 
         return await self._writer.run(operation)
 

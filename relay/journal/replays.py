@@ -15,7 +15,7 @@ from relay.journal.announce import announcement
 from relay.journal.columns import as_json
 from relay.journal.events import AT_ONCE
 from relay.journal.failures import TooManyReplays
-from relay.journal.memory import put_memory
+from relay.journal.memoryrows import put_memory
 from relay.journal.reader import Reader
 from relay.journal.schema import event, event_is_published, memory
 from relay.journal.transaction import Transaction

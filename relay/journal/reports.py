@@ -12,9 +12,8 @@ from relay.domain.addresses import Address, AddressKind
 from relay.domain.messages import DeliveryReport
 from relay.domain.receipts import ProviderWord
 from relay.journal.callrows import close_if_sent, ids_in, settle
-from relay.journal.codec import report_in
 from relay.journal.copies import Copy, Happening, copies_of, copy_of, happen
-from relay.journal.orphans import forget_parked, park, set_aside_reports
+from relay.journal.orphans import forget_parked, park, set_aside_reports, whole_reports
 from relay.journal.schema import call, call_has_ref, parked
 from relay.journal.seen import first_seen
 from relay.journal.sqlite import one_of
@@ -66,7 +65,7 @@ def unpark(tx: Transaction, line: str, refs: Iterable[str], *, call_id: str | No
     waiting = (parked.c.line == line, one_of(parked.c.ref, sorted(set(refs))))
     rows = tx.execute(select(parked).where(*waiting).order_by(parked.c.id)).all()
     desk = _Desk(tx, line, call_id)
-    found = [row for row in rows if desk.take(report_in(row.report)) is _Found.COPY]
+    found = [row for row, report in whole_reports(tx, rows) if desk.take(report) is _Found.COPY]
     desk.apply()
     if found:
         forget_parked(tx, found)
@@ -78,7 +77,7 @@ def match_parked(tx: Transaction, parked_id: str) -> bool:
     if row is None:
         return False
     desk = _Desk(tx, row.line, None)
-    if desk.take(report_in(row.report)) is not _Found.COPY:
+    if any(desk.take(report) is not _Found.COPY for _, report in whole_reports(tx, [row])):
         return False
     desk.apply()
     forget_parked(tx, [row])

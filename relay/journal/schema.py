@@ -4,9 +4,9 @@ What an index covers only in part is written as a constant condition and used in
 database takes a partial index only where it can see, without any parameter, that the query asks for that part.
 """
 
-from sqlalchemy import Column, Index, LargeBinary, text
+from sqlalchemy import Column, Index, LargeBinary, literal_column, text
 
-from relay.journal.columns import Json, Moment, Whole, Words
+from relay.journal.columns import Checked, Json, Moment, Whole, Words
 from relay.journal.tables import equals, metadata, need, part, table
 
 __all__ = ["metadata"]
@@ -36,7 +36,7 @@ message = table(
     need("line", Words),
     Column("client", Words),
     need("request_id", Words),
-    need("content", LargeBinary),  # text, subject, media, group
+    need("content", LargeBinary),  # text, subject, media, group; empty: forgotten
     need("sum", Whole),
     need("lane", Whole),
     need("class", Words),
@@ -52,6 +52,8 @@ message = table(
 )
 message_has_ended = message.c.ended_at.is_not(None)
 part("message_ended", message.c.ended_at, where=message_has_ended)
+message_is_told = message_has_ended & literal_column("length(content)").op(">")(literal_column("0"))
+part("message_told", message.c.direction, message.c.ended_at, where=message_is_told)
 
 copy = table(
     "copy",
@@ -144,9 +146,12 @@ command = table(
     need("answer", Json),
     need("created_at", Moment),
     Column("sum", Whole),  # as that of a copy
+    Column("ended_at", Moment),  # when its message had ended: only where it outlives that
 )
 command_has_no_key = command.c.raw_digest.is_not(None)
+command_is_left = command.c.ended_at.is_not(None)
 part("command_raw", command.c.raw_digest, command.c.line, where=command_has_no_key)
+part("command_left", command.c.ended_at, where=command_is_left)
 Index("command_message", command.c.message_id)
 
 event = table(
@@ -225,7 +230,7 @@ memory = table(
     "memory",
     need("owner", Words, primary_key=True),
     need("key", Words, primary_key=True),
-    need("value", LargeBinary),
+    need("value", Checked),
 )
 
 lease = table(

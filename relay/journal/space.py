@@ -31,11 +31,13 @@ class Shut:
     Attributes:
         why: what is wrong with the disk, and what to do.
         since: real time.
+        free: bytes that were left then.
         over: set once it takes new things again.
     """
 
     why: str
     since: datetime
+    free: int
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -78,8 +80,8 @@ class Space:
         self._every = min(self._every * 2, RARELY) if now - self._opened_at < SOON else PROBED_EVERY
         self._probe_at = now + self._every
         # Asked before the ballast is given up, which makes room.
-        full = self._ballast.free < _CRUMBS
-        self.shut = Shut(_NO_ROOM if full else why, self._real.now())
+        free = self._ballast.free
+        self.shut = Shut(_NO_ROOM if free < _CRUMBS else why, self._real.now(), free)
         return self.shut
 
     def make_room(self) -> bool:
@@ -101,7 +103,7 @@ class Space:
 
     def tell_shut(self, shut: Shut) -> None:
         """Say that nothing new is taken."""
-        log.error("journal.full", reason=shut.why, refused=REFUSED, free_bytes=self._ballast.free)
+        log.error("journal.full", reason=shut.why, refused=REFUSED, free_bytes=shut.free)
         self._tell()
 
     def tell_open(self, shut: Shut) -> None:

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import URL
@@ -19,8 +19,12 @@ from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, Programming
 from sqlalchemy.pool import NullPool
 
 from relay.journal.columns import as_json, printable
-from relay.journal.failures import JournalInUse, JournalUnusable, JournalUnwritten
+from relay.journal.failures import JournalDamaged, JournalInUse, JournalMisindexed, JournalUnusable, JournalUnwritten
+from relay.journal.filecheck import mark_of, refuse_lost, refuse_truncated, remember_made, restored_by, sync_directory
 from relay.journal.migrating import migrate
+from relay.journal.remains import Remains
+
+T = TypeVar("T")
 
 _APPLICATION_ID = int.from_bytes(b"rlay", "big")
 _FULL = 2
@@ -49,6 +53,7 @@ class SqliteStore:
         self._lock = _locked(self._path)
         with ExitStack() as undone:
             undone.callback(os.close, self._lock)
+            refuse_lost(self._path)
             _create(self._path)
             self._writing = _engine(url, _WRITER, "BEGIN IMMEDIATE")
             self._reading = _engine(url, _READER, "BEGIN")
@@ -68,13 +73,18 @@ class SqliteStore:
         """
         connection = self._connect(self._writing)
         if sparing:
-            connection.exec_driver_sql("PRAGMA wal_autocheckpoint=16")
-            connection.rollback()
+            driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment] # untyped
+            driver.execute("PRAGMA wal_autocheckpoint=16")
         return connection
 
     def prove(self, connection: Connection) -> None:
         """Write something that changes nothing: its commit shows whether the disk takes it."""
         connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
+
+    def mend(self, connection: Connection) -> None:
+        """Make the indexes anew: where a row was damaged, they do not fit it, and it cannot even be set aside."""
+        with connection.begin():
+            connection.exec_driver_sql("REINDEX")
 
     def reading(self) -> Connection:
         """A connection that reads what was committed, and cannot write."""
@@ -102,15 +112,26 @@ class SqliteStore:
                         connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
                     migrate(connection)
             except DatabaseError as error:
-                raise judged(error) from None
+                raise self._at_start(error) from None
+            refuse_truncated(self._path, connection)
+        _or_unusable(self._path, lambda: remember_made(self._path))
+
+    def _at_start(self, error: DatabaseError) -> Exception:
+        """What an error means for a file that was relay's: the same as any, with what to do."""
+        meant = judged(error)
+        if isinstance(meant, JournalUnwritten | JournalInUse) or not isinstance(meant, JournalUnusable):
+            return meant
+        return JournalDamaged(f"the journal {self._path} cannot be read ({meant}): {restored_by(self._path)}")
 
     def _refuse_foreign(self, connection: Connection) -> None:
         try:
             owner = connection.exec_driver_sql("PRAGMA application_id").scalar()
             tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar()
         except DatabaseError as error:
-            raise judged(error) from None
+            raise self._at_start(error) from None
         if tables and owner != _APPLICATION_ID:
+            if mark_of(self._path).exists():
+                raise JournalDamaged(f"the header of the journal {self._path} is damaged: {restored_by(self._path)}")
             raise JournalUnusable(
                 "the file that journal.url names is a database of another program: name a file of relay's own"
             )
@@ -141,7 +162,7 @@ def judged(error: DatabaseError) -> Exception:
     name = str(getattr(error.orig, "sqlite_errorname", "SQLITE_ERROR"))
     for beginning, sentence in _MEANING.items():
         if name.startswith(beginning):
-            kind = JournalUnwritten if beginning in _OF_THE_DISK else JournalUnusable
+            kind = JournalUnwritten if beginning in _OF_THE_DISK else _KINDS.get(beginning, JournalUnusable)
             return kind(f"{sentence} ({name})")
     return error if isinstance(error.orig, sqlite3.ProgrammingError) else JournalUnusable(f"SQLite failed: {name}")
 
@@ -151,9 +172,15 @@ _MEANING = {
     "SQLITE_IOERR": "the disk under the journal fails: look at the system's log, and have a backup at hand",
     "SQLITE_READONLY": "the journal cannot be written: give its file and directory to relay's user",
     "SQLITE_CANTOPEN": "the journal cannot be opened: give its file and directory to relay's user",
-    "SQLITE_CORRUPT": "the journal's file is damaged: stop relay and restore a backup",
-    "SQLITE_NOTADB": "the file that journal.url names is no SQLite database: name another, or restore a backup",
+    "SQLITE_CORRUPT_INDEX": "an index of the journal does not fit its table",
+    "SQLITE_CORRUPT": "the journal's file is damaged: stop relay, and run `relay restore FILE` with a backup",
+    "SQLITE_NOTADB": "the file that journal.url names is no SQLite database: name another, or run `relay restore FILE`",
     "SQLITE_BUSY": "another program holds the journal's file locked: end it",
+}
+_KINDS = {
+    "SQLITE_CORRUPT_INDEX": JournalMisindexed,
+    "SQLITE_CORRUPT": JournalDamaged,
+    "SQLITE_NOTADB": JournalDamaged,
 }
 _OF_THE_DISK = {"SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN"}
 
@@ -194,14 +221,10 @@ def _create(path: Path) -> None:
     """Make the file, for relay's user alone, with its entry in the directory on disk."""
     file = _or_unusable(path, lambda: os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     os.close(file)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path.parent)
 
 
-def _or_unusable(path: Path, opening: Callable[[], int]) -> int:
+def _or_unusable(path: Path, opening: Callable[[], T]) -> T:
     try:
         return opening()
     except OSError as error:
@@ -217,6 +240,11 @@ _CURE = {
 }
 
 
+def _text(raw: bytes) -> str:
+    """Text that is damaged so that it is no UTF-8 comes back as another text, and raises nothing."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
 def _engine(url: URL, pragmas: Iterable[str], begin: str) -> Engine:
     engine = create_engine(
         url,
@@ -228,6 +256,7 @@ def _engine(url: URL, pragmas: Iterable[str], begin: str) -> Engine:
     )
 
     def connected(connection: sqlite3.Connection, _: Any) -> None:
+        connection.text_factory = _text
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, or_, select
 
 from relay.journal.announce import announcement
+from relay.journal.codec import problem_code
 from relay.journal.mailschema import arrival, mail, mail_has_message, sighting
 from relay.journal.queuelist import call_entry
 from relay.journal.schema import aside, call, command, copy, event, message, raw
@@ -104,7 +105,7 @@ def _copies(connection: Connection, message_id: str) -> Iterator[dict[str, Any]]
             "provider_status": row.provider_status,
             "provider_code": row.provider_code,
             "unseen": bool(row.unseen),
-            "error": row.problem["code"] if row.problem else None,
+            "error": problem_code(row.problem),
         }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, or_, select
 
 from relay.domain.waiting import MOST_COUNTED, Gate, Waiting, Why
+from relay.journal.codec import problem_detail
 from relay.journal.limitrows import Limit, permit
 from relay.journal.ruleschema import steering
 from relay.journal.schema import call, call_is_waiting, copy, copy_waits, memory
@@ -53,7 +54,7 @@ def _waiting_copies(connection: Connection, call_id: str) -> Sequence[Any]:
 def _waiting(
     connection: Connection, row: Row[Any], copies: Sequence[Any], rules: Rules, gate: Gate | None, now: datetime
 ) -> Waiting:
-    why = Why(row.why) if row.why else None
+    why = Why(row.why) if row.why in frozenset(Why) else None
     held = why is Why.HELD
     problem = copies[0].problem
     return Waiting(
@@ -63,7 +64,7 @@ def _waiting(
         held_since=copies[0].changed_at if held else None,
         behind=row.behind,
         attempts=row.attempts,
-        problem=problem["detail"] if problem else None,
+        problem=problem_detail(problem),
         company=rules.of(row.line).company,
         gate=gate,
         before=_before(connection, row, now),

@@ -2,6 +2,9 @@
 
 So a thousand waiting writers cost a few syncs. Each is woken after the commit that holds its own row, and never
 before; whoever gets an error instead knows that nothing of his may be relied on.
+
+Where the disk takes no more, what is new is refused, and what is known of work under way is written in the room that
+the ballast gave. From then on the thread looks now and then whether the disk takes things again.
 """
 
 import asyncio
@@ -11,18 +14,23 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
+import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from relay.journal.bells import Bells
-from relay.journal.failures import JournalFull, JournalUnusable
+from relay.journal.failures import JournalFull, JournalMisindexed, JournalShut, JournalUnusable, JournalUnwritten
+from relay.journal.space import Space
 from relay.journal.transaction import Operation, Transaction
 
 T = TypeVar("T")
 
+log = structlog.get_logger()
+
 LARGEST_BATCH = 1_000
+MOST_MENDS = 10  # in one life
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +38,38 @@ class Store:
     """What the writer writes to.
 
     Args:
-        connect: opens the connection that writes.
+        connect: opens the connection that writes; sparing of the disk where it is full.
         begin: makes a transaction of it, given the counters as they were committed.
         judged: what an error of the database means.
+        prove: writes something that changes nothing.
+        space: how the disk stands.
+        mend: makes indexes anew that do not fit their tables any more.
     """
 
-    connect: Callable[[], Connection]
+    connect: "Connect"
     begin: Callable[[Connection, Counter[str]], Transaction]
     judged: Callable[[DatabaseError], Exception]
+    prove: Callable[[Connection], None]
+    space: Space
+    mend: Callable[[Connection], None]
+
+
+class Connect(Protocol):
+    """Opens the connection that writes."""
+
+    def __call__(self, *, sparing: bool = False) -> Connection:
+        """Open it."""
 
 
 @dataclass(slots=True)
 class _Job:
     """One caller's operation, and what came of it."""
 
-    operation: Operation[Any]
+    operation: Callable[[Any], Any]
     future: "asyncio.Future[Any]"
     weight: int
+    is_new: bool
+    is_apart: bool = False
     result: Any = None
 
 
@@ -65,12 +88,14 @@ class Writer:
         self.commits = 0
         self.counters = counters
         self._store = store
+        self._space = store.space
         self._bells = bells
         self._limit = queue
         self._limit_bytes = queue_bytes
         self._waiting = 0
         self._waiting_bytes = 0
         self._closed = False
+        self._mends = 0
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
         # Put never waits for a lock that the thread may hold, so that the event loop never does.
@@ -78,7 +103,7 @@ class Writer:
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._thread.start()
 
-    async def run(self, operation: Operation[T], *, brings: int | None = None) -> T:
+    async def run(self, operation: Operation[T], *, brings: int | None = None, begins: bool = False) -> T:
         """What `operation` gives, after it was committed and synced.
 
         An operation that was handed in runs, even when its caller is cancelled.
@@ -87,18 +112,38 @@ class Writer:
             operation: works on a transaction, and may be run more than once.
             brings: the bytes of something new from outside, which may be refused when too much waits already. What
                 is known of calls under way is never refused: their number is bounded where they are made.
+            begins: it begins such work, which is refused where the disk may not take what will be known of it.
 
         Raises:
             JournalFull: it brings something new, and too much waits; it was not handed in.
+            JournalShut: it brings or begins something, and the disk takes no more; it was not written.
+            JournalUnwritten: the disk took it not even in the room that the ballast gave.
             JournalUnusable: it could not be written.
         """
         if self._closed:
             raise JournalUnusable("the journal is closed")
+        is_new = begins or brings is not None
+        if is_new and (shut := self._space.shut) is not None:
+            raise JournalShut(shut.why, shut.over)
         if brings is not None and (self._waiting >= self._limit or self._waiting_bytes + brings > self._limit_bytes):
             raise JournalFull(self._waiting)
-        job = _Job(operation, self._loop.create_future(), brings or 0)
+        job = _Job(operation, self._loop.create_future(), brings or 0, is_new)
         self._waiting += 1
         self._waiting_bytes += job.weight
+        self._queue.put(job)
+        result: T = await job.future
+        return result
+
+    async def apart(self, work: Callable[[Connection], T]) -> T:
+        """What `work` gives that the connection has to itself, between two transactions.
+
+        Raises:
+            JournalUnusable: it failed.
+        """
+        if self._closed:
+            raise JournalUnusable("the journal is closed")
+        job = _Job(work, self._loop.create_future(), 0, is_new=False, is_apart=True)
+        self._waiting += 1
         self._queue.put(job)
         result: T = await job.future
         return result
@@ -114,14 +159,22 @@ class Writer:
         ended = False
         while not ended:
             batch, ended = self._next_batch()
-            if batch:
-                self._settle(batch)
+            self._settle([job for job in batch if not job.is_apart])
+            for job in batch:
+                if job.is_apart:
+                    self._do_apart(job)
+            if self._space.wait == 0 and not ended:
+                self._look_for_room()
         self._disconnect()
 
     def _next_batch(self) -> tuple[list[_Job], bool]:
-        """What waits, at least one; and whether it is the last."""
+        """What waits, at least one, or none where the disk is to be looked at first; and whether it is the last."""
         batch: list[_Job] = []
-        job = self._queue.get()
+        try:
+            wait = self._space.wait
+            job = self._queue.get() if wait is None else self._queue.get(timeout=wait)
+        except Empty:
+            return batch, False
         while job is not None:
             batch.append(job)
             if len(batch) == LARGEST_BATCH:
@@ -134,6 +187,9 @@ class Writer:
 
     def _settle(self, jobs: Sequence[_Job]) -> None:
         """Run and commit `jobs` together; where one of them fails, each alone, so that only the bad one fails."""
+        jobs = self._admitted(jobs)
+        if not jobs:
+            return
         with _Attempt() as outside:
             transaction = self._begin()
             with _Attempt() as inside:
@@ -145,17 +201,80 @@ class Writer:
         if outside.error is not None:
             # After a failed commit nobody knows what the connection holds: a new one asks the file.
             self._disconnect()
-            self._answer(jobs, outside.error)
         elif inside.error is None:
             self._answer(jobs, None, transaction.bells)
-        elif len(jobs) == 1:
-            self._answer(jobs, inside.error)
+            return
+        error = self._judged(outside.error or inside.error)
+        if isinstance(error, JournalUnwritten):
+            self._disconnect()
+            self._without_room(jobs, error)
+        elif isinstance(error, JournalMisindexed) and len(jobs) == 1 and self._mended():
+            self._settle(jobs)
+        elif outside.error is not None or len(jobs) == 1:
+            self._answer(jobs, error)
         else:
             for job in jobs:
                 self._settle([job])
 
+    def _do_apart(self, job: _Job) -> None:
+        with _Attempt() as attempt:
+            self._connection = self._connection or self._store.connect(sparing=self._space.shut is not None)
+            job.result = job.operation(self._connection)
+        if attempt.error is not None:
+            self._disconnect()
+        self._answer([job], self._judged(attempt.error))
+
+    def _mended(self) -> bool:
+        """Whether the indexes were made anew; not again and again, for it may take minutes."""
+        self._mends += 1
+        if self._mends > MOST_MENDS:
+            return False
+        log.error("journal.reindexed", times=self._mends)
+        with _Attempt() as attempt:
+            self._disconnect()
+            self._connection = self._store.connect(sparing=self._space.shut is not None)
+            self._store.mend(self._connection)
+        return attempt.error is None
+
+    def _admitted(self, jobs: Sequence[_Job]) -> Sequence[_Job]:
+        """Those that are written now; while the disk takes no more, what is new is refused."""
+        shut = self._space.shut
+        if shut is None:
+            return jobs
+        if refused := [job for job in jobs if job.is_new]:
+            self._answer(refused, JournalShut(shut.why, shut.over))
+        return [job for job in jobs if not job.is_new]
+
+    def _without_room(self, jobs: Sequence[_Job], error: JournalUnwritten) -> None:
+        """Refuse what is new from now on, and try the rest once more if the ballast makes room for it."""
+        shut = self._space.close(str(error))
+        if shut is not None:
+            self._loop.call_soon_threadsafe(self._space.tell_shut, shut)
+        if self._space.make_room():
+            self._settle(jobs)
+            return
+        known = self._admitted(jobs)
+        error.over = self._space.shut.over if self._space.shut else None
+        if known:
+            self._answer(known, error)
+
+    def _look_for_room(self) -> None:
+        # Another connection from then on: one that is not sparing any more.
+        self._disconnect()
+        shut = self._space.open(self._proved)
+        if shut is not None:
+            self._disconnect()
+            self._loop.call_soon_threadsafe(self._space.tell_open, shut)
+
+    def _proved(self) -> bool:
+        with _Attempt() as attempt:
+            transaction = self._begin()
+            self._store.prove(transaction.connection)
+            transaction.connection.commit()
+        return attempt.error is None
+
     def _begin(self) -> Transaction:
-        self._connection = self._connection or self._store.connect()
+        self._connection = self._connection or self._store.connect(sparing=self._space.shut is not None)
         self._connection.begin()
         return self._store.begin(self._connection, self.counters)
 
@@ -170,9 +289,10 @@ class Writer:
         self.counters.update(transaction.counts)
 
     def _answer(self, jobs: Sequence[_Job], error: BaseException | None, bells: Iterable[str] = ()) -> None:
-        if isinstance(error, DatabaseError):
-            error = self._store.judged(error)
         self._loop.call_soon_threadsafe(self._wake, jobs, error, bells)
+
+    def _judged(self, error: BaseException | None) -> BaseException | None:
+        return self._store.judged(error) if isinstance(error, DatabaseError) else error
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -28,7 +28,7 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """A whole answer. `headers` may be asked in any case; `content_type` is lower case and without parameters.
+    """An answer, whole unless `broken` says why not. `headers` may be asked in any case; `content_type` is lower case and without parameters.
 
     `hidden` is what the request carried and nobody is to see, should the answer repeat it.
     """
@@ -38,6 +38,7 @@ class HttpAnswer:
     body: bytes = field(repr=False)
     content_type: str = ""
     hidden: tuple[str, ...] = field(default=(), repr=False)
+    broken: str = ""
 
     @property
     def is_page(self) -> bool:
@@ -79,6 +80,7 @@ class Http:
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
         fresh: bool = False,
+        partly: bool = False,
         hidden: Iterable[str] = (),
     ) -> HttpAnswer:
         """Make one request and read its whole answer, whatever its status.
@@ -92,17 +94,20 @@ class Http:
             body: sent as it is.
             fresh: use a connection of its own. For reads that delete what they return: a connection that died
                 while it was idle would look like a page that was lost.
+            partly: a success that breaks off is given as far as it came. For the same reads: what came is nowhere else.
             hidden: secrets and texts in the request; the credentials in its headers are hidden in any case.
 
         Raises:
             TryLater: no connection was made, so nothing was written (`unreachable`).
             OutcomeUnknown: the request may have been written, and no full answer within the bounds came (`uncertain`).
         """
-        written: list[bool] = []
+        sending = _Sending(method, self._url(path, fill, params), headers, body, fresh)
         try:
-            answer = await self._exchange(method, self._url(path, fill, params), headers, body, fresh, written)
+            answer = await self._exchange(sending)
         except (aiohttp.ClientError, OSError, _Unusable) as error:
-            _give_up(method, path, error, written=bool(written))
+            if not (partly and sending.came is not None and sending.came.is_partly_good):
+                _give_up(method, path, error, written=bool(sending.written))
+            answer = replace(sending.came.answer(), broken=_why_unanswered(error))
         log.debug("provider.call", method=method, path=path, status=answer.status)
         return replace(answer, hidden=tuple(filter(None, (*hidden, _credentials(headers)))))
 
@@ -117,30 +122,26 @@ class Http:
         query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in (params or {}).items())
         return URL(self._base_url + path.format_map(ids) + ("?" + query if query else ""), encoded=True)
 
-    async def _exchange(
-        self,
-        method: str,
-        url: URL,
-        headers: Mapping[str, str] | None,
-        body: bytes | None,
-        fresh: bool,  # noqa: FBT001 - private, and named by its only caller
-        written: list[bool],
-    ) -> HttpAnswer:
-        session = self._session(fresh=fresh)
+    async def _exchange(self, sending: "_Sending") -> HttpAnswer:
+        session = self._session(fresh=sending.fresh)
         async with session.request(
-            method, url, headers=headers, data=body, allow_redirects=False, trace_request_ctx=written
+            sending.method,
+            sending.url,
+            headers=sending.headers,
+            data=sending.body,
+            allow_redirects=False,
+            trace_request_ctx=sending.written,
         ) as response:
-            content = await self._read(response)
-            return HttpAnswer(response.status, response.headers, content, _media_type(response))
+            sending.came = came = _Coming(response)
+            await self._read(response, came.content)
+            return came.answer()
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        content = bytearray()
+    async def _read(self, response: aiohttp.ClientResponse, content: bytearray) -> None:
         while chunk := await response.content.read(_CHUNK):
-            content += chunk
+            content += chunk[: self._max_body - len(content) + 1]
             if len(content) > self._max_body:
                 response.close()
                 raise _Unusable(f"the answer is larger than {self._max_body} bytes")
-        return bytes(content)
 
     def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
         # Made on first use: a session belongs to the loop that runs when it is made.
@@ -181,6 +182,37 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@dataclass(slots=True)
+class _Coming:
+    """What has come of an answer."""
+
+    response: aiohttp.ClientResponse
+    content: bytearray = field(default_factory=bytearray)
+
+    @property
+    def is_partly_good(self) -> bool:
+        """Whether it is a success of which something has come."""
+        return bool(self.content) and 200 <= self.response.status < 300  # noqa: PLR2004 - HTTP's own numbers
+
+    def answer(self) -> HttpAnswer:
+        return HttpAnswer(
+            self.response.status, self.response.headers, bytes(self.content), _media_type(self.response)
+        )
+
+
+@dataclass(slots=True)
+class _Sending:
+    """A request, whether a connection for it was made, and what has come of its answer."""
+
+    method: str
+    url: URL
+    headers: Mapping[str, str] | None
+    body: bytes | None
+    fresh: bool
+    written: list[bool] = field(default_factory=list)
+    came: _Coming | None = None
 
 
 class _Unusable(Exception):  # noqa: N818 - it never leaves this module

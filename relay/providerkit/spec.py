@@ -24,6 +24,7 @@ from relay.domain.messages import (
     Part,
     Plan,
     RawAnswer,
+    Salvage,
 )
 from relay.ids import Ids
 from relay.providerkit.linesettings import LineSettings as LineSettings  # noqa: PLC0414 - a provider imports it from here
@@ -96,10 +97,21 @@ class FetchesInbox(Protocol):
     loss_after: float  # seconds without a poll after which the provider discards
 
     async def fetch_inbox(self) -> RawAnswer:
-        """One page, as bytes; raises OutcomeUnknown where a page may have been deleted and not received, Refused."""
+        """One page, as bytes; where the answer broke off, as far as it came (`RawAnswer.broken`).
+
+        Raises OutcomeUnknown where a page may have been deleted and nothing of it was received, Refused.
+        """
 
     def read_inbox(self, raw: RawAnswer) -> InboxPage:
         """The page's meaning; raises Malformed."""
+
+
+@runtime_checkable
+class SalvagesInbox(FetchesInbox, Protocol):
+    """A line that can read single messages out of a page that broke off, or of which one message is unreadable."""
+
+    def salvage_inbox(self, raw: RawAnswer) -> Salvage:
+        """What can be read of a page that `read_inbox` cannot read; the rest still has everything else in it."""
 
 
 @runtime_checkable
@@ -225,6 +237,23 @@ class TakesHooks(Protocol):
 
     def read_hook(self, event: str, raw: RawAnswer) -> HookReading:
         """The hook's meaning; raises Malformed."""
+
+
+@runtime_checkable
+class ShowsSentInHooks(Protocol):
+    """A line whose web hooks may tell of a call that was not answered, if its settings ask for them."""
+
+    shows_sent_in_hooks: bool
+
+
+@runtime_checkable
+class ShowsSent(Protocol):
+    """A line whose web hooks show what it was given: `evidence_within` seconds after, whatever it answered.
+
+    None where it takes no such hook.
+    """
+
+    evidence_within: float | None
 
 
 @dataclass(frozen=True, slots=True)

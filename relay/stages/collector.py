@@ -109,6 +109,8 @@ class Collector(Stage):
         if self._pause:
             pause, self._pause = self._pause, 0.0
             return Rest(pause)
+        if (shut := self._journal.shut) is not None:
+            return Rest(IDLE, shut.over)
         return await self._gate.rest()
 
     async def _until_due(self) -> float:

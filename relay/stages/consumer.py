@@ -1,7 +1,7 @@
 """bus -> journal: take a command, write it down with its answer, then acknowledge it to the broker.
 
 A command is acknowledged only when it and its answer are on disk; what the broker delivers again is answered
-again, from what was written down.
+again, from what was written down. While the journal takes nothing new, relay leaves them with the broker.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from relay.boundaries import Boundary, reached
 from relay.bus.delivery import Delivery, OnArrival
 from relay.bus.mqtt import Bus
 from relay.intake import Intake
-from relay.journal import Answer, JournalError
+from relay.journal import Answer, JournalError, JournalShut
 from relay.stagekit import Rest, Stage, Window
 
 log = structlog.get_logger()
@@ -34,6 +34,8 @@ class Consumer(Stage):
         self._window = Window(IN_FLIGHT, IN_FLIGHT_BYTES)
         self._next: Delivery | None = None
         self._acknowledged: list[str] = []
+        intake.journal.on_shut(self._listen)
+        self._listen()
 
     async def step(self) -> Rest | None:
         """Take the next command."""
@@ -56,6 +58,10 @@ class Consumer(Stage):
         """Let the commands that are being written down be acknowledged."""
         await self._window.drain(seconds)
 
+    def _listen(self) -> None:
+        """Hear commands as long as they can be written down."""
+        self._bus.hear_commands(wanted=self._intake.journal.shut is None)
+
     async def _take(self, delivery: Delivery) -> None:
         try:
             reached(Boundary.COMMAND_TAKEN)
@@ -63,6 +69,11 @@ class Consumer(Stage):
             reached(Boundary.COMMAND_KEPT)
             delivery.ack(self._on_arrival(answer))
             reached(Boundary.COMMAND_ACKNOWLEDGED)
+        except JournalShut:
+            # The journal has said so, once for all commands.
+            self._listen()
+            delivery.again()
+            return
         except (JournalError, asyncio.CancelledError):
             # The broker repeats what was not acknowledged only on a new connection.
             delivery.again()

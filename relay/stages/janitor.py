@@ -5,21 +5,28 @@ Every piece is small, so that nobody waits for it.
 
 import structlog
 
-from relay.journal import Journal
+from relay.journal import Journal, Lifetimes
 from relay.stagekit import Rest, Stage
 
 log = structlog.get_logger()
 
 EVERY = 5.0  # seconds: an expiry is seen at the latest this long after its time
+_EACH_A_WEEK = Lifetimes()
 
 
 class Janitor(Stage):
-    """Keeps the journal tidy, and writes down the calls that were counted; a crash loses what some seconds counted."""
+    """Keeps the journal tidy, and writes down the calls that were counted; a crash loses what some seconds counted.
+
+    Args:
+        journal: what it keeps.
+        kept_for: how long what is done with stays there.
+    """
 
     name = "janitor"
 
-    def __init__(self, *, journal: Journal) -> None:
+    def __init__(self, *, journal: Journal, kept_for: Lifetimes = _EACH_A_WEEK) -> None:
         self._journal = journal
+        self._kept_for = kept_for
 
     async def step(self) -> Rest | None:
         """Do a little of everything that is due; no rest where one of them may have more."""
@@ -30,7 +37,7 @@ class Janitor(Stage):
         await upkeep.tell_untold()
         joined = await upkeep.join_overdue_segments()
         sighted = await upkeep.settle_sightings()
-        purged = await upkeep.purge()
+        purged = await upkeep.purge(kept_for=self._kept_for)
         await self._journal.limits.keep()
         if expired or ended or orphans or joined:
             log.info("journal.tidied", expired=expired, ended=ended, orphans=orphans, joined=joined)

@@ -15,8 +15,8 @@ from relay.boundaries import Boundary, reached
 from relay.domain.errors import Malformed, NotAuthorized, OutcomeUnknown, RelayError, Throttled, TryLater
 from relay.domain.messages import InboxPage, RawAnswer
 from relay.domain.schedule import RETRY_SEND
-from relay.journal import JournalError, KeptRaw
-from relay.providerkit.spec import FetchesInbox, Line
+from relay.journal import JournalError, JournalShut, KeptRaw
+from relay.providerkit.spec import FetchesInbox, Line, SalvagesInbox
 from relay.stagekit import Rest, Stage, Standing, Window
 from relay.telemetry.health import LineState, state_after
 
@@ -108,7 +108,8 @@ class Poller(Stage):
     async def _poll(self, mark: _Mark) -> Rest | None:
         begun = _Mark(mark.polled, self._ids.new())
         try:
-            await self._remember(begun)
+            # A page that is fetched has to be kept: none is asked for while the disk may not take it.
+            await self._memory.put(_MARK, begun.written(), begins=True)
             reached(Boundary.INBOX_BEGUN)
             self._journal.limits.count(self._line.alias, "inbox")
             raw = await self._line.fetch_inbox()
@@ -118,6 +119,9 @@ class Poller(Stage):
             self._mark = mark
             await self._remember(mark)
             return rest
+        except JournalShut as shut:
+            self._mark = mark
+            return Rest(self._line.poll_interval, shut.over)
         except JournalError:
             # A line uses the journal before the request is written, or after a 401, for its token: nothing was fetched.
             self._mark = mark
@@ -132,6 +136,8 @@ class Poller(Stage):
         reached(Boundary.INBOX_KEPT)
         self._unkept = None
         await self._tell_gap(begun, kept.received_at)
+        if raw.broken:
+            await self._suspect_loss(raw.broken)
         mark = _Mark(self._clock.now())
         await self._remember(mark)
         self._failures = 0
@@ -163,11 +169,20 @@ class Poller(Stage):
         try:
             page = self._line.read_inbox(kept.raw)
         except Malformed as error:
-            await self._journal.raw.set_aside(kept, error.problem.detail)
+            await self._salvage(kept, error.problem.detail)
             return None
         done = await self._journal.raw.understood(kept, messages=page.messages)
         self._log.info("inbox.read", raw_id=kept.id, messages=done.messages, pending=page.pending)
         return page
+
+    async def _salvage(self, kept: KeptRaw, why: str) -> None:
+        """Tell the messages of a damaged page that can be read; the rest waits for a person."""
+        saved = self._line.salvage_inbox(kept.raw) if isinstance(self._line, SalvagesInbox) else None
+        if saved is None or not saved.messages:
+            await self._journal.raw.set_aside(kept, why)
+            return
+        done = await self._journal.raw.salvaged(kept, saved.messages, saved.rest, why)
+        self._log.warning("inbox.salvaged", raw_id=kept.id, messages=done.messages)
 
     async def _failed(self, error: RelayError, mark: _Mark) -> Rest:
         self._failures += 1

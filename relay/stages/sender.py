@@ -83,6 +83,8 @@ class Sender(Stage):
         if rest is not None:
             return rest
         await self._catch_up()
+        if (shut := self._journal.shut) is not None:
+            return Rest(IDLE, shut.over)
         lanes = self._open_lanes()
         call = await self._journal.calls.claim(
             self._line.alias, self._owner, lanes=lanes, unseen=self._failed.shows_sent

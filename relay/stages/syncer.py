@@ -82,6 +82,8 @@ class Syncer(Stage):
         rest = await self._gate.rest()
         if rest is not None:
             return rest
+        if (shut := self._journal.shut) is not None:
+            return Rest(self._line.sync_interval, shut.over)
         try:
             more = await self._sync()
         except RelayError as error:

@@ -82,6 +82,8 @@ class Tracker(Stage):
             self._window.start(self._look(look), self.name)
         if fresh:
             return None
+        if (shut := self._journal.shut) is not None:
+            return Rest(IDLE, shut.over)
         if self._often is Often.NEVER:
             return Rest(IDLE)
         return Rest(await self._until_due(), self._journal.bell(f"looks:{self._line.alias}"))
@@ -115,8 +117,9 @@ class Tracker(Stage):
             self._log.log(level, "status.looks", often=often.value, left=month.left if month else None)
 
     def _may_look(self, look: Look) -> bool:
-        # What was fetched already is only to be written down.
-        return self._often is not Often.NEVER or look.call_id in self._fetched
+        # What was fetched already is only to be written down; what is asked for now may be told only once.
+        asks = self._often is not Often.NEVER and self._journal.shut is None
+        return asks or look.call_id in self._fetched
 
     def _too_early(self, look: Look) -> float | None:
         """Seconds until this look is to come, where looks are rare and this is one of the quick first ones."""

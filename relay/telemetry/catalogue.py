@@ -28,12 +28,39 @@ CATALOGUE: Mapping[str, Entry] = {
     "stage.stuck": Entry("critical", "stages", "stages have been at one step for too long; systemd will restart relay"),
     "library.logged": Entry("info warning error critical", "logger said exception", "a library said something"),
     # the bus
-    "bus.connected": Entry("info", "connection protocol session_present", "a connection to the broker is up"),
-    "bus.listening": Entry("info", "subscriptions", "the broker has confirmed the subscriptions for commands"),
-    "bus.online": Entry("info", "topic", "the retained topics are published, and the node is online"),
-    "bus.lost": Entry("warning", "connection detail code", "a connection to the broker was lost, and is made again"),
-    "bus.refused": Entry("error", "connection cause detail", "the broker refuses the connection"),
-    "bus.client_id_taken": Entry("error", "client_id cure", "another client connects under the same client id"),
+    "bus.connected": Entry(
+        "debug info",
+        "connection protocol session_present",
+        "a connection to the broker is up; info for the first time, and where the version of MQTT is another",
+    ),
+    "bus.listening": Entry(
+        "debug info",
+        "subscriptions",
+        "the broker has confirmed the subscriptions for commands; info for the first time",
+    ),
+    "bus.online": Entry(
+        "debug info", "topic", "the retained topics are published, and the node is online; info for the first time"
+    ),
+    "bus.lost": Entry(
+        "debug warning",
+        "connection detail code",
+        "a connection to the broker was lost, and is made again; warning where the other one is up",
+    ),
+    "bus.left": Entry(
+        "info", "connection protocol", "relay has left the commands with the broker: the journal takes nothing new"
+    ),
+    "bus.refused": Entry(
+        "error", "connection cause detail", "no connection can be made; said once for each cause until `bus.restored`"
+    ),
+    "bus.restored": Entry("info", "seconds", "both connections to the broker can be used again"),
+    "bus.client_id_taken": Entry(
+        "error", "client_id detail cure", "another client connects under the same client id; relay gives way to it"
+    ),
+    "bus.topic_denied": Entry("error", "doing topics detail", "the broker's ACL denies topics that relay needs"),
+    "bus.topic_allowed": Entry("info", "doing topics", "topics pass again that the broker had denied"),
+    "bus.unchecked": Entry(
+        "info", "topics first", "on MQTT 3.1.1 relay cannot see whether it may publish there: it may not subscribe"
+    ),
     "bus.unsteady": Entry(
         "error", "client_id detail cure", "connections do not last: perhaps another client has this id"
     ),
@@ -42,7 +69,6 @@ CATALOGUE: Mapping[str, Entry] = {
     "bus.reply_refused": Entry(
         "warning", "line detail", "an answer was given up at a request's Response Topic; its own topic has it"
     ),
-    "bus.state_refused": Entry("error", "topic detail", "the broker refuses a retained topic; see its ACL"),
     "publish.refused": Entry(
         "error", "line topic reason", "the broker begins to refuse a topic; its events wait, and others go past them"
     ),
@@ -63,6 +89,14 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     "report.orphaned": Entry(
         "warning", "line reports", "delivery reports were set aside: relay sent nothing of their ids in 72 hours"
+    ),
+    "journal.full": Entry(
+        "error",
+        "reason refused free_bytes",
+        "the disk takes no more: what is new is refused, and outcomes are written in the ballast's room",
+    ),
+    "journal.takes_again": Entry(
+        "info", "reason seconds", "the disk takes things again, `seconds` after `journal.full`"
     ),
     "journal.tidied": Entry(
         "info",
@@ -124,6 +158,9 @@ CATALOGUE: Mapping[str, Entry] = {
     "message.received": Entry(
         "info", "line message_id peer keyword duplicate_suspect", "a text that came in was published"
     ),
+    "inbox.salvaged": Entry(
+        "warning", "line raw_id messages", "a damaged page was read message by message; its rest is set aside"
+    ),
     "inbox.read": Entry("info", "line raw_id messages pending", "a page of the inbox was read"),
     "inbox.failed": Entry("warning", "line policy code failures", "the inbox could not be fetched"),
     "inbox.loss_suspected": Entry(
@@ -153,7 +190,10 @@ CATALOGUE: Mapping[str, Entry] = {
     "media.swept": Entry("info", "files", "attachments that nobody knows were deleted, after a fall"),
     "hook.read": Entry("info", "line hook raw_id messages duplicates applied parked", "a web hook was read"),
     "hook.refused": Entry(
-        "error", "line hook reason", "a web hook could not be kept; the provider was asked to call again"
+        "error", "line hook reason unlogged", "a web hook could not be kept; the provider was asked to call again"
+    ),
+    "hook.turned_away": Entry(
+        "info", "source reason unlogged", "a caller of the web-hook listener was not let in; `unlogged` more like it"
     ),
     "hooks.checked": Entry(
         "debug info", "line changes", "the provider's web hooks were compared with relay's, and mended"
@@ -168,8 +208,9 @@ CATALOGUE: Mapping[str, Entry] = {
     "hooks.not_installed": Entry("warning", "line reason", "no web hooks are installed for a line that takes them"),
     "listener.started": Entry("info", "host port setting", "an address is listened on, which `setting` names"),
     "listener.crowded": Entry(
-        "warning", "connections", "an address has as many connections as are held: more are closed"
+        "warning", "connections", "a listener holds as many connections as it may: the most silent are cut for new ones"
     ),
+    "listener.uncrowded": Entry("info", "connections", "a listener that was crowded has room again"),
     # the providers' services
     "provider.call": Entry("debug", "method path status", "a provider answered an HTTP request"),
     "provider.call.failed": Entry("debug", "method path written error", "an HTTP request got no answer"),

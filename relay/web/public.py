@@ -12,7 +12,9 @@ from aiohttp import web
 
 from relay.domain.messages import RawAnswer
 from relay.hookaddresses import opens
-from relay.journal import JournalFull, JournalUnusable
+from relay.journal import JournalFull, JournalShut, JournalUnusable
+from relay.telemetry.sparingly import Sparingly
+from relay.web.callers import Address, Callers
 from relay.web.server import Deadlines, WebServer, not_found, read_body
 
 log = structlog.get_logger()
@@ -59,14 +61,24 @@ class Listener:
         port: 0 for any free one; `port` says which it became.
         hooks: which are taken.
         pages: each answers what is its own, and None to whatever is not.
+        callers: who may deliver web hooks.
         deadlines: for slow callers.
     """
 
     def __init__(
-        self, host: str, port: int, hooks: Hooks, *, pages: Sequence[Page] = (), deadlines: Deadlines | None = None
+        self,
+        host: str,
+        port: int,
+        hooks: Hooks,
+        *,
+        pages: Sequence[Page] = (),
+        callers: Callers | None = None,
+        deadlines: Deadlines | None = None,
     ) -> None:
         self._hooks = hooks
         self._pages = pages
+        self._callers = callers or Callers()
+        self._sparingly = Sparingly()
         self._deadlines = deadlines or Deadlines()
         self._server = WebServer(host, port, self._answer, setting="webhooks.listen", deadlines=self._deadlines)
 
@@ -90,20 +102,40 @@ class Listener:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method in {"POST", "PUT"}:
-            matched = self._hooks.match(request.rel_url.raw_path)
-            return await self._keep(request, *matched) if matched else not_found()
+            return await self._hook(request)
         for page in self._pages:
             if (answer := await page(request)) is not None:
                 return answer
         return not_found()
 
-    async def _keep(self, request: web.BaseRequest, line: str, event: str) -> web.Response:
+    async def _hook(self, request: web.BaseRequest) -> web.Response:
+        caller = self._callers.address(request)
+        if not self._callers.may_call(caller):
+            return self._turned_away(caller, "not among webhooks.allow", not_found())
+        matched = self._hooks.match(request.rel_url.raw_path)
+        if matched is None:
+            return self._turned_away(caller, "unknown path or secret", not_found())
         body = await read_body(request, self._hooks.max_body, self._deadlines.body)
         if isinstance(body, web.Response):
-            return body
+            return self._turned_away(caller, f"HTTP {body.status}", body)
+        return await self._keep(*matched, RawAnswer(body, request.headers.get("Content-Type", "")))
+
+    def _turned_away(self, caller: Address | None, reason: str, answer: web.Response) -> web.Response:
+        """Answer what is not taken; who does this all the time does not fill the log."""
+        source = str(caller or "unknown")
+        unlogged = self._sparingly.may("hook.turned_away", source)
+        if unlogged is not None:
+            log.info("hook.turned_away", source=source, reason=reason, unlogged=unlogged)
+        return answer
+
+    async def _keep(self, line: str, event: str, raw: RawAnswer) -> web.Response:
         try:
-            await self._hooks.take(line, event, RawAnswer(body, request.headers.get("Content-Type", "")))
+            await self._hooks.take(line, event, raw)
         except (JournalFull, JournalUnusable) as error:
-            log.error("hook.refused", line=line, hook=event, reason=type(error).__name__)
+            # That the disk takes no more is said by the journal, once for all hooks.
+            shut = isinstance(error, JournalShut)
+            unlogged = None if shut else self._sparingly.may("hook.refused", line)
+            if unlogged is not None:
+                log.error("hook.refused", line=line, hook=event, reason=type(error).__name__, unlogged=unlogged)
             return web.Response(status=503, text="cannot keep it now\n", headers={"Retry-After": RETRY_AFTER})
         return web.Response(status=200, text="kept\n")

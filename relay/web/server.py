@@ -5,6 +5,7 @@ aiohttp's server waits for a slow head for ever, and repeats what was sent when 
 
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from aiohttp.web_protocol import RequestHandler
 
 log = structlog.get_logger()
 
-MOST_CONNECTIONS = 400  # at once: descriptors are the whole process's, and the journal needs some too
+MOST_CONNECTIONS = 400  # at once
+_OWN_DESCRIPTORS = 40  # of the whole process's: the journal, the broker and the providers need some too
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -58,6 +60,7 @@ class WebServer:
             lingering_time=deadlines.body,
         )
         server.head_within = deadlines.head
+        server.most = _most_connections()
         self._runner = web.ServerRunner(server, shutdown_timeout=5.0)
         self._socket: socket.socket | None = None
 
@@ -101,6 +104,14 @@ class WebServer:
                 guard.request_ended()
 
 
+def _most_connections() -> int:
+    """As many as descriptors allow, where two listeners share them."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return min(MOST_CONNECTIONS, max((allowed - _OWN_DESCRIPTORS) // 2, 4))
+
+
 async def read_body(request: web.BaseRequest, most: int, within: float) -> bytes | web.Response:
     """A request's body, or the answer to one that is over `most` bytes, slower than `within` seconds, or broken."""
     if (request.content_length or 0) > most:
@@ -140,15 +151,27 @@ class _GuardedHandler(RequestHandler):
     """One connection; it is closed when a request's head takes too long."""
 
     head_within: float
+    since = 0.0  # when the connection was made, or its last answer was
     _deadline: asyncio.TimerHandle | None = None
     _in_request = False
 
+    @property
+    def is_being_answered(self) -> bool:
+        """Whether a whole head is here, and no answer yet."""
+        return self._in_request
+
+    def cut(self) -> None:
+        """Close the connection without a word."""
+        if self.transport is not None:
+            self.transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start waiting for a head; one connection too many is closed without a word."""
+        """Start waiting for a head; where there is one connection too many, make room."""
         super().connection_made(transport)
+        self.since = asyncio.get_running_loop().time()
         self._arm()
-        if isinstance(self._manager, _GuardedServer) and self._manager.is_crowded():
-            cast("asyncio.Transport", transport).abort()
+        if isinstance(self._manager, _GuardedServer):
+            self._manager.make_room(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop waiting."""
@@ -169,6 +192,7 @@ class _GuardedHandler(RequestHandler):
     def request_ended(self) -> None:
         """The answer is made; the keep-alive time-out of aiohttp watches the idle connection."""
         self._in_request = False
+        self.since = asyncio.get_running_loop().time()
 
     def handle_error(
         self,
@@ -198,23 +222,30 @@ class _GuardedHandler(RequestHandler):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        if self.transport is not None:
-            self.transport.abort()
+        self.cut()
 
 
 class _GuardedServer(web.Server):
-    """Makes guarded connections."""
+    """Makes guarded connections, and holds so many of them."""
 
     head_within: float
+    most: int
     _was_crowded = False
 
-    def is_crowded(self) -> bool:
-        """Whether there are more connections than are held; logged once, until half of them are gone."""
-        now = len(self.connections)
-        if now > MOST_CONNECTIONS and not self._was_crowded:
-            log.warning("listener.crowded", connections=MOST_CONNECTIONS)
-        self._was_crowded = now > (MOST_CONNECTIONS // 2 if self._was_crowded else MOST_CONNECTIONS)
-        return now > MOST_CONNECTIONS
+    def make_room(self, newest: _GuardedHandler) -> None:
+        """Where there is one connection too many, cut the one that has been silent for longest.
+
+        So a flood of callers who say nothing keeps nobody out who speaks at once. Logged once, until half are gone.
+        """
+        held = [one for one in self.connections if isinstance(one, _GuardedHandler)]
+        if len(held) > self.most:
+            if not self._was_crowded:
+                log.warning("listener.crowded", connections=self.most)
+            silent = [one for one in held if not one.is_being_answered]
+            min(silent, key=lambda one: one.since, default=newest).cut()
+        elif self._was_crowded and len(held) <= self.most // 2:
+            log.info("listener.uncrowded", connections=len(held))
+        self._was_crowded = len(held) > (self.most // 2 if self._was_crowded else self.most)
 
     def __call__(self) -> _GuardedHandler:
         handler = _GuardedHandler(self, loop=self._loop, **self._kwargs)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
@@ -12,8 +13,8 @@ from relay.bus.config import BusSettings
 from relay.clock import Clock, LabClock, SystemClock
 from relay.hookaddresses import HookSecrets, hook_secrets
 from relay.ids import Ids, unguessable
-from relay.journal import Journal, JournalLimits, lab_anchor
-from relay.providerkit.spec import Line, LineContext, NeedsConsent, Provider, TakesHooks
+from relay.journal import Journal, JournalLimits, Lifetimes, lab_anchor
+from relay.providerkit.spec import Line, LineContext, NeedsConsent, Provider, ShowsSent, TakesHooks
 from relay.settings import Settings
 from relay.wiring.rules import rules_of
 
@@ -48,12 +49,12 @@ async def core(settings: Settings, providers: Mapping[str, Provider]) -> AsyncIt
     name = settings.node.name
     url, limits = settings.journal.url, journal_limits(settings)
     async with await Journal.open(url, clock=clock, ids=ids, node=name, limits=limits) as journal:
-        await _recover(journal, name)
         lines = {
             alias: providers[line.provider].connect(LineContext(alias, line, journal.memory(alias), clock, ids))
             for alias, line in settings.lines.items()
         }
         try:
+            await _recover(journal, name, lines)
             journal.follow(rules_of(settings, lines))
             secrets = {
                 alias: await hook_secrets(journal.memory(alias), _configured_secret(settings, alias), clock.now())
@@ -101,12 +102,26 @@ def journal_limits(settings: Settings) -> JournalLimits:
         waiting_copies=queue.max_copies,
         waiting_per_line=queue.max_copies_per_line,
         waiting_per_client=queue.max_copies_per_client,
+        ballast=settings.journal.ballast,
     )
 
 
-async def _recover(journal: Journal, node: str) -> None:
+def lifetimes(settings: Settings) -> Lifetimes:
+    """How long the journal keeps what is done with, as the settings have it."""
+    kept = settings.retention
+    return Lifetimes(
+        texts=timedelta(seconds=kept.texts),
+        finals=timedelta(seconds=kept.finals),
+        keys=timedelta(seconds=kept.keys),
+        events=timedelta(seconds=kept.events),
+        raw=timedelta(seconds=kept.raw),
+    )
+
+
+async def _recover(journal: Journal, node: str, lines: Mapping[str, Line]) -> None:
     """Say in one line what a former life left: calls that were cut, and what waits."""
-    cut = await journal.calls.recover()
+    shows = {alias for alias, line in lines.items() if isinstance(line, ShowsSent) and line.evidence_within is not None}
+    cut = await journal.calls.recover(shows)
     left = await journal.queries.status()
     log.log(
         logging.WARNING if cut.calls else logging.INFO,

@@ -8,6 +8,7 @@ import structlog
 from relay.bus.requests import CommandRules
 from relay.consent import Consents
 from relay.control import Controls, ControlServer
+from relay.control.evidence import evidence_of
 from relay.hookaddresses import consent_address, hook_addresses, hook_prefix
 from relay.intake import Intake, MediaFolder, Repeats
 from relay.mediastore import MediaStore
@@ -19,7 +20,9 @@ from relay.status import NodeStatus
 from relay.telemetry.health import LineBoard
 from relay.web.admin import AdminListener
 from relay.web.attachments import MediaRoute
+from relay.web.callers import Callers
 from relay.web.consent import ConsentRoute
+from relay.web.metrics import MetricsRoute
 from relay.web.public import Hooks, Listener
 from relay.webhooks import HookKeeper, Webhooks
 from relay.wiring.core import Core
@@ -42,6 +45,7 @@ class Services:
         self.media = self._media_store(admin)
         self._media_route = MediaRoute(self.media)
         admin.mount(self._media_route)
+        admin.mount(MetricsRoute(base.journal, board))
         self.intake = self._intake()
         self.keepers = self._hook_keepers()
         self.webhooks = Webhooks(self.keepers, self._by_hand())
@@ -51,8 +55,9 @@ class Services:
         """The public listener."""
         webhooks = self._base.settings.webhooks
         hooks = Hooks(self._secrets, receiver.knows, receiver.take, webhooks.max_body)
+        callers = Callers(webhooks.allow, webhooks.proxies)
         pages = (ConsentRoute(self.consents, self._secrets), self._media_route)
-        return Listener(webhooks.listen.host, webhooks.listen.port, hooks, pages=pages)
+        return Listener(webhooks.listen.host, webhooks.listen.port, hooks, pages=pages, callers=callers)
 
     def control(self, status: NodeStatus, leftovers: Leftovers) -> ControlServer:
         """The command line's socket."""
@@ -65,6 +70,7 @@ class Services:
             webhooks=self.webhooks,
             consents=self.consents,
             clock=self._base.clock,
+            evidence={alias: evidence_of(line) for alias, line in self._base.lines.items()},
         )
         return ControlServer(self._base.settings.admin.socket, controls)
 

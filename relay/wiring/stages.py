@@ -17,7 +17,7 @@ from relay.stages.sender import Sender
 from relay.stages.sweeper import Sweeper
 from relay.stages.syncer import Syncer
 from relay.stages.tracker import Tracker
-from relay.wiring.core import Core
+from relay.wiring.core import Core, lifetimes
 from relay.wiring.services import Services
 
 
@@ -51,7 +51,8 @@ class Stages:
 
     def keepers(self) -> list[Stage]:
         """What takes commands, what tidies up, what keeps an eye on budgets, and what publishes again."""
-        janitor, sweeper = Janitor(journal=self._base.journal), Sweeper(self._services.media)
+        kept_for = lifetimes(self._base.settings)
+        janitor, sweeper = Janitor(journal=self._base.journal, kept_for=kept_for), Sweeper(self._services.media)
         accountant = Accountant(self._base.lines, self._standing)
         replayer = Replayer(self._standing, bus=self._bus)
         return [janitor, sweeper, accountant, replayer, Consumer(bus=self._bus, intake=self._services.intake)]

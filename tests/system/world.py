@@ -47,6 +47,7 @@ grace = "20s"
 url = "mqtt://127.0.0.1:{broker_port}"
 [journal]
 url = "sqlite:///{directory}/relay.db"
+ballast = "1 MiB"
 [webhooks]
 listen = "127.0.0.1:{hook_port}"
 public_url = "http://127.0.0.1:{hook_port}"

@@ -24,11 +24,13 @@ from relay.providers.att_landline.settings import AttLandlineSettings
 
 log = structlog.get_logger()
 
+# AT&T calls within seconds; a hook that meets relay while it is down comes again 10 s later, then 20 s (wire facts).
+EVIDENCE_WITHIN = 60.0
 _MOST_CONTENT = 16 << 20  # bytes of an attachment; a carrier's MMS has a tenth of that
 
 
 class AttLandlineLine:
-    """One text-enabled number; Sends, TakesHooks, InstallsHooks and FetchesParts."""
+    """One text-enabled number; Sends, TakesHooks, ShowsSent, InstallsHooks and FetchesParts."""
 
     provider = "att-landline"
     takes = frozenset({AddressKind.E164})
@@ -38,8 +40,11 @@ class AttLandlineLine:
         self.alias = context.alias
         self.number: str = settings.number
         self.hook_events: tuple[str, ...] = settings.events
+        self.shows_sent_in_hooks = "send" in settings.events
         self._settings = settings
         self._reported = not {"send", "progress"}.isdisjoint(settings.events)
+        # The hooks `send` and `progress` show a text that was taken, whether or not its call was answered.
+        self.evidence_within = EVIDENCE_WITHIN if self._reported else None
         self._clock = context.clock
         self._http = Http(
             settings.base_url,

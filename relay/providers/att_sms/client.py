@@ -19,6 +19,7 @@ from relay.domain.messages import (
     OutboundCall,
     Plan,
     RawAnswer,
+    Salvage,
 )
 from relay.domain.states import Fact
 from relay.providerkit.http import Http, HttpAnswer
@@ -31,6 +32,7 @@ from relay.providers.att_sms import callbacks, wire
 from relay.providers.att_sms.bodies import Sending
 from relay.providers.att_sms.dialects import Dialect, dialect_of
 from relay.providers.att_sms.refusals import Asked, refuse, refuses_receipts
+from relay.providers.att_sms.salvage import salvage
 from relay.providers.att_sms.settings import LOSS_AFTER, AttSmsSettings
 
 log = structlog.get_logger()
@@ -60,6 +62,7 @@ class AttSmsLine:
         self.hook_events = _hook_events(settings)
         self._settings = settings
         self._dialect: Dialect = dialect_of(settings)
+        self.shows_sent_in_hooks = self._dialect.repeats_call_id and callbacks.DELIVERY in self.hook_events
         self._clock = context.clock
         self._http = Http(settings.base_url, timeout_seconds=settings.timeout, user_agent=f"relay/{__version__}")
         app = OAuthApp(settings.app_key, settings.app_secret, settings.scope)
@@ -131,6 +134,10 @@ class AttSmsLine:
         """The page's meaning; raises Malformed."""
         return wire.read_inbox(self.number, raw)
 
+    def salvage_inbox(self, raw: RawAnswer) -> Salvage:
+        """The messages that can be read in a damaged page, and the rest."""
+        return salvage(self.number, raw)
+
     def read_hook(self, event: str, raw: RawAnswer) -> HookReading:
         """A callback's meaning; raises Malformed."""
         return callbacks.read_hook(event, raw, short_code=self.number)
@@ -153,13 +160,13 @@ class AttSmsLine:
         return _taken(call, call.call_id, sent_id if len(call.recipients) == 1 else None)
 
     async def _fetch(self, operation: Operation, asked: Asked, **ids: str) -> RawAnswer:
-        answer = await self._call(operation, ids, fresh=True)
+        answer = await self._call(operation, ids, fresh=True, partly=asked is Asked.INBOX)
         if not _is_success(answer):
             refuse(answer, asked, now=self._clock.now())
         if not answer.body and answer.status != _NO_CONTENT:
             detail = f"AT&T answered {answer.status} with nothing in it"
             raise OutcomeUnknown(Problem(ErrorCode.UNCERTAIN, detail, provider_detail(answer.status)))
-        return RawAnswer(answer.body, answer.content_type)
+        return RawAnswer(answer.body, answer.content_type, answer.broken)
 
     async def _call(
         self,

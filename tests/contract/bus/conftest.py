@@ -125,10 +125,10 @@ def properties_of(packet: int, **said: Any) -> Properties:
     return made
 
 
-def make_bus(url: str, *lines: str, **more: Any) -> Bus:
+def make_bus(url: str, *lines: str, speed: float = 50, **more: Any) -> Bus:
     """A bus whose waits are short."""
     started = datetime.now(UTC)
-    clock = LabClock(50, started, started)
+    clock = LabClock(speed, started, started)
     settings = BusSettings(**{"url": url, "node": "n1", "timeout": 5.0, **more})
     return Bus(settings, lines or ("alerts",), clock, Ids(clock))
 

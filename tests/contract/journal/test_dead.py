@@ -7,7 +7,7 @@ from pydantic_core import to_json
 
 from relay.domain.messages import RawAnswer
 from relay.domain.states import Fact
-from relay.journal import KeptRaw, UnknownAside
+from relay.journal import KeptRaw, TakenUp, UnknownAside
 from tests.contract.journal.desk import ALICE, BOB, LINE, ME, PROBLEM, START, Desk, delivered, text
 
 WHY = "no JSON object"
@@ -26,9 +26,10 @@ async def _only(desk: Desk) -> str:
 
 
 async def _again(desk: Desk) -> KeptRaw:
-    kept = await desk.journal.dead.again(await _only(desk))
-    assert kept is not None
-    return kept
+    taken = await desk.journal.dead.again(await _only(desk))
+    assert (taken.outcome, taken.kept is None) == ("read", False)
+    assert taken.kept is not None
+    return taken.kept
 
 
 async def _refused_event(desk: Desk) -> Any:
@@ -125,7 +126,7 @@ async def test_an_event_is_published_again_under_its_id(desk: Desk) -> None:
     event = await _refused_event(desk)
     reached = await desk.journal.events.last_position()
     assert desk.journal.events.backlog() == 1
-    assert await desk.journal.dead.again(await _only(desk)) is None
+    assert await desk.journal.dead.again(await _only(desk)) == TakenUp("published")
     assert [one for _, one in await desk.journal.events.pending(reached, 10)] == [event]
     assert desk.journal.events.backlog() == 2
     assert await desk.journal.dead.list(10) == []
@@ -158,7 +159,7 @@ async def test_an_uncertain_copy_is_sent_again_alone(desk: Desk) -> None:
     """What was handed over with it is not, nor what waits for its own decision."""
     await _in_doubt(desk, ALICE, BOB)
     first = (await desk.journal.dead.list(10))[0]["id"]
-    assert await desk.journal.dead.again(first) is None
+    assert await desk.journal.dead.again(first) == TakenUp("queued")
     call = await desk.claim()
     assert [to.address for to in call.recipients] == [ALICE]
     assert await desk.none_due()

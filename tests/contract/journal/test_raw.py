@@ -58,11 +58,13 @@ async def test_what_cannot_be_read_is_set_aside_and_noticed(desk: Desk) -> None:
     assert (listed["kind"], listed["raw_id"], listed["why"]) == ("raw", kept.id, "a hook without an id")
     [notice] = await desk.bodies("dead")
     assert notice == {
+        "kind": "raw",
         "what": "hook",
         "why": "a hook without an id",
         "line": LINE,
         "id": kept.id,
         "aside_id": listed["id"],
+        "more": 0,
         "how": f"relay dead show {listed['id']}; relay dead replay {listed['id']} reads it again",
     }
     assert await desk.journal.raw.unread(LINE) == []

@@ -85,14 +85,15 @@ async def test_a_report_that_comes_before_the_answer_waits_for_it(desk: Desk) ->
     assert desk.place.rows("parked") == 0
 
 
-async def test_a_parked_report_is_dropped_in_the_end(desk: Desk) -> None:
-    """It was about something that was sent elsewhere."""
+async def test_a_parked_report_is_set_aside_in_the_end(desk: Desk) -> None:
+    """It was about something that was sent elsewhere: perhaps by another relay, perhaps by a lost one."""
     await desk.report(delivered("sent elsewhere"))
     desk.clock.pass_(hours=71)
-    assert await desk.journal.upkeep.drop_parked() == 0
+    assert await desk.journal.upkeep.give_up_parked() == 0
     desk.clock.pass_(hours=2)
-    assert await desk.journal.upkeep.drop_parked() == 1
-    assert desk.place.rows("parked") == 0
+    assert await desk.journal.upkeep.give_up_parked() == 1
+    assert await desk.journal.upkeep.give_up_parked() == 0
+    assert [one["kind"] for one in await desk.journal.dead.list(10)] == ["orphan"]
 
 
 async def test_a_report_seen_before_is_ignored(desk: Desk) -> None:

@@ -12,7 +12,7 @@ from relay.cli.main import app
 
 COMMANDS = [
     *("run", "check", "status", "send", "tail", "trace", "demo", "simulate", "queue", "queue list"),
-    *("queue show", "queue hold", "queue release", "queue retry", "queue cancel"),
+    *("queue show", "queue hold", "queue release", "queue retry", "queue cancel", "queue resolve"),
     *("webhooks", "webhooks list", "webhooks install", "webhooks repair", "webhooks remove"),
     *("auth", "auth login", "auth status", "auth revoke"),
     *("optout", "optout list", "optout add", "optout remove", "optout import", "optout export"),

@@ -144,9 +144,16 @@ async def _mail(desk: Desk) -> None:
 async def _dead(desk: Desk) -> None:
     """Every verb about what was set aside."""
     dead = desk.journal.dead
+    await desk.report(delivered("sent elsewhere"))
+    desk.clock.pass_(days=4)
+    await desk.journal.upkeep.give_up_parked()
+    await desk.journal.upkeep.tell_untold()
+    await dead.list(10, kind="raw", line=LINE)
+    await dead.counts()
+    await desk.journal.queries.gauges()
     for listed in await dead.list(100):
         await dead.show(listed["id"])
-        kept = await dead.again(listed["id"])
+        kept = (await dead.again(listed["id"])).kept
         if kept is not None:
             await desk.journal.raw.set_aside(kept, "unreadable")
             await desk.journal.raw.understood(await desk.keep())

@@ -7,15 +7,18 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Self
 
 import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from relay.domain.messages import RawAnswer
 from relay.journal import JournalFull, JournalUnusable
+from relay.web.callers import Callers
 from relay.web.public import Hooks, Listener, Page
 from relay.web.server import MOST_CONNECTIONS, Deadlines
 
@@ -134,9 +137,11 @@ async def listen(shelf: Shelf) -> AsyncIterator[Listen]:
     """Starts a listener."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def listening(deadlines: Deadlines | None = None, *pages: Page) -> Listener:
+        async def listening(
+            deadlines: Deadlines | None = None, *pages: Page, callers: Callers | None = None
+        ) -> Listener:
             hooks = Hooks(secrets_of, lambda _, event: event in {"receive", "send"}, shelf.take, 1000)
-            listener = Listener("127.0.0.1", 0, hooks, pages=pages, deadlines=deadlines)
+            listener = Listener("127.0.0.1", 0, hooks, pages=pages, callers=callers, deadlines=deadlines)
             return await stack.enter_async_context(listener)
 
         yield listening
@@ -482,20 +487,53 @@ async def test_what_no_page_knows_is_the_same_404(listen: Listen, shelf: Shelf) 
     assert shelf.kept == []
 
 
-async def test_one_connection_too_many_is_closed_and_those_that_are_there_are_served(
-    caller: Caller, listen: Listen, shelf: Shelf
-) -> None:
-    """Descriptors are bounded: whoever opens connections for fun cannot take those of the journal."""
+async def test_a_crowd_that_says_nothing_keeps_nobody_out(listen: Listen, shelf: Shelf) -> None:
+    """Descriptors are bounded: for each connection too many the one that was silent for longest is cut."""
     port = (await listen()).port
     async with contextlib.AsyncExitStack() as crowd:
-        first = await crowd.enter_async_context(Caller(port))
-        for _ in range(MOST_CONNECTIONS - 1):
-            await crowd.enter_async_context(Caller(port))
-        async with Caller(port) as surplus:
-            assert await surplus.end() == b""
-        assert (await first.ask(request())).status == 200
-    assert (await caller.ask(request())).status == 200
-    assert len(shelf.kept) == 2
+        silent = [await crowd.enter_async_context(Caller(port)) for _ in range(MOST_CONNECTIONS)]
+        with capture_logs() as logged:
+            async with Caller(port) as good, Caller(port) as another:
+                assert (await good.ask(request())).status == (await another.ask(request())).status == 200
+            assert [await one.end() for one in silent[:2]] == [b"", b""]
+            assert (await silent[2].ask(request())).status == 200
+        assert [line["event"] for line in logged] == ["listener.crowded"]
+    assert len(shelf.kept) == 3
+
+
+async def test_who_keeps_asking_for_what_is_not_there_fills_no_log(listen: Listen, shelf: Shelf) -> None:
+    """One line for all of it, with where it comes from and without what was asked."""
+    port = (await listen()).port
+    with capture_logs() as logged:
+        for _ in range(50):
+            async with Caller(port) as stranger:
+                assert (await stranger.ask(request("/hooks/office/marked-secret/receive"))).status == 404
+    told = {"event": "hook.turned_away", "source": "127.0.0.1", "reason": "unknown path or secret"}
+    assert logged == [{**told, "unlogged": 0, "log_level": "info"}]
+
+
+@pytest.mark.parametrize(
+    ("callers", "header", "status"),
+    [
+        (Callers(allow=[ip_network("127.0.0.0/8")]), None, 200),
+        (Callers(allow=[ip_network("203.0.113.0/24")]), None, 404),
+        (Callers(allow=[ip_network("203.0.113.0/24")]), "203.0.113.7", 404),
+        (Callers([ip_network("203.0.113.0/24")], [ip_network("127.0.0.1")]), "203.0.113.7", 200),
+        (Callers([ip_network("203.0.113.0/24")], [ip_network("127.0.0.1")]), "203.0.113.7, 198.51.100.1", 404),
+        (Callers([ip_network("203.0.113.0/24")], [ip_network("127.0.0.1")]), "203.0.113.7, 127.0.0.1", 200),
+        (Callers([ip_network("203.0.113.0/24")], [ip_network("127.0.0.1")]), None, 404),
+        (Callers([ip_network("203.0.113.0/24")], [ip_network("127.0.0.1")]), "203.0.113.7, nonsense", 404),
+        (Callers([ip_network("203.0.113.0/24")], [ip_network("127.0.0.1")]), "::ffff:203.0.113.7", 200),
+    ],
+)
+async def test_only_who_is_allowed_delivers_hooks(
+    listen: Listen, shelf: Shelf, callers: Callers, header: str | None, status: int
+) -> None:
+    """By the connection's address; behind a proxy that is known, by the last address that it does not know as one."""
+    headers = [f"X-Forwarded-For: {header}"] if header else []
+    async with Caller((await listen(callers=callers)).port) as caller:
+        assert (await caller.ask(request(HOOK, b"{}", "POST", *headers))).status == status
+    assert len(shelf.kept) == (status == 200)
 
 
 _segment = st.text(max_size=40).map(lambda text: text.replace("/", ""))

@@ -1,0 +1,79 @@
+"""Whether a journal's file is there and whole, as far as can be told at a start. What is not is never begun anew.
+
+A durable mark beside the journal, `<journal>.made`, says that there was one. It is made after the first tables are on
+disk, so that a crash before leaves nothing that would have to be missed, and it is never emptied or replaced.
+
+Every page is not looked at: `PRAGMA quick_check` reads the whole file, which takes minutes for a journal of many
+gigabytes. A damaged page is met when it is read: then relay says so, and how to restore a backup. `relay backup`
+looks at every page of what it has copied.
+"""
+
+import os
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from relay.journal.failures import JournalDamaged
+
+_HEADER = 100  # bytes; SQLite documentation, Database File Format, 1.3
+_PAGES_AT = 28
+
+
+def restored_by(path: Path) -> str:
+    """What to do about a journal that is lost or damaged."""
+    return (
+        f"with relay stopped, `relay restore FILE` puts a backup in its place; to begin with an empty journal, which"
+        f" has no opt-outs and knows nothing of what was sent, move {path}* away"
+    )
+
+
+def refuse_lost(path: Path) -> None:
+    """Raise JournalDamaged where there was a journal before, and its file is missing or empty now."""
+    size = path.stat().st_size if path.exists() else 0
+    if size:
+        return
+    wal = Path(f"{path}-wal")
+    if mark_of(path).exists() or (wal.exists() and wal.stat().st_size):
+        what = "is empty" if path.exists() else "is missing"
+        raise JournalDamaged(f"the journal {path} {what}, and there was one before: {restored_by(path)}")
+
+
+def refuse_truncated(path: Path, connection: Connection) -> None:
+    """Raise JournalDamaged where the file is shorter than it says, after what its WAL has was put into it."""
+    if _is_short(path):
+        # A crash in the middle of a checkpoint leaves it so, and the WAL has the rest.
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(FULL)")
+        connection.rollback()
+        if _is_short(path):
+            raise JournalDamaged(f"the journal {path} is cut off: {restored_by(path)}")
+
+
+def remember_made(path: Path) -> None:
+    """Mark, durably, that there is a journal here."""
+    mark = mark_of(path)
+    if mark.exists():
+        return
+    os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    sync_directory(mark.parent)
+
+
+def mark_of(path: Path) -> Path:
+    """The file that says that there was a journal here."""
+    return Path(f"{path}.made")
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory on disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_short(path: Path) -> bool:
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    page = int.from_bytes(header[16:18], "big")
+    page = 65536 if page == 1 else page
+    return path.stat().st_size < page * int.from_bytes(header[_PAGES_AT : _PAGES_AT + 4], "big")

@@ -1,0 +1,90 @@
+"""A forgotten person's events -> the same events without them, and messages of theirs -> wiped.
+
+An event keeps its id, its place and what it says of others. What is not published yet is published like this: whoever
+waits for the final receipt of a copy gets it.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Row, delete, func, select, update
+
+from relay.domain.spellings import Spellings
+from relay.journal.columns import as_json
+from relay.journal.erasure import Erasure, pieces
+from relay.journal.outgoing import FORGOTTEN
+from relay.journal.redacting import Redacted, redact
+from relay.journal.scanning import found
+from relay.journal.schema import event, message, message_is_told
+from relay.journal.sqlite import one_of
+from relay.journal.sums import event_sum
+from relay.journal.transaction import UNPUBLISHED, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An event, and what is left of it; None where it is damaged, and nothing is."""
+
+    row: Row[Any]
+    left: Redacted | None
+
+
+async def forget_events(erasure: Erasure) -> None:
+    """Take them out of every event that tells of them."""
+    who = erasure.who
+
+    def wanted(row: Row[Any]) -> bool:
+        return who.stand_in(row.body) or who.stand_in(row.subject.encode())
+
+    async for rows in found(erasure.reader, select(event), event.c.position, 0, wanted):
+        for some in pieces(rows):
+            told = [_told(row, who) for row in some]
+            tokens = [token for one in told if one.left for token in one.left.tokens]
+            # The files first: afterwards nobody knows whose they were.
+            await erasure.drop_media(tokens)
+            erasure.done["media"] += len(tokens)
+            erasure.done += await erasure.writer.run(partial(_write, told=told, who=who))
+
+
+def _told(row: Row[Any], who: Spellings) -> _Told:
+    was: Any = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+    return _Told(row, redact(json.loads(row.body), who) if event_sum(was) == row.sum else None)
+
+
+def _write(tx: Transaction, told: Sequence[_Told], who: Spellings) -> Counter[str]:
+    subjects = [one.row.subject for one in told]
+    wiped = select(message.c.id).where(one_of(message.c.id, subjects), func.length(message.c.content) == 0)
+    alone = set(tx.execute(wiped).scalars())
+    for one in told:
+        here = (event.c.position == one.row.position, event.c.id == one.row.id)
+        if one.left is None:
+            waited = tx.execute(delete(event).where(*here, event.c.published_at.is_(None))).rowcount
+            tx.counts[UNPUBLISHED] -= waited
+            tx.execute(delete(event).where(*here))
+        else:
+            tx.execute(update(event).where(*here).values(_columns(one.row, one.left, who, alone=alone)))
+    theirs = [one.row.subject for one in told if one.left is not None and one.left.is_theirs]
+    return Counter(events=len(told), messages=_wipe(tx, theirs))
+
+
+def _columns(row: Row[Any], left: Redacted, who: Spellings, *, alone: set[str]) -> dict[str, Any]:
+    """What changes in an event's row."""
+    body = left.body
+    if row.subject in alone and body.get("metadata") is not None:
+        body = {**body, "metadata": None}
+    subject = row.subject if row.subject == body.get("message_id") else who.replaced(row.subject)
+    values = {"body": as_json(body), "subject": subject}
+    was: Any = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+    return {**values, "sum": event_sum({**was, **values})}
+
+
+def _wipe(tx: Transaction, ids: Sequence[str]) -> int:
+    return (
+        tx.execute(update(message).where(message_is_told, one_of(message.c.id, ids)).values(FORGOTTEN)).rowcount
+        if ids
+        else 0
+    )

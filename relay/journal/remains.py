@@ -1,0 +1,88 @@
+"""What was deleted from SQLite's file -> gone from it.
+
+Rows are overwritten as they are deleted (`secure_delete`), and the WAL is emptied here. That leaves little: when
+SQLite moves rows between pages, bytes of the old place may stay in unused room. So a small file is written anew as a
+whole; a large one is looked through, and written anew only where something was found: that holds up whoever writes.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from relay.journal.failures import JournalError
+from relay.journal.writer import Writer
+
+log = structlog.get_logger()
+
+SMALL = 128 * 1024 * 1024  # bytes: such a file is written anew in about a second
+_PIECE = 1024 * 1024
+
+
+class Remains:
+    """Looks through a journal's file, which is open.
+
+    The file is opened once, and closed with the journal: POSIX takes SQLite's own locks from a process that closes any
+    descriptor of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    async def clear(self, writer: Writer, needles: Sequence[bytes]) -> bool:
+        """Make sure that nothing of what was deleted is left in the file; gives whether that is so.
+
+        Where a row that was left for another time, or a text of somebody else's, has a needle, it is False.
+        """
+        if not await writer.apart(_emptied):
+            return False
+        if not await asyncio.to_thread(self._is_small) and not await asyncio.to_thread(self._hold, needles):
+            return True
+        try:
+            await writer.apart(_written_anew)
+            emptied = await writer.apart(_emptied)
+        except JournalError as error:
+            log.warning("journal.not_rewritten", reason=str(error))
+            return False
+        log.info("journal.rewritten")
+        return emptied and not await asyncio.to_thread(self._hold, needles)
+
+    def close(self) -> None:
+        """Close the file, after every connection to it."""
+        if self._file is not None:
+            os.close(self._file)
+
+    def _is_small(self) -> bool:
+        return self._path.stat().st_size <= SMALL
+
+    def _hold(self, needles: Sequence[bytes]) -> bool:
+        """Whether one of the needles is somewhere in the file."""
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        longest = max(map(len, needles), default=1)
+        place = 0
+        while piece := os.pread(self._file, _PIECE + longest, place):
+            if any(needle in piece for needle in needles):
+                return True
+            place += _PIECE
+        return False
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment] # untyped
+    return driver
+
+
+def _emptied(connection: Connection) -> bool:
+    """Whether the WAL is empty now: everything is in the file."""
+    busy, _, _ = _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
+
+
+def _written_anew(connection: Connection) -> None:
+    _driver(connection).execute("VACUUM")
