@@ -23,7 +23,7 @@ from relay.domain.errors import (
 )
 from relay.domain.messages import OutboundCall
 from relay.domain.schedule import RETRY_SEND
-from relay.providerkit.spec import Line, Sends, ShowsSent, SyncsMailbox
+from relay.providerkit.spec import Line, Sends, ShowsSentInHooks, SyncsMailbox
 from relay.stagekit import ConsentGate, Standing
 from relay.telemetry.health import LineState, state_after
 
@@ -34,6 +34,8 @@ UNAUTHORIZED_PAUSE = 60.0  # seconds between two tries of a line whose credentia
 UNKEPT_PAUSE = 30.0  # seconds between two tries of a line whose new token cannot be kept
 SYNCS_FOR_EVIDENCE = 3  # comparisons of a mailbox within which what was sent shows in it ...
 EVIDENCE_MARGIN = 60.0  # ... and the seconds that they may take
+# AT&T calls within seconds; a web hook that it cannot deliver comes again 10 s later, then 20 s (wire facts, Landline).
+HOOKS_FOR_EVIDENCE = 60.0  # seconds within which web hooks show what was sent
 
 _BLOCK = "send.block"  # what the journal remembers of a provider that refuses everything for a time
 
@@ -143,7 +145,9 @@ class FailedCalls:
 
     def unanswered(self, call: OutboundCall, problem: Problem) -> End:
         """Nobody knows whether the provider took it."""
-        evidence_within = self._line.evidence_within if isinstance(self._line, ShowsSent) else None
+        evidence_within = None
+        if isinstance(self._line, ShowsSentInHooks) and self._line.shows_sent_in_hooks:
+            evidence_within = HOOKS_FOR_EVIDENCE
         if isinstance(self._line, SyncsMailbox) and self.shows_sent:
             evidence_within = SYNCS_FOR_EVIDENCE * self._line.sync_interval + EVIDENCE_MARGIN
         unanswered = self._journal.calls.unanswered

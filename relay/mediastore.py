@@ -80,7 +80,7 @@ class MediaStore:
             text = with_text(replace(mail, parts=tuple(gathering.texts))).text
             return replace(mail, parts=parts, has_parts=False, text=text)
         except (RelayError, JournalError, asyncio.CancelledError):
-            await self._drop(gathering.kept)
+            await self.drop(gathering.kept)
             raise
 
     async def keep(self, line: str, part: Part, data: bytes) -> Part:
@@ -119,10 +119,12 @@ class MediaStore:
         swept = 0 if self._is_swept else await self._sweep()
         self._is_swept = True
         expired = await self.journal.media.expired(PURGED_AT_ONCE)
-        await self._drop(expired)
+        await self.drop(expired)
         return swept + len(expired)
 
-    async def _drop(self, tokens: Sequence[str]) -> None:
+    async def drop(self, tokens: Sequence[str]) -> None:
+        """Delete these, whatever their time; those that are gone already are no matter."""
+        tokens = [token for token in tokens if _TOKEN.fullmatch(token)]
         if tokens:
             # The files first: a row without its file is found again, a file without its row only at the next start.
             await asyncio.to_thread(_delete, self.directory, tokens)

@@ -18,6 +18,7 @@ import structlog
 from relay.clock import Clock
 from relay.domain.schedule import STAGE_FAILED, calls_share
 from relay.ids import Ids
+from relay.journal import JournalDamaged
 from relay.journal import JournalShut, JournalUnwritten
 from relay.stagekit import Rest, Stage
 from relay.telemetry.health import LineBoard, LineState, Pulse
@@ -49,6 +50,7 @@ class Supervisor:
     _beginning: "set[asyncio.Task[None]]" = field(default_factory=set, init=False)
     _told_to_end: "WeakSet[asyncio.Task[None]]" = field(default_factory=WeakSet, init=False)
     _deadline: float | None = field(default=None, init=False)
+    _told_damaged: bool = field(default=False, init=False)
 
     def stop(self) -> None:
         """Begin nothing new from now on: end the steps of all stages but those that `finishing` runs."""
@@ -147,10 +149,19 @@ class Supervisor:
 
     def _failed(self, stage: Stage, error: BaseException, failures: int) -> Rest:
         wait = STAGE_FAILED.delay(failures, self.ids.chance.random())
-        log.error("stage.failed", stage=stage.name, line=stage.line, failures=failures, wait=wait, exc_info=error)
+        if isinstance(error, JournalDamaged):
+            self._tell_damaged(stage, error)
+        else:
+            log.error("stage.failed", stage=stage.name, line=stage.line, failures=failures, wait=wait, exc_info=error)
         if stage.line:
             self.board.report(stage.line, stage.name, LineState.SUSPENDED, "stage_failing")
         return Rest(wait)
+
+    def _tell_damaged(self, stage: Stage, error: JournalDamaged) -> None:
+        """Once, and with what to do: every stage meets the same damage, again and again, until somebody restores."""
+        if not self._told_damaged:
+            self._told_damaged = True
+            log.critical("journal.damaged", stage=stage.name, reason=str(error))
 
     def _recovered(self, stage: Stage) -> None:
         log.info("stage.recovered", stage=stage.name, line=stage.line)

@@ -10,7 +10,7 @@ Trouble = Literal[
     "latency", "cut-before", "cut-after", "cut-middle", "half-open", "swallow", "garbage", "drip", "throttle"
 ]
 
-_REQUEST = re.compile(rb"[A-Z]+ (\S+) HTTP/1\.[01]\r\n")
+_REQUEST = re.compile(rb"([A-Z]+ \S+) HTTP/1\.[01]\r\n")
 _CHUNK = 1 << 16
 
 
@@ -25,7 +25,8 @@ class Fault:
             and never answers; `swallow` passes it on and never answers. `garbage` answers with `answer`, and with
             `size` bytes more, in place of the server, which hears nothing. `drip` lets a byte through every `seconds`,
             `throttle` lets `size` bytes a second through.
-        path: HTTP requests to whose path this belongs; "": all requests; None: a whole connection, whatever it speaks.
+        path: HTTP requests whose method and path, as in `POST /send`, have this in them; "": all requests; None: a
+            whole connection, whatever it speaks.
         times: so many requests or connections; 0: until it is changed.
         seconds: see `do`.
         size: see `do`.
@@ -44,15 +45,15 @@ class ChaosProxy:
     """Passes on what comes, until it is told otherwise.
 
     Args:
-        port: the server's, on loopback.
+        port: the server's, on loopback; it may be told later, as `target`.
         listen: its own; 0: a free one.
     """
 
-    def __init__(self, port: int, *, listen: int = 0) -> None:
+    def __init__(self, port: int = 0, *, listen: int = 0) -> None:
         self.port = listen
         self.done: list[Fault] = []  # what was done, each as often as it was
         self.connections = 0
-        self._target = port
+        self.target = port
         self._faults: list[Fault] = []
         self._server: asyncio.Server | None = None
         self._pairs: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
@@ -115,7 +116,7 @@ class ChaosProxy:
         try:
             # What the two ends do to each other is what this is about.
             with suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
-                await _Pair(self, reader, writer).run(self._target)
+                await _Pair(self, reader, writer).run(self.target)
         finally:
             writer.transport.abort()
             del self._pairs[pair]

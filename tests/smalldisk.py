@@ -23,6 +23,7 @@ class SmallDisk:
 
     path: Path
     holder: int
+    image: Path | None = None
 
     @property
     def outside(self) -> Path:
@@ -57,8 +58,27 @@ class SmallDisk:
         self.filler.unlink(missing_ok=True)
 
     async def remount(self, how: str) -> None:
-        """Remount it: `ro` or `rw`."""
+        """Remount it: `ro` or `rw`; nobody may have a file of it open for writing."""
         await run(self.inside("mount", "-o", f"remount,{how}", str(self.path)))
+
+    async def err(self) -> None:
+        """Let the kernel find an error on it, so that it turns read-only under whoever uses it. Needs an image."""
+        source = (await run(self.inside("findmnt", "-no", "SOURCE", str(self.path)))).strip()
+        trigger = Path("/sys/fs/ext4") / Path(source).name / "trigger_fs_error"
+        await asyncio.to_thread(trigger.write_text, "made by a test")
+
+    async def repair(self) -> None:
+        """What an operator does then, with relay stopped. Needs an image."""
+        path, image = shlex.quote(str(self.path)), shlex.quote(str(self.image))
+        # e2fsck says 1 where it has mended something.
+        script = f"umount {path} && {{ e2fsck -p {image} || [ $? = 1 ]; }} && {_mounting(path, image)}"
+        await run(self.inside("sh", "-c", script))
+
+    async def freeze(self, *, frozen: bool) -> None:
+        """Let the journal's files be written no more, whoever has them open, or again. Needs an image."""
+        # Not the shared memory: the kernel would kill whoever writes to that.
+        names = [str(self.path / f"relay.db{part}") for part in ("", "-wal", ".ballast")]
+        await run(self.inside("chattr", "+i" if frozen else "-i", *names))
 
 
 @asynccontextmanager
@@ -67,9 +87,10 @@ async def small_disk(path: Path, size: str, *, image: Path | None = None) -> Asy
     path.mkdir(parents=True, exist_ok=True)
     mount = f"mount -t tmpfs -o size={size} none {shlex.quote(str(path))}"
     if image is not None:
+        assert os.geteuid() == 0, "a disk of its own in a file needs root: run this as root"
         await run(["truncate", "-s", size, str(image)])
         await run(["mkfs.ext4", "-q", "-F", str(image)])
-        mount = f"mount -o loop {shlex.quote(str(image))} {shlex.quote(str(path))}"
+        mount = _mounting(shlex.quote(str(path)), shlex.quote(str(image)))
     flags = "-m" if os.geteuid() == 0 else "-rm"
     # The holder ends with its standard input, so also when the tests are killed.
     program = f"{mount} && echo mounted && exec cat > /dev/null"
@@ -80,10 +101,14 @@ async def small_disk(path: Path, size: str, *, image: Path | None = None) -> Asy
     assert holder.stdin is not None
     try:
         assert await holder.stdout.readline() == b"mounted\n", CURE
-        yield SmallDisk(path, holder.pid)
+        yield SmallDisk(path, holder.pid, image)
     finally:
         holder.stdin.close()
         await holder.wait()
+
+
+def _mounting(path: str, image: str) -> str:
+    return f"mount -o loop,errors=remount-ro {image} {path}"
 
 
 async def run(program: Sequence[str]) -> str:

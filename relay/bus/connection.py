@@ -25,7 +25,6 @@ _STEADY = timedelta(seconds=30)  # a link that lived so long was a good one: the
 _SHORT_LIVES = 5  # so many links in a row that were no good ones
 _HASTE = 2  # the wait after a link that was no good one is that after so many attempts: no more than one a second
 _CALM = 5  # and where they go on, that after so many
-_CURE = "stop the other relay, or give one of them another bus.commands_id or node.name"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +129,7 @@ class Connection:
             self._attempt = _HASTE if self._short_lives < _SHORT_LIVES else _CALM
         self._trouble.lost(self._purpose.name, loss, idle=link.idle)
         if self._short_lives == _SHORT_LIVES and not self._contests:
-            detail = "connections break soon after they are made: another relay has this client id, or the broker fails"
-            log.error("bus.unsteady", client_id=link.dial.client_id, detail=detail, cure=_CURE)
+            self._trouble.unsteady(link.dial.client_id)
 
     def _left(self, link: Link) -> None:
         """It was relay's own wish: no trouble of the broker's, and nothing to wait long for."""
@@ -143,9 +141,7 @@ class Connection:
         if self._trouble.contested(self._purpose.name):
             self._contests += 1
             if self._contests == 1:
-                client_id = self._purpose.dial(self._protocol, None).client_id
-                detail = f"another relay uses the client id {client_id}"
-                log.error("bus.client_id_taken", client_id=client_id, detail=detail, cure=_CURE)
+                self._trouble.taken(self._purpose.dial(self._protocol, None).client_id)
             await self._clock.sleep(CONTESTED.delay(self._contests, self._ids.chance.random()))
 
     def _try_other_protocol(self, error: NoConnection) -> bool:

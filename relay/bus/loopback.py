@@ -18,7 +18,6 @@ from relay.clock import Clock
 
 log = structlog.get_logger()
 
-PATIENCE = 5.0  # real seconds that a broker may take to pass a probe on
 _MOST = 1000  # topics of clients that are looked at
 _DENIED = (
     "nothing that relay publishes there comes back: grant it to read and write them (the broker's ACL);"
@@ -34,11 +33,18 @@ class Loopback:
         probe: what to publish on a topic now; None where there is nothing to say on it.
         rights: is told what was found.
         clock: relay's time.
+        patience: real seconds that a broker may take to pass a probe on.
     """
 
     def __init__(
-        self, topics: Iterable[str], probe: Callable[[str], Publication | None], rights: Rights, clock: Clock
+        self,
+        topics: Iterable[str],
+        probe: Callable[[str], Publication | None],
+        rights: Rights,
+        clock: Clock,
+        patience: float,
     ) -> None:
+        self._patience = patience
         self._topics = set(topics)
         self._probe = probe
         self._rights = rights
@@ -83,7 +89,7 @@ class Loopback:
         self._all_back.clear()
         await asyncio.gather(*(self._say(link, probe) for probe in probes if probe.topic in granted))
         with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await self._all_back.wait()
         if link.up:
             link.unsubscribe(granted)

@@ -54,7 +54,7 @@ class Outlet:
         self._rights = rights
         self._trouble = trouble
         self._node = settings.node
-        self._loopback = Loopback(topics.own(lines, settings.node), self._probe, rights, clock)
+        self._loopback = Loopback(topics.own(lines, settings.node), self._probe, rights, clock, settings.timeout / 2)
         self._clock = clock
         self._timeout = settings.timeout
         self._status = topics.node(settings.node, "status")

@@ -18,6 +18,7 @@ log = structlog.get_logger()
 _DOWN = frozenset({"unreachable", "timeout", "silent", "closed", "unavailable"})
 _TAKEOVERS = 3  # so many within the time below are no reconnection of our own
 _TAKEOVER_TIME = timedelta(minutes=2)
+_CURE = "stop the other relay, or give one of them another bus.commands_id or node.name"
 _TOGETHER = 1.0  # real seconds: a broker that goes takes both connections
 
 
@@ -41,6 +42,7 @@ class Trouble:
         self._clock = clock
         self._down: set[str] = set()
         self._told: set[str] = set()
+        self._unsteady = False
         self._since = clock.now()
         self._taken: defaultdict[str, deque[_Taken]] = defaultdict(lambda: deque(maxlen=_TAKEOVERS))
         self._lost_at: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_TAKEOVERS))
@@ -81,6 +83,7 @@ class Trouble:
     def steady(self, connection: str) -> None:
         """A connection has lived for long: nobody else has its client id."""
         self._taken[connection].clear()
+        self._unsteady = False
 
     def contested(self, connection: str) -> bool:
         """Whether somebody else keeps taking this connection's client id.
@@ -92,6 +95,18 @@ class Trouble:
         if len(taken) < _TAKEOVERS or taken[-1].at - taken[0].at > _TAKEOVER_TIME:
             return False
         return all(one.sure or self.alone(connection, one.seconds) for one in taken)
+
+    def taken(self, client_id: str) -> None:
+        """Say that a connection gives way to another."""
+        detail = f"another relay uses the client id {client_id}"
+        log.error("bus.client_id_taken", client_id=client_id, detail=detail, cure=_CURE)
+
+    def unsteady(self, client_id: str) -> None:
+        """Say that connections do not last: once for both, until one does."""
+        if not self._unsteady:
+            detail = "connections break soon after they are made: another relay has this client id, or the broker fails"
+            log.error("bus.unsteady", client_id=client_id, detail=detail, cure=_CURE)
+        self._unsteady = True
 
     def alone(self, connection: str, seconds: float) -> bool:
         """Whether no other connection was lost about that time of the loop."""

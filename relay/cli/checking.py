@@ -15,6 +15,7 @@ from relay.cli.findings import Finding, good, wrong
 from relay.cli.findings.broker import look_at_broker
 from relay.cli.findings.journal import look_at_journal
 from relay.cli.findings.lines import Prober
+from relay.cli.findings.retention import look_at_retention
 from relay.cli.findings.rules import look_at_rules
 from relay.ids import unguessable
 from relay.providers import discover
@@ -49,6 +50,7 @@ def check_everything(config: Path | None, *, as_json: bool, offline: bool) -> No
 
 async def _look(settings: Settings, prober: Prober, *, offline: bool) -> list[Finding]:
     found = [good("settings", f"node {settings.node.name}, lines {', '.join(settings.lines)}")]
+    found += look_at_retention(settings)
     found += await look_at_rules(settings, prober)
     parts = [_in_time("journal", look_at_journal(settings))]
     if not offline:

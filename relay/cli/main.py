@@ -11,7 +11,24 @@ import typer
 from typer.main import get_command
 
 from relay import __version__
-from relay.cli import auth, check, dead, demo, optout, queue, replay, send, simulate, status, tail, trace, webhooks
+from relay.cli import (
+    auth,
+    backup,
+    check,
+    dead,
+    demo,
+    forget,
+    optout,
+    queue,
+    replay,
+    restore,
+    send,
+    simulate,
+    status,
+    tail,
+    trace,
+    webhooks,
+)
 from relay.cli import run as daemon
 
 app = typer.Typer(
@@ -32,6 +49,9 @@ for module, command in (
     (tail, tail.tail),
     (trace, trace.trace),
     (replay, replay.replay),
+    (backup, backup.backup),
+    (restore, restore.restore),
+    (forget, forget.forget),
     (demo, demo.demo),
     (simulate, simulate.simulate),
 ):

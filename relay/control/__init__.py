@@ -39,6 +39,9 @@ POST /optout/remove     {"addresses", "line"}            {"lifted", "unchanged",
 POST /optout/import     {"entries": [{"address", "line", "at", "source", "word"}]}
                                                          {"new", "unchanged", "refused", "unknown_lines"}
 
+POST /forget            {"addresses"}                    {"people", "done", "left", "is_clean", "refused"}
+                                                         or {"error"}, once it is done
+
 `state` of a web hook: ok, missing, wrong, foreign, by-hand, or unknown. `outcome` of a login: given, refused, failed or
 timed_out; its two lines may have empty ones between them, and whoever closes the connection ends it. What cannot be
 done is answered {"error": a sentence}: 400 it is misspelt, 404 there is no such thing, 409 it cannot be now, 502 the

@@ -13,7 +13,8 @@ from relay.clock import Clock, SystemClock
 from relay.consent import CannotAsk, Consents
 from relay.control.evidence import Evidence
 from relay.domain.errors import RelayError
-from relay.journal import Answer, Journal, JournalError, JournalFull, UnknownAside
+from relay.journal import Answer, Journal, JournalError, JournalFull, JournalShut, UnknownAside
+from relay.people import People
 from relay.stages.leftovers import Replayed
 from relay.webhooks import HooksRefused, Webhooks
 
@@ -31,6 +32,7 @@ class Controls:
     lines: Sequence[str]
     webhooks: Webhooks
     consents: Consents
+    people: People
     clock: Clock = field(default_factory=SystemClock)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)  # by line
 
@@ -78,6 +80,8 @@ def _said(error: Exception) -> tuple[int, str]:
             said = 404, str(error)
         case HooksRefused() | CannotAsk():
             said = 409, str(error)
+        case JournalShut():
+            pass
         case JournalFull():
             said = 503, "the journal's queue is full; try again"
         case RelayError():

@@ -13,6 +13,7 @@ from relay.control.auth import AuthRoutes
 from relay.control.commands import CommandRoutes
 from relay.control.dead import DeadRoutes
 from relay.control.following import FollowingRoutes
+from relay.control.forget import ForgetRoutes
 from relay.control.optout import OptOutRoutes
 from relay.control.queue import QueueRoutes
 from relay.control.replay import ReplayRoutes
@@ -41,6 +42,7 @@ class ControlServer:
         app.add_routes(DeadRoutes(controls).routes())
         app.add_routes(QueueRoutes(controls).routes())
         app.add_routes(OptOutRoutes(controls).routes())
+        app.add_routes(ForgetRoutes(controls, streams).routes())
         app.add_routes(ReplayRoutes(controls).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._socket: socket.socket | None = None

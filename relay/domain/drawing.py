@@ -11,7 +11,8 @@ Made from `relay/domain/states.py`; change that file, then this page by
     python -c "from relay.domain.drawing import as_markdown; print(as_markdown(), end='')" > docs/states.md
 
 A copy is born `scheduled`, `queued` or `failed`. What the journal keeps in two states, users see as one status:
-`submitted` and `unknown` may still be followed or be the end, and `delivered` may be confirmed or not. An arrow's
+`submitted` and `unknown` may still be followed or be the end, `delivered` may be confirmed or not, and what has
+`failed` because it was given up, without anybody knowing, may turn out to have been sent. An arrow's
 words are the facts that lead along it. A fact that teaches nothing leaves the state as it is, and is not drawn.
 """
 

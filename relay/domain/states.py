@@ -4,8 +4,8 @@ Rule 1: every state and every transition of a copy lives in this file.
 Rule 2: a pair that is not listed raises `IllegalTransition` and changes nothing.
 Rule 3: a fact that is listed but teaches nothing (an old "sent" after "delivered") maps a state to itself.
 
-A `State` is what the journal keeps. Its `status` is the word users see; three words stand for two states each,
-because a copy may rest in them for good or still be followed (section 5 of the contract).
+A `State` is what the journal keeps. Its `status` is the word users see; four words stand for two states each,
+because a copy may rest in them for good or still be followed, or proof may still come (section 5 of the contract).
 """
 
 from collections.abc import Mapping
@@ -37,6 +37,7 @@ class State(Enum):
     QUEUED = ("queued", Status.QUEUED, 20, False, None)
     SENDING = ("sending", Status.SENDING, 30, False, None)
     UNCERTAIN = ("uncertain", Status.UNCERTAIN, 40, False, None)
+    GIVEN_UP = ("given-up", Status.FAILED, 45, True, None)
     SUBMITTED = ("submitted", Status.SUBMITTED, 50, False, None)
     SUBMITTED_FOR_GOOD = ("submitted-for-good", Status.SUBMITTED, 50, True, None)
     SENT = ("sent", Status.SENT, 60, False, None)
@@ -162,10 +163,12 @@ TRANSITIONS: Mapping[State, Mapping[Fact, State]] = MappingProxyType(
             **_HANDED_OVER,
             Fact.UNANSWERED: State.UNCERTAIN,
             Fact.RESENT: State.QUEUED,
-            Fact.ABANDONED: State.FAILED,
+            Fact.ABANDONED: State.GIVEN_UP,
             Fact.FOUND_SENT: State.SUBMITTED_FOR_GOOD,
-            Fact.FOUND_UNSENT: State.FAILED,
+            Fact.FOUND_UNSENT: State.GIVEN_UP,
         },
+        # Nobody knew: what proves that it was sent after all is news; that it was not is none.
+        State.GIVEN_UP: {**_rising(State.GIVEN_UP), **dict.fromkeys((Fact.REFUSED, Fact.FORGOTTEN), State.GIVEN_UP)},
         State.SUBMITTED: _rising(State.SUBMITTED),
         State.SUBMITTED_FOR_GOOD: _rising(State.SUBMITTED_FOR_GOOD),
         State.SENT: _rising(State.SENT),

@@ -16,6 +16,12 @@ class Why(StrEnum):
     ORDER = "order"
     RETRY = "retry"
     HELD = "held"
+    RESTORED = "restored"  # it was in a backup: nobody knows whether it was sent since
+
+    @property
+    def is_held(self) -> bool:
+        """It waits until a person lets it go."""
+        return self in {Why.HELD, Why.RESTORED}
 
 
 class Left(StrEnum):
@@ -108,7 +114,7 @@ class Waiting:
     def until(self) -> datetime | None:
         """When this is over; None where nobody knows."""
         if self._own_time is not None:
-            return None if self.why in {Why.HELD, Why.ORDER} else self.due_at
+            return None if self.why is None or self.why.is_held or self.why is Why.ORDER else self.due_at
         return None if self.gate is None or self.gate.limit == "held" else self.gate.at
 
     @property
@@ -126,6 +132,8 @@ class Waiting:
         """What they wait for themselves, in words; None where that is over."""
         if self.why is Why.HELD:
             return f"held by an operator since {_moment(self.held_since or self.now)}"
+        if self.why is Why.RESTORED:
+            return "held because the journal was restored from a backup: it may have been sent since"
         if self.why is Why.ORDER and self.behind is not None:
             return f"waits behind an earlier text to the same number (call {self.behind})"
         return None if self.due_at is None or self.due_at <= self.now else self._for_time(_moment(self.due_at))

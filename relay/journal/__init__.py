@@ -39,6 +39,7 @@ from relay.journal.calls import Recovered
 from relay.journal.dead import ASIDE_KINDS, TakenUp
 from relay.journal.failures import (
     AmbiguousId,
+    JournalDamaged,
     JournalError,
     JournalFull,
     JournalInUse,
@@ -50,6 +51,7 @@ from relay.journal.failures import (
     UnknownAside,
     UnknownId,
 )
+from relay.journal.forgetting import Forgotten
 from relay.journal.journal import Journal, JournalLimits
 from relay.journal.lab import lab_anchor
 from relay.journal.leases import Lease
@@ -78,8 +80,10 @@ __all__ = [
     "Arrival",
     "Bell",
     "Changed",
+    "Forgotten",
     "Gauges",
     "Journal",
+    "JournalDamaged",
     "JournalError",
     "JournalFull",
     "JournalInUse",

@@ -35,7 +35,8 @@ class Ballast:
             spare: only where so much more is free besides that the disk is not full again at once.
         """
         held = self._held()
-        if spare and self.free < self._size - held + max(self._size // _SPARE, _LEAST_SPARE):
+        besides = max(self._size // _SPARE, _LEAST_SPARE) if spare else 0
+        if self.free < max(self._size - held, 0) + besides:
             return False
         if held >= self._size:
             return True

@@ -116,7 +116,8 @@ def _unname(tx: Transaction, who: Spellings, ids: Collection[str]) -> int:
         key = _id_of(who, row.key, row.message_id)
         if values and key != row.key:
             was: Any = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
-            values = {**values, "key": key, "sum": row.sum and command_sum({**was, **values, "key": key})}
+            values |= {"key": key, "answer": {**values["answer"], "request_id": key}}
+            values["sum"] = row.sum and command_sum({**was, **values})
         here = (command.c.key == row.key, command.c.line == row.line, command.c.client == row.client)
         if values:
             tx.execute(update(command).where(*here).values(values))

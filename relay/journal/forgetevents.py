@@ -15,7 +15,7 @@ from sqlalchemy import Row, delete, func, select, update
 
 from relay.domain.spellings import Spellings
 from relay.journal.columns import as_json
-from relay.journal.erasure import Erasure, pieces
+from relay.journal.erasure import STANDS_FOR, Erasure, pieces
 from relay.journal.outgoing import FORGOTTEN
 from relay.journal.redacting import Redacted, redact
 from relay.journal.scanning import found
@@ -38,7 +38,7 @@ async def forget_events(erasure: Erasure) -> None:
     who = erasure.who
 
     def wanted(row: Row[Any]) -> bool:
-        return who.stand_in(row.body) or who.stand_in(row.subject.encode())
+        return who.stand_in(row.body) or who.stand_in(row.subject.encode()) or _may_be_nobodys(row.body)
 
     async for rows in found(erasure.reader, select(event), event.c.position, 0, wanted):
         for some in pieces(rows):
@@ -50,6 +50,11 @@ async def forget_events(erasure: Erasure) -> None:
             erasure.done += await erasure.writer.run(partial(_write, told=told, who=who))
 
 
+def _may_be_nobodys(body: bytes) -> bool:
+    """Whether it has what a client said of a message whose last recipient may be forgotten just now."""
+    return _NOBODY in body and _NOTHING_SAID not in body
+
+
 def _told(row: Row[Any], who: Spellings) -> _Told:
     was: Any = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
     return _Told(row, redact(json.loads(row.body), who) if event_sum(was) == row.sum else None)
@@ -59,16 +64,21 @@ def _write(tx: Transaction, told: Sequence[_Told], who: Spellings) -> Counter[st
     subjects = [one.row.subject for one in told]
     wiped = select(message.c.id).where(one_of(message.c.id, subjects), func.length(message.c.content) == 0)
     alone = set(tx.execute(wiped).scalars())
-    for one in told:
-        here = (event.c.position == one.row.position, event.c.id == one.row.id)
-        if one.left is None:
-            waited = tx.execute(delete(event).where(*here, event.c.published_at.is_(None))).rowcount
-            tx.counts[UNPUBLISHED] -= waited
-            tx.execute(delete(event).where(*here))
-        else:
-            tx.execute(update(event).where(*here).values(_columns(one.row, one.left, who, alone=alone)))
+    changed = sum(_write_one(tx, one, who, alone=alone) for one in told)
     theirs = [one.row.subject for one in told if one.left is not None and one.left.is_theirs]
-    return Counter(events=len(told), messages=_wipe(tx, theirs))
+    return Counter(events=changed, messages=_wipe(tx, theirs))
+
+
+def _write_one(tx: Transaction, one: _Told, who: Spellings, *, alone: set[str]) -> int:
+    """Gives how many events changed."""
+    here = (event.c.position == one.row.position, event.c.id == one.row.id)
+    if one.left is None:
+        waited = tx.execute(delete(event).where(*here, event.c.published_at.is_(None))).rowcount
+        tx.counts[UNPUBLISHED] -= waited
+        return waited + tx.execute(delete(event).where(*here)).rowcount
+    values = _columns(one.row, one.left, who, alone=alone)
+    is_same = (values["body"], values["subject"]) == (one.row.body, one.row.subject)
+    return 0 if is_same else tx.execute(update(event).where(*here).values(values)).rowcount
 
 
 def _columns(row: Row[Any], left: Redacted, who: Spellings, *, alone: set[str]) -> dict[str, Any]:
@@ -88,3 +98,6 @@ def _wipe(tx: Transaction, ids: Sequence[str]) -> int:
         if ids
         else 0
     )
+
+
+_NOBODY, _NOTHING_SAID = as_json(STANDS_FOR)[:-1], as_json({"metadata": None})[1:-1]

@@ -80,7 +80,15 @@ class ForgetVerbs:
         clean = await self._remains.clear(self._writer, who.needles())
         done = {kind: erasure.done[kind] for kind in KINDS}
         left = {kind: count for kind, count in erasure.left.items() if count}
-        log.info("people.forgotten", people=len(addresses), left=sum(left.values()), clean=clean, **done)
+        log.info(
+            "people.forgotten",
+            people=len(addresses),
+            left=sum(left.values()),
+            clean=clean,
+            copies=done["copies"],
+            messages=done["messages"],
+            events=done["events"],
+        )
         return Forgotten(done, left, clean)
 
 

@@ -15,6 +15,7 @@ from relay.clock import Clock, SystemClock
 from relay.ids import Ids
 from relay.journal.acceptance import Room
 from relay.journal.arrivals import ArrivalVerbs
+from relay.journal.audit import AuditVerbs
 from relay.journal.ballast import Ballast
 from relay.journal.bells import Bell, Bells
 from relay.journal.calls import CallVerbs
@@ -22,6 +23,7 @@ from relay.journal.commands import CommandVerbs
 from relay.journal.dead import DeadVerbs
 from relay.journal.events import EventVerbs
 from relay.journal.failures import JournalUnusable, JournalUnwritten
+from relay.journal.forgetting import ForgetVerbs
 from relay.journal.leases import LeaseVerbs
 from relay.journal.limits import LimitVerbs
 from relay.journal.looks import LookVerbs
@@ -33,6 +35,7 @@ from relay.journal.queries import QueryVerbs
 from relay.journal.raw import RawVerbs
 from relay.journal.reader import Reader
 from relay.journal.replays import ReplayVerbs
+from relay.journal.restored import RestoreVerbs
 from relay.journal.ruleschema import optout
 from relay.journal.schema import copy, copy_waits, event_waits, memory
 from relay.journal.space import Shut, Space
@@ -114,6 +117,9 @@ class Journal:
         self.upkeep = UpkeepVerbs(writer)
         self.optouts = OptOutVerbs(writer, reader)
         self.steering = SteeringVerbs(writer, reader)
+        self.restored = RestoreVerbs(writer)
+        self.audit = AuditVerbs(writer, reader, clock)
+        self.people = ForgetVerbs(writer, reader, self.steering, core.store.remains)
         self.queries = QueryVerbs(reader, clock, lambda: core.standing.now)
         self._core = core
         self._closed = False

@@ -79,7 +79,7 @@ def shown(connection: Connection, about: str, line: str | None, rules: Rules, no
 
 def call_entry(row: Row[Any]) -> dict[str, Any]:
     """A call, as it stands."""
-    held = row.stage == "waiting" and row.why == Why.HELD.value
+    held = row.stage == "waiting" and row.why in _HELD
     return {
         "call_id": row.id,
         "line": row.line,
@@ -123,7 +123,7 @@ def _entry(row: Any) -> dict[str, Any]:
         "client": row.client,
         "status": state_of(row).status.value,
         "why": row.why if waits else None,
-        "due_at": row.due_at if waits and row.why not in {Why.HELD.value, Why.ORDER.value} else None,
+        "due_at": row.due_at if waits and row.why not in {*_HELD, Why.ORDER.value} else None,
         "expires_at": row.expires_at if waits else None,
         "attempts": row.attempt,
         "lane": _LANES.get(row.lane),
@@ -132,6 +132,7 @@ def _entry(row: Any) -> dict[str, Any]:
     }
 
 
+_HELD = {why.value for why in Why if why.is_held}
 _LANES = {priority.lane: priority.value for priority in Priority}
 _COPIES = (
     select(

@@ -85,4 +85,8 @@ def _emptied(connection: Connection) -> bool:
 
 
 def _written_anew(connection: Connection) -> None:
-    _driver(connection).execute("VACUUM")
+    driver = _driver(connection)
+    # As large as the journal itself: not in memory.
+    driver.execute("PRAGMA temp_store=FILE")
+    driver.execute("VACUUM")
+    driver.execute("PRAGMA temp_store=MEMORY")

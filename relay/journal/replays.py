@@ -89,6 +89,7 @@ class ReplayVerbs:
 
         Raises:
             TooManyReplays: so many wait already.
+            JournalShut: the disk takes no more.
         """
         wanted = await self._found(wish)
 
@@ -102,7 +103,7 @@ class ReplayVerbs:
             tx.bells.add("replays")
             return begun
 
-        begun = await self._writer.run(operation)
+        begun = await self._writer.run(operation, begins=True)
         if begun.is_over:
             self._ended.append(begun)
         return begun

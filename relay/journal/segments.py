@@ -74,9 +74,9 @@ def join_overdue(tx: Transaction, limit: int) -> int:
 def _join(tx: Transaction, line: str, whole: bytes) -> None:
     rows = tx.execute(_PIECES, {"here": line, "named": whole}).all()
     tx.execute(_DROP, {"here": line, "named": whole})
-    whole = [one for row in rows if (one := mail_of(row)) is not None]
+    there = [one for row in rows if (one := mail_of(row)) is not None]
     # Its own place has a checksum, and that of its row has none.
-    pieces = sorted((_Piece(one.segment.place if one.segment else 0, one) for one in whole), key=lambda one: one.place)
+    pieces = sorted((_Piece(one.segment.place if one.segment else 0, one) for one in there), key=lambda one: one.place)
     if len(pieces) < len(rows):
         thing = SetAside("damaged", line, "message", "the journal's row is damaged: a piece of a message is lost")
         set_aside(tx, thing)

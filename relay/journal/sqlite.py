@@ -26,7 +26,7 @@ from relay.journal.remains import Remains
 
 T = TypeVar("T")
 
-_APPLICATION_ID = int.from_bytes(b"rlay", "big")
+APPLICATION_ID = int.from_bytes(b"rlay", "big")
 _FULL = 2
 # In memory what SQLite sorts or may have to undo: the disk of its temporary files may be full as well.
 _WRITER = (
@@ -35,6 +35,7 @@ _WRITER = (
     "synchronous=FULL",
     "wal_autocheckpoint=1000",
     "temp_store=MEMORY",
+    "secure_delete=ON",
 )
 _READER = ("busy_timeout=5000", "query_only=ON")
 
@@ -50,7 +51,8 @@ class SqliteStore:
 
     def __init__(self, url: URL) -> None:
         self._path = _path_of(url)
-        self._lock = _locked(self._path)
+        self.remains = Remains(self._path)
+        self._lock = locked(self._path)
         with ExitStack() as undone:
             undone.callback(os.close, self._lock)
             refuse_lost(self._path)
@@ -79,7 +81,7 @@ class SqliteStore:
 
     def prove(self, connection: Connection) -> None:
         """Write something that changes nothing: its commit shows whether the disk takes it."""
-        connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
+        connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
 
     def mend(self, connection: Connection) -> None:
         """Make the indexes anew: where a row was damaged, they do not fit it, and it cannot even be set aside."""
@@ -92,6 +94,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Give the file up. Every connection must be closed before."""
+        self.remains.close()
         os.close(self._lock)
 
     def _connect(self, engine: Engine) -> Connection:
@@ -108,8 +111,8 @@ class SqliteStore:
                 with connection.begin():
                     self._check_synced(connection)
                     # Only where it is missing: a full disk would not take it.
-                    if connection.exec_driver_sql("PRAGMA application_id").scalar() != _APPLICATION_ID:
-                        connection.exec_driver_sql(f"PRAGMA application_id={_APPLICATION_ID}")
+                    if connection.exec_driver_sql("PRAGMA application_id").scalar() != APPLICATION_ID:
+                        connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
                     migrate(connection)
             except DatabaseError as error:
                 raise self._at_start(error) from None
@@ -119,7 +122,8 @@ class SqliteStore:
     def _at_start(self, error: DatabaseError) -> Exception:
         """What an error means for a file that was relay's: the same as any, with what to do."""
         meant = judged(error)
-        if isinstance(meant, JournalUnwritten | JournalInUse) or not isinstance(meant, JournalUnusable):
+        unknown = isinstance(meant, JournalUnusable) and str(meant).startswith(_UNKNOWN)
+        if not (unknown or isinstance(meant, JournalDamaged | JournalMisindexed)):
             return meant
         return JournalDamaged(f"the journal {self._path} cannot be read ({meant}): {restored_by(self._path)}")
 
@@ -129,7 +133,7 @@ class SqliteStore:
             tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar()
         except DatabaseError as error:
             raise self._at_start(error) from None
-        if tables and owner != _APPLICATION_ID:
+        if tables and owner != APPLICATION_ID:
             if mark_of(self._path).exists():
                 raise JournalDamaged(f"the header of the journal {self._path} is damaged: {restored_by(self._path)}")
             raise JournalUnusable(
@@ -164,13 +168,14 @@ def judged(error: DatabaseError) -> Exception:
         if name.startswith(beginning):
             kind = JournalUnwritten if beginning in _OF_THE_DISK else _KINDS.get(beginning, JournalUnusable)
             return kind(f"{sentence} ({name})")
-    return error if isinstance(error.orig, sqlite3.ProgrammingError) else JournalUnusable(f"SQLite failed: {name}")
+    return error if isinstance(error.orig, sqlite3.ProgrammingError) else JournalUnusable(f"{_UNKNOWN}: {name}")
 
 
+_UNKNOWN = "SQLite failed"
 _MEANING = {
     "SQLITE_FULL": "the disk under the journal is full: free some space",
     "SQLITE_IOERR": "the disk under the journal fails: look at the system's log, and have a backup at hand",
-    "SQLITE_READONLY": "the journal cannot be written: give its file and directory to relay's user",
+    "SQLITE_READONLY": "the journal cannot be written: mount its file system for writing, or give its file and directory to relay's user",
     "SQLITE_CANTOPEN": "the journal cannot be opened: give its file and directory to relay's user",
     "SQLITE_CORRUPT_INDEX": "an index of the journal does not fit its table",
     "SQLITE_CORRUPT": "the journal's file is damaged: stop relay, and run `relay restore FILE` with a backup",
@@ -198,7 +203,7 @@ def _path_of(url: URL) -> Path:
     return path
 
 
-def _locked(path: Path) -> int:
+def locked(path: Path) -> int:
     """A lock beside the database, held until it is closed. SQLite's own locks do not keep a second daemon out."""
     descriptor = _or_unusable(path, lambda: os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     try:

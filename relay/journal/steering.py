@@ -30,6 +30,7 @@ from relay.journal.limitrows import steer
 from relay.journal.named import copies_named
 from relay.journal.outgoing import content_of
 from relay.journal.reader import Reader
+from relay.journal.restored import RestoreVerbs
 from relay.journal.ruleschema import steering
 from relay.journal.schema import call, call_is_waiting, copy, copy_is_live, copy_waits
 from relay.journal.sqlite import one_of
@@ -125,7 +126,7 @@ class SteeringVerbs:
         return since
 
     async def release_line(self, line: str) -> bool:
-        """Let a line send again; gives whether it was held."""
+        """Let a line send again, and what a restore held on it; gives whether anything was held."""
 
         def operation(tx: Transaction) -> bool:
             held = update(steering).where(steering.c.line == line, steering.c.held_at.is_not(None))
@@ -133,8 +134,9 @@ class SteeringVerbs:
             return tx.execute(held.values(held_at=None)).rowcount > 0
 
         was_held = await self._writer.run(operation)
-        log.info("line.released", line=line, was_held=was_held)
-        return was_held
+        restored = await RestoreVerbs(self._writer).release(line)
+        log.info("line.released", line=line, was_held=was_held, restored=restored)
+        return was_held or restored > 0
 
     async def held(self, line: str) -> datetime | None:
         """Since when an operator holds this line; None: nobody does."""

@@ -21,7 +21,7 @@ def fits(kept: int | None, *sums: int) -> bool:
     return kept is None or kept in sums
 
 
-def copy_sum(row: Mapping[str, Any]) -> int:
+def copy_sum(row: Mapping[Any, Any]) -> int:
     """The checksum of what never changes in a row of `copy`: which one it is, and to whom it goes."""
     return sum_of(
         row["id"],
@@ -34,19 +34,19 @@ def copy_sum(row: Mapping[str, Any]) -> int:
     )
 
 
-def command_sum(row: Mapping[str, Any]) -> int:
+def command_sum(row: Mapping[Any, Any]) -> int:
     """The checksum of what never changes in a row of `command`."""
     return sum_of(row["key"], row["line"], row["client"], row["digest"], row["message_id"], row["answer"])
 
 
-def optout_sum(row: Mapping[str, Any]) -> int:
+def optout_sum(row: Mapping[Any, Any]) -> int:
     """The checksum of what never changes in a row of `optout`. The address is not part of it: it may be erased."""
     at: datetime = row["at"]
     parts = (row["id"], row["peer"], row["line"], row["line_group"], row["source"], row["word"], row["copy_id"])
     return sum_of(*parts, at.isoformat())
 
 
-def echo_sum(echo: bytes, row: Mapping[str, Any]) -> int:
+def echo_sum(echo: bytes, row: Mapping[Any, Any]) -> int:
     """The checksum of what the receipts of a message repeat, and of the wishes that rule its copies."""
     names = ("line", "client", "request_id", "class", "on_uncertain", "receipts")
     send_at: datetime | None = row["send_at"]

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select
 from relay.journal.announce import announcement
 from relay.journal.codec import problem_code
 from relay.journal.mailschema import arrival, mail, mail_has_message, sighting
+from relay.journal.outgoing import is_forgotten
 from relay.journal.queuelist import call_entry
 from relay.journal.schema import aside, call, command, copy, event, message, raw
 from relay.journal.sqlite import one_of
@@ -79,6 +80,7 @@ def _of_message(connection: Connection, message_id: str) -> Iterator[dict[str, A
             "request_id": row.request_id,
             "open_copies": row.open_copies,
             "send_at": row.send_at,
+            "forgotten": is_forgotten(row.content),
             "refs": _refs(connection, row.id),
         }
     yield from _copies(connection, message_id)

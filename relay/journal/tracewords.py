@@ -55,7 +55,7 @@ def _waiting(
     connection: Connection, row: Row[Any], copies: Sequence[Any], rules: Rules, gate: Gate | None, now: datetime
 ) -> Waiting:
     why = Why(row.why) if row.why in frozenset(Why) else None
-    held = why is Why.HELD
+    held = why is not None and why.is_held
     problem = copies[0].problem
     return Waiting(
         now=now,

@@ -28,7 +28,9 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An answer, whole unless `broken` says why not. `headers` may be asked in any case; `content_type` is lower case and without parameters.
+    """An answer, whole unless `broken` says why not.
+
+    `headers` may be asked in any case; `content_type` is lower case and without parameters.
 
     `hidden` is what the request carried and nobody is to see, should the answer repeat it.
     """
@@ -81,6 +83,7 @@ class Http:
         body: bytes | None = None,
         fresh: bool = False,
         partly: bool = False,
+        most: int | None = None,
         hidden: Iterable[str] = (),
     ) -> HttpAnswer:
         """Make one request and read its whole answer, whatever its status.
@@ -95,13 +98,14 @@ class Http:
             fresh: use a connection of its own. For reads that delete what they return: a connection that died
                 while it was idle would look like a page that was lost.
             partly: a success that breaks off is given as far as it came. For the same reads: what came is nowhere else.
+            most: bytes of the answer, in place of `max_body`.
             hidden: secrets and texts in the request; the credentials in its headers are hidden in any case.
 
         Raises:
             TryLater: no connection was made, so nothing was written (`unreachable`).
             OutcomeUnknown: the request may have been written, and no full answer within the bounds came (`uncertain`).
         """
-        sending = _Sending(method, self._url(path, fill, params), headers, body, fresh)
+        sending = _Sending(method, self._url(path, fill, params), headers, body, fresh, most or self._max_body)
         try:
             answer = await self._exchange(sending)
         except (aiohttp.ClientError, OSError, _Unusable) as error:
@@ -133,15 +137,12 @@ class Http:
             trace_request_ctx=sending.written,
         ) as response:
             sending.came = came = _Coming(response)
-            await self._read(response, came.content)
+            while chunk := await response.content.read(_CHUNK):
+                came.content += chunk[: sending.most - len(came.content) + 1]
+                if len(came.content) > sending.most:
+                    response.close()
+                    raise _Unusable(f"the answer is larger than {sending.most} bytes")
             return came.answer()
-
-    async def _read(self, response: aiohttp.ClientResponse, content: bytearray) -> None:
-        while chunk := await response.content.read(_CHUNK):
-            content += chunk[: self._max_body - len(content) + 1]
-            if len(content) > self._max_body:
-                response.close()
-                raise _Unusable(f"the answer is larger than {self._max_body} bytes")
 
     def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
         # Made on first use: a session belongs to the loop that runs when it is made.
@@ -197,9 +198,7 @@ class _Coming:
         return bool(self.content) and 200 <= self.response.status < 300  # noqa: PLR2004 - HTTP's own numbers
 
     def answer(self) -> HttpAnswer:
-        return HttpAnswer(
-            self.response.status, self.response.headers, bytes(self.content), _media_type(self.response)
-        )
+        return HttpAnswer(self.response.status, self.response.headers, bytes(self.content), _media_type(self.response))
 
 
 @dataclass(slots=True)
@@ -211,6 +210,7 @@ class _Sending:
     headers: Mapping[str, str] | None
     body: bytes | None
     fresh: bool
+    most: int
     written: list[bool] = field(default_factory=list)
     came: _Coming | None = None
 

@@ -246,16 +246,6 @@ class ShowsSentInHooks(Protocol):
     shows_sent_in_hooks: bool
 
 
-@runtime_checkable
-class ShowsSent(Protocol):
-    """A line whose web hooks show what it was given: `evidence_within` seconds after, whatever it answered.
-
-    None where it takes no such hook.
-    """
-
-    evidence_within: float | None
-
-
 @dataclass(frozen=True, slots=True)
 class InstalledHook:
     """A web hook as the provider has it."""

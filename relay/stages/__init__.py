@@ -12,4 +12,5 @@ publisher  journal -> bus        an event: publish it, mark it done once the bro
 leftovers  journal -> journal    bytes that no stage reads any more, and what a person wants read once more
 sweeper    journal -> nothing    attachments whose time is over
 janitor    journal -> journal    expiry, the end of 72 hours, retention
+auditor    journal -> journal    rows that nobody reads: whether they are whole
 """

@@ -30,20 +30,31 @@ LOSS_MARGIN = 300.0  # seconds: however a fetch fails, the next one comes this l
 class _Mark:
     """What the journal remembers of a line's polls: when one last brought its page, and which one is under way.
 
-    A poll that was begun and left no page may have deleted one at the provider: that is told, never guessed away.
+    A poll that was begun and left no page may have deleted one at the provider: that is told, never guessed away. It
+    brought nothing either: `tried`, when it was begun, counts for the interval alone.
     """
 
     polled: datetime | None = None
     begun: str | None = None
+    tried: datetime | None = None
 
     @classmethod
     def read(cls, kept: bytes | None) -> "_Mark":
         found = from_json(kept) if kept else {}
-        polled = found.get("polled")
-        return cls(datetime.fromisoformat(polled) if polled else None, found.get("begun"))
+        return cls(_time(found.get("polled")), found.get("begun"), _time(found.get("tried")))
 
     def written(self) -> bytes:
-        return to_json({"polled": self.polled.isoformat() if self.polled else None, "begun": self.begun})
+        times = {"polled": self.polled, "tried": self.tried}
+        return to_json({"begun": self.begun, **{name: time.isoformat() for name, time in times.items() if time}})
+
+    @property
+    def last(self) -> datetime | None:
+        """When the provider was last asked."""
+        return max((time for time in (self.polled, self.tried) if time), default=None)
+
+
+def _time(kept: str | None) -> datetime | None:
+    return datetime.fromisoformat(kept) if kept else None
 
 
 class PolledLine(Line, FetchesInbox, Protocol):
@@ -95,18 +106,19 @@ class Poller(Stage):
                 await self._suspect_loss("relay stopped while a page was being fetched")
             else:
                 await self._tell_gap(mark, found[0])
-            mark = _Mark(found[0] if found else self._clock.now())
+            mark = _Mark(found[0]) if found else _Mark(mark.polled, tried=mark.tried or self._clock.now())
             await self._remember(mark)
         self._mark = mark
-        if mark.polled is None:
+        if mark.polled is not None:
+            self._tell_loss(mark.polled)
+        if mark.last is None:
             return None
-        self._tell_loss(mark.polled)
-        passed = (self._clock.now() - mark.polled).total_seconds()
+        passed = (self._clock.now() - mark.last).total_seconds()
         wait = self._line.poll_interval - max(passed, 0)
         return Rest(wait) if wait > 0 else None
 
     async def _poll(self, mark: _Mark) -> Rest | None:
-        begun = _Mark(mark.polled, self._ids.new())
+        begun = _Mark(mark.polled, self._ids.new(), self._clock.now())
         try:
             # A page that is fetched has to be kept: none is asked for while the disk may not take it.
             await self._memory.put(_MARK, begun.written(), begins=True)

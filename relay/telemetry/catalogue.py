@@ -98,10 +98,27 @@ CATALOGUE: Mapping[str, Entry] = {
     "journal.takes_again": Entry(
         "info", "reason seconds", "the disk takes things again, `seconds` after `journal.full`"
     ),
+    "journal.damaged": Entry(
+        "critical", "stage reason", "the journal's file is damaged, told once: the reason names the command to restore it"
+    ),
+    "journal.reindexed": Entry(
+        "error", "times", "a row of the journal was damaged, so that its indexes were made anew; the row is set aside"
+    ),
     "journal.tidied": Entry(
         "info",
         "expired ended orphans joined",
         "copies expired, copies no longer followed, reports set aside, messages announced without all their pieces",
+    ),
+    "journal.rewritten": Entry(
+        "info", "", "the journal's file was written anew, so that nothing deleted is left in it"
+    ),
+    "journal.not_rewritten": Entry(
+        "warning", "reason", "the journal's file could not be written anew: bytes of what was deleted may be left in it"
+    ),
+    "people.forgotten": Entry(
+        "info",
+        "people left clean copies messages events",
+        "an operator had people forgotten: how much was erased of each kind, and how much could not be yet",
     ),
     "call.fenced": Entry("warning", "call_id owner stage", "an answer came for a call that somebody else has judged"),
     "arrival.dropped": Entry("info", "line arrival_id", "the provider has a message no more that was to be fetched"),
@@ -115,7 +132,7 @@ CATALOGUE: Mapping[str, Entry] = {
         "info", "verb about copies left", "an operator held, released, retried or canceled copies; `left` were not"
     ),
     "line.held": Entry("info", "line since", "an operator holds a line: it begins no call to send"),
-    "line.released": Entry("info", "line was_held", "an operator lets a line send again"),
+    "line.released": Entry("info", "line was_held restored", "an operator lets a line send again"),
     # texts out
     "circuit.opened": Entry(
         "warning",

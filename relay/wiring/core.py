@@ -14,7 +14,7 @@ from relay.clock import Clock, LabClock, SystemClock
 from relay.hookaddresses import HookSecrets, hook_secrets
 from relay.ids import Ids, unguessable
 from relay.journal import Journal, JournalLimits, Lifetimes, lab_anchor
-from relay.providerkit.spec import Line, LineContext, NeedsConsent, Provider, ShowsSent, TakesHooks
+from relay.providerkit.spec import Line, LineContext, NeedsConsent, Provider, ShowsSentInHooks, TakesHooks
 from relay.settings import Settings
 from relay.wiring.rules import rules_of
 
@@ -120,7 +120,9 @@ def lifetimes(settings: Settings) -> Lifetimes:
 
 async def _recover(journal: Journal, node: str, lines: Mapping[str, Line]) -> None:
     """Say in one line what a former life left: calls that were cut, and what waits."""
-    shows = {alias for alias, line in lines.items() if isinstance(line, ShowsSent) and line.evidence_within is not None}
+    shows = {
+        alias for alias, line in lines.items() if isinstance(line, ShowsSentInHooks) and line.shows_sent_in_hooks
+    }
     cut = await journal.calls.recover(shows)
     left = await journal.queries.status()
     log.log(

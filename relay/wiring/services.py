@@ -1,6 +1,6 @@
 """Everything beside the stages, made of the core: attachments, web hooks, consents, the listener, the socket."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -9,11 +9,13 @@ from relay.bus.requests import CommandRules
 from relay.consent import Consents
 from relay.control import Controls, ControlServer
 from relay.control.evidence import evidence_of
+from relay.domain.addresses import inbound
 from relay.hookaddresses import consent_address, hook_addresses, hook_prefix
 from relay.intake import Intake, MediaFolder, Repeats
 from relay.mediastore import MediaStore
+from relay.people import People
 from relay.providerkit.hooks import Wanted
-from relay.providerkit.spec import InstallsHooks, NeedsConsent, TakesHooks
+from relay.providerkit.spec import InstallsHooks, Line, NeedsConsent, TakesHooks
 from relay.stages.leftovers import Leftovers
 from relay.stages.receiver import Receiver
 from relay.status import NodeStatus
@@ -69,6 +71,7 @@ class Services:
             lines=tuple(self._base.lines),
             webhooks=self.webhooks,
             consents=self.consents,
+            people=People(self._base.journal, self.media, _own_numbers(self._base.lines.values())),
             clock=self._base.clock,
             evidence={alias: evidence_of(line) for alias, line in self._base.lines.items()},
         )
@@ -140,3 +143,7 @@ class Services:
     def _secrets(self, line: str) -> Sequence[str] | None:
         kept = self._base.secrets.get(line)
         return kept.taken(self._base.clock.now()) if kept else None
+
+
+def _own_numbers(lines: Iterable[Line]) -> set[str]:
+    return {inbound(line.number).value for line in lines}

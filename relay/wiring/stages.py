@@ -4,6 +4,7 @@ from relay.bus.mqtt import Bus
 from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, Sends, SyncsMailbox, TakesHooks
 from relay.stagekit import Stage, Standing
 from relay.stages.accountant import Accountant
+from relay.stages.auditor import Auditor
 from relay.stages.collector import Collector
 from relay.stages.consumer import Consumer
 from relay.stages.installer import Installer
@@ -54,8 +55,8 @@ class Stages:
         kept_for = lifetimes(self._base.settings)
         janitor, sweeper = Janitor(journal=self._base.journal, kept_for=kept_for), Sweeper(self._services.media)
         accountant = Accountant(self._base.lines, self._standing)
-        replayer = Replayer(self._standing, bus=self._bus)
-        return [janitor, sweeper, accountant, replayer, Consumer(bus=self._bus, intake=self._services.intake)]
+        replayer, auditor = Replayer(self._standing, bus=self._bus), Auditor(self._base.journal)
+        return [janitor, sweeper, accountant, replayer, auditor, Consumer(bus=self._bus, intake=self._services.intake)]
 
     def _to_provider(self, line: Line) -> list[Stage]:
         stages: list[Stage] = []

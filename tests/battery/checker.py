@@ -222,15 +222,18 @@ def _inbound(ledgers: Ledgers, events: Sequence[Line]) -> dict[str, Any]:
     """What was told of the texts in.
 
     AT&T deletes a page as it hands it out. A page whose bytes were still on the wire when relay was killed is gone,
-    and no program can have it back; what relay owes is to say so, with one `loss-suspected` for each such page.
+    and no program can have it back; what relay owes is to say so, with one `loss-suspected` for each such page, and
+    one where AT&T discarded what nobody fetched in time.
     """
     texts = [line["text"] for line in ledgers.asked if line["what"] == "text-in"]
     heard = Counter(data["text"] for data in _data(events, "message"))
     told = len(_data(events, "event.loss-suspected"))
     missing = {text for text in texts if not heard[text]}
     handed_out = [line for line in _att(ledgers, "handed-out") if line["service"] == "att-sms"]
-    if len({line["request"] for line in handed_out if line["text"] in missing}) <= told:
-        missing -= {line["text"] for line in handed_out}
+    purged = {line["text"] for line in _att(ledgers, "purged")} & missing
+    pages = {line["request"] for line in handed_out if line["text"] in missing}
+    if len(pages) + bool(purged) <= told:
+        missing -= {line["text"] for line in handed_out} | purged
     return {
         "unheard": sorted(missing),
         "heard_twice": sorted({text for text in texts if heard[text] > 1}),

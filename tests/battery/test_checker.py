@@ -57,6 +57,10 @@ FLAWS: dict[str, tuple[Ledgers, str]] = {
     "a copy that is told and was not sent": (Ledgers([], [result(), receipt()], [asked()]), "unsent"),
     "a text that nobody heard": (Ledgers([], [], [TEXT_IN]), "unheard"),
     "a page that was lost in silence": (Ledgers([PAGE], [], [TEXT_IN]), "unheard"),
+    "a text that AT&T discarded in silence": (
+        Ledgers([{"what": "purged", "text": "Yes"}], [], [TEXT_IN]),
+        "unheard",
+    ),
     "a text that was sent twice": (Ledgers([TAKEN, TAKEN], [result(), receipt()], [asked()]), "doubled"),
     "a text in that is two messages": (Ledgers([], [message("e-3"), message("e-4")], [TEXT_IN]), "heard_twice"),
     "a request with two answers": (

@@ -19,7 +19,7 @@ from tests.smalldisk import SmallDisk, small_disk
 from tests.system.world import RelayProcess, World, world
 
 SEED = 6
-SPEED = 60
+SPEED = 200
 RECOVERED_WITHIN = 5.0  # real seconds
 pytestmark = pytest.mark.timeout(600)
 
@@ -73,7 +73,8 @@ async def takes_again(made: World) -> None:
 async def under_way(made: World, number: int) -> None:
     """A page is being fetched that AT&T has deleted, and a call being answered that AT&T has taken."""
     for operation in ("inbox", "send"):
-        made.fault("delay", operation, processed=True, seconds=1.5, real=True)
+        match = {"service": "att-sms", "operation": operation}
+        made.att.world.faults.add({"match": match, "do": "delay", "processed": True, "seconds": 1.2, "real": True})
     made.text_in("+12065550177", "12345", f"page {number}")
     sent = {"id": f"call-{number}", "to": "+12065550151", "text": f"call {number}"}
     await made.publish("relay/line/alerts/send", sent)
@@ -141,7 +142,9 @@ async def test_a_full_disk_refuses_what_is_new_keeps_what_is_known_and_goes_on_o
             recovered = max(recovered, time.monotonic() - began)
         traffic.requests += 2 * rounds
         findings = await traffic.settled()
-        log = [made.relay.logged(event) for event in ("journal.full", "journal.takes_again", "stage.failed", "bus.left")]
+        log = [
+            made.relay.logged(event) for event in ("journal.full", "journal.takes_again", "stage.failed", "bus.left")
+        ]
 
     assert findings.is_clean, findings
     assert findings.told_losses == 0
@@ -149,3 +152,101 @@ async def test_a_full_disk_refuses_what_is_new_keeps_what_is_known_and_goes_on_o
     assert recovered < RECOVERED_WITHIN
     note = f"{traffic.requests} requests, {traffic.texts_in} texts in: {findings}"
     found(Row("P6", "disk full, and freed", rounds, findings.lost, findings.twice, recovered, note))
+
+
+async def test_files_that_cannot_be_written_for_a_while_lose_nothing(
+    tmp_path: Path, free_port: Callable[[], int], found: Callable[[Row], None]
+) -> None:
+    """What is known stays in memory, and is written as soon as that can be: no ballast helps here."""
+    async with (
+        small_disk(tmp_path / "disk", "24m", image=tmp_path / "image") as disk,
+        flowing(disk, tmp_path, free_port) as (made, traffic),
+    ):
+        await under_way(made, 0)
+        await disk.freeze(frozen=True)
+        await traffic.round()
+        await is_full(made)
+        await hooks_refused(made, 0)
+        await made.relay.lives_for(2.0)  # longer than the answers that were under way
+        assert "page 0" not in [event["data"]["text"] for event in made.ears.events("message")]
+        began = time.monotonic()
+        await disk.freeze(frozen=False)
+        await takes_again(made)
+        recovered = time.monotonic() - began
+        await known_in_the_end(made)
+        traffic.requests += 1
+        findings = await traffic.settled()
+        log = [len(made.relay.logged(event)) for event in ("journal.full", "journal.takes_again", "stage.failed")]
+
+    assert findings.is_clean, findings
+    assert (findings.told_losses, findings.uncertain) == (0, 0)
+    assert log == [1, 1, 0]
+    assert recovered < RECOVERED_WITHIN
+    found(Row("P7", "the journal cannot be written for a while", 1, findings.lost, findings.twice, recovered))
+
+
+async def known_in_the_end(made: World) -> None:
+    """Wait until what was under way is told."""
+    await made.ears.until(
+        lambda: "page 0" in [event["data"]["text"] for event in made.ears.events("message")], within=20, what="the page"
+    )
+
+
+async def test_a_disk_that_turns_read_only_under_relay_loses_nothing(
+    tmp_path: Path, free_port: Callable[[], int], found: Callable[[Row], None]
+) -> None:
+    """As a kernel does after an error: relay lives on and takes nothing; repaired, and started again, it goes on."""
+    async with (
+        small_disk(tmp_path / "disk", "24m", image=tmp_path / "image") as disk,
+        flowing(disk, tmp_path, free_port) as (made, traffic),
+    ):
+        flow = asyncio.create_task(traffic.round())
+        await disk.err()
+        await flow
+        await is_full(made)
+        await hooks_refused(made, 0)
+        assert await made.relay.stop() == 0
+        await disk.repair()
+        began = time.monotonic()
+        await made.relay.start()
+        await takes_again(made)
+        recovered = time.monotonic() - began
+        findings = await traffic.settled()
+        log = [len(made.relay.logged(event)) for event in ("journal.full", "stage.failed")]
+
+    assert findings.is_clean, findings
+    assert log == [1, 0]
+    note = f"repaired and started again: {findings}"
+    found(Row("P7", "the disk turns read-only under relay", 1, findings.lost, findings.twice, recovered, note))
+
+
+async def refuses_to_start(made: World) -> str:
+    """What relay says as it ends."""
+    before = made.relay.log_path.read_text() if made.relay.log_path.exists() else ""
+    await made.relay.launch()
+    async with asyncio.timeout(20):
+        assert await made.relay.process.wait() == 1
+    said = made.relay.log_path.read_text().removeprefix(before)
+    assert "Traceback" not in said
+    [sentence] = said.splitlines()
+    return sentence
+
+
+async def test_a_disk_that_cannot_be_written_at_the_start_is_told_in_one_sentence(
+    tmp_path: Path, free_port: Callable[[], int], found: Callable[[Row], None]
+) -> None:
+    """Read-only, or a directory of somebody else's; it starts once that is mended."""
+    async with small_disk(tmp_path / "disk", "6m") as disk:
+        # Without root's rights, which stop at nothing.
+        runs = relay_on(disk, "setpriv", "--bounding-set=-all")
+        async with world(tmp_path, free_port, speed=SPEED, relay=runs) as made:
+            await disk.remount("ro")
+            assert "its file system is read-only; mount it for writing" in await refuses_to_start(made)
+            await disk.remount("rw")
+            disk.outside.chmod(0o555)
+            assert "give its file and directory to relay's user" in await refuses_to_start(made)
+            disk.outside.chmod(0o755)
+            began = time.monotonic()
+            await made.relay.start()
+            recovered = time.monotonic() - began
+    found(Row("P7", "read-only, or of a wrong owner, at the start", 2, 0, 0, recovered, "one sentence, exit 1"))

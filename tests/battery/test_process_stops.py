@@ -1,4 +1,4 @@
-"""Stop it under load, freeze it, block its event loop: it ends in time, or systemd's part ends it, and nothing is lost."""
+"""Stop it under load, freeze it, block its event loop: it ends in time, or systemd ends it, and nothing is lost."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(600)
 async def test_a_stop_under_load_ends_in_time_and_loses_nothing(
     tmp_path: Path, free_port: Callable[[], int], long: bool, found: Callable[[Row], None]
 ) -> None:
-    """Twice SIGTERM in the middle of traffic: exit 0 within the grace, `offline` because `stopped`, nothing uncertain."""
+    """SIGTERM in the middle of traffic: exit 0 within the grace, `offline` because `stopped`, nothing uncertain."""
     chance = random.Random(SEED)  # noqa: S311 - a failure must repeat
     stops, slowest, recovered = 20 if long else 2, 0.0, 0.0
     async with world(tmp_path, free_port, speed=60, lines=ALL_LINES) as made:

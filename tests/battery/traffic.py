@@ -70,5 +70,8 @@ class Traffic:
                 return False
             return compare(self._made).lost == 0
 
-        await self._made.ears.until(ended, within=within, what="everything has ended")
+        try:
+            await self._made.ears.until(ended, within=within)
+        except AssertionError:
+            raise AssertionError(f"not all has ended within {within} s: {compare(self._made)}") from None
         return compare(self._made)

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import itertools
 import json
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -155,6 +156,7 @@ class MemoryChannel:
         self._mids = itertools.count(1)
         self._is_paused = False
         self._held: list[Command] = []
+        self._under_way: deque[Callable[[], object]] = deque()
         self._is_open = False
 
     @property
@@ -228,9 +230,12 @@ class MemoryChannel:
         """It always is."""
 
     def _later(self, what: Callable[[], object]) -> None:
-        self._loop.call_later(_LATENCY, self._if_up, what, context=self.context)
+        # One after the other, as on a wire: timers of one moment come in no order.
+        self._under_way.append(what)
+        self._loop.call_later(_LATENCY, self._next, context=self.context)
 
-    def _if_up(self, what: Callable[[], object]) -> None:
+    def _next(self) -> None:
+        what = self._under_way.popleft()
         if self.up:
             what()
 

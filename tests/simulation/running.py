@@ -391,15 +391,15 @@ async def _core(settings: Settings, clock: VirtualClock, ids: Ids, journal: Inli
 
 _NOBODYS = contextvars.Context()
 _LOOKS: list[tuple[Any, str, float]] = [
-    (sender, "IDLE", 1800.0),
-    (tracker, "IDLE", 1800.0),
-    (collector, "IDLE", 1800.0),
-    (publisher, "IDLE", 1800.0),
-    (publisher, "WAIT", 1800.0),
-    (consumer, "WAIT", 1800.0),
-    (janitor, "EVERY", 1800.0),
+    (sender, "IDLE", 7200.0),
+    (tracker, "IDLE", 7200.0),
+    (collector, "IDLE", 7200.0),
+    (publisher, "IDLE", 7200.0),
+    (publisher, "WAIT", 7200.0),
+    (consumer, "WAIT", 7200.0),
+    (janitor, "EVERY", 3600.0),
     (sweeper, "EVERY", 3600.0),
-    (accountant, "EVERY", 3600.0),
+    (accountant, "EVERY", 21_600.0),
     (installer, "LOOK_AGAIN", 7200.0),
 ]
 

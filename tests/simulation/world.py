@@ -51,7 +51,7 @@ base_url = "http://127.0.0.2:{att}"
 short_code = "12345"
 app_key = "demo-key"
 app_secret_file = "{folder}/app_secret"
-poll_interval = "25m"
+poll_interval = "28m"
 [lines.office]
 provider = "att-landline"
 base_url = "http://127.0.0.3:{att}"
@@ -199,7 +199,8 @@ def simulate(port: int, seed: int, story: Callable[[World], Awaitable[T]]) -> T:
     """
     loop = VirtualLoop(Network())
     crashes: list[Mapping[str, Any]] = []
-    loop.set_exception_handler(lambda _, context: crashes.append(context))
+    # The connections of a life that was killed were not closed, and need not be.
+    loop.set_exception_handler(lambda _, what: what["message"].startswith("Unclosed") or crashes.append(what))
     where = MEMORY if MEMORY.is_dir() else None
     configured = structlog.get_config()
     with TemporaryDirectory(dir=where) as folder, seldom(loop):

@@ -1,5 +1,6 @@
 """What cannot be read is set aside whole, shown by `relay dead`, and delivered once after the parser has learned."""
 
+import asyncio
 import base64
 import json
 import sys
@@ -9,11 +10,15 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from typer.testing import CliRunner
 
 import relay.providers
-from tests.system.inhouse import FRIEND, at_home, texts
+from relay.cli.main import app
+from relay.domain.messages import RawAnswer
+from tests.contract.journal.desk import ALICE, LINE, ME, PROBLEM, Desk, SqlitePlace, delivered
+from tests.system.inhouse import FRIEND, RelayHere, at_home, texts
 from tests.system.test_cli import run, socket_of
-from tests.system.world import World
+from tests.system.world import World, world
 
 LINES = """
 [lines.alerts]
@@ -30,6 +35,7 @@ from dataclasses import replace
 from typing import Literal
 
 from relay.domain.errors import Malformed
+from relay.domain.messages import Salvage
 from relay.providers.att_sms import PROVIDER as SMS
 from relay.providers.att_sms.client import AttSmsLine
 
@@ -47,6 +53,9 @@ class StrictLine(AttSmsLine):
         if b"new form" in raw.body and not KNOWN:
             raise Malformed("the page has a form that is not known", raw.body)
         return super().read_inbox(raw)
+
+    def salvage_inbox(self, raw):
+        return Salvage((), raw) if b"new form" in raw.body and not KNOWN else super().salvage_inbox(raw)
 
 
 PROVIDER = replace(SMS, name="strict-sms", settings=StrictSettings, connect=StrictLine)
@@ -128,3 +137,80 @@ async def test_a_page_that_cannot_be_read_is_delivered_once_after_the_parser_has
         assert code == 0
         assert await dead(made, "list") == (0, "nothing waits for a person\n")
         assert Counter(texts(made)) == Counter(("plain 1", "new form 1", "plain 3"))
+
+
+PAGE = {
+    "inboundSmsMessageList": {
+        "inboundSmsMessage": [
+            {
+                "messageId": "m-1",
+                "message": "from a page",
+                "senderAddress": f"tel:{FRIEND}",
+                "destinationAddress": "12345",
+            }
+        ],
+        "numberOfMessagesInThisBatch": 1,
+        "numberOfMessagesPending": 0,
+    }
+}
+
+
+async def at_once(made: World, *words: str) -> tuple[int, str]:
+    """Run `relay dead` in this process: starting one for each would take most of the time."""
+    told = await asyncio.to_thread(CliRunner().invoke, app, ["dead", *words, *map(str, socket_of(made))])
+    return told.exit_code, told.output
+
+
+async def _of_each_kind(desk: Desk) -> None:
+    """Leave one thing of each kind for a person."""
+    journal = desk.journal
+    kept = await journal.raw.keep(LINE, "inbox", "", "", RawAnswer(json.dumps(PAGE).encode(), "application/json"))
+    await journal.raw.set_aside(kept, "relay could not read this yet")
+    await journal.events.announce(LINE, "read", {"message_id": "m-0"})
+    [event] = [one for _, one in await journal.events.pending(0, 10) if one.kind == "event.read"]
+    await journal.events.set_aside(event.id, "too large for the broker")
+    await desk.send(ALICE, text="in doubt")
+    await journal.calls.unanswered((await desk.claim()).call_id, ME, PROBLEM)
+    await desk.report(delivered("unheard of"))
+    await journal.upkeep.give_up_parked(older_than=-1)
+    damaged = await desk.send(ALICE, text="damaged", key="damaged")
+    desk.place.flip_a_bit("message", "content", str(damaged.message_id), b"damaged")
+    assert await desk.none_due()
+
+
+async def test_one_thing_of_each_kind_is_listed_shown_replayed_and_discarded(
+    tmp_path: Path, free_port: Callable[[], int]
+):
+    """By the real command line, and each with a notice on the bus and a number in the status and the metrics."""
+    lines = LINES.replace("strict-sms", "att-sms")
+    async with world(tmp_path, free_port, lines=lines, speed=60.0, relay=RelayHere) as made:
+        desk = await Desk.at(SqlitePlace(tmp_path / "relay.db"))
+        await _of_each_kind(desk)
+        await desk.journal.aclose()
+        await made.relay.start()
+        await made.ears.until(lambda: len(made.ears.events("dead")) == 5, what="a notice for each")
+        kinds = ("raw", "event", "uncertain", "orphan", "damaged")
+        assert tuple(one["data"]["kind"] for one in made.ears.events("dead")) == kinds
+
+        _, said = await run("status", *socket_of(made))
+        assert "5 things wait for a person: 1 raw, 1 event, 1 uncertain, 1 orphan, 1 damaged" in said
+        code, said = await dead(made, "list", "--json")
+        found = {row["kind"]: row["id"] for row in map(json.loads, said.splitlines())}
+        assert (code, tuple(found)) == (0, kinds)
+        shown = {kind: json.loads((await at_once(made, "show", found[kind], "--json"))[1]) for kind in kinds}
+        assert [next((part for part in PARTS if part in shown[kind]), None) for kind in kinds] == [*PARTS, None]
+
+        replayed = {kind: await at_once(made, "replay", found[kind]) for kind in kinds}
+        assert {kind: code for kind, (code, _) in replayed.items()} == dict(zip(kinds, (0, 0, 0, 1, 1), strict=True))
+        assert replayed["orphan"][1] == "still of no text that is known\n"
+        assert "can only be discarded" in replayed["damaged"][1]
+        await made.ears.until(lambda: texts(made) == ["from a page"], what="the page")
+        await made.ears.until(lambda: made.ears.events("event.read"), what="the event")
+        await made.until_att(lambda: made.accepted("in doubt"))
+
+        for kind in ("orphan", "damaged"):
+            assert await at_once(made, "discard", found[kind]) == (0, f"{found[kind]}: discarded\n")
+        assert await dead(made, "list") == (0, "nothing waits for a person\n")
+
+
+PARTS = ("raw", "event", "copy", "report")

@@ -11,10 +11,12 @@ from structlog.testing import capture_logs
 from relay.bus.requests import CommandRules
 from relay.consent import Consents
 from relay.control import Controls, ControlServer
+from relay.control.evidence import evidence_of
 from relay.domain.messages import RawAnswer
 from relay.hookaddresses import hook_addresses, hook_prefix
 from relay.intake import Intake
 from relay.mediastore import MediaStore
+from relay.people import People
 from relay.stages.leftovers import Leftovers
 from relay.webhooks import HookKeeper, Webhooks
 from tests.unit.consenting import DESK as CONSENTING
@@ -23,6 +25,7 @@ from tests.unit.stages.house import ALERTS, ALICE, OFFICE, TEXT, House
 
 PATIENCE = 5.0
 PUBLIC = "http://127.0.0.1:9"
+OWN = "+12065550100"  # a line's
 REDIRECT = f"{PUBLIC}/consent/{CONSENTING}/secret-0123456789"
 
 
@@ -70,10 +73,12 @@ def controls(house: House, subscriber: Desk) -> Controls:
         status=lambda: _status(house),
         replay=Leftovers({ALERTS: alerts}, house.ground).replay,
         journal=house.journal,
+        people=People(house.journal, store, {OWN}),
         lines=(ALERTS,),
         webhooks=Webhooks({OFFICE: keeper}, {ALERTS: [("message", "/hooks/alerts/x/message")]}),
         consents=Consents({CONSENTING: subscriber}, redirects, journal=house.journal, board=house.board),
         clock=house.clock,
+        evidence={ALERTS: evidence_of(alerts)},
     )
 
 

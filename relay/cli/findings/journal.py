@@ -20,7 +20,25 @@ _SQLITE = b"SQLite format 3\0"
 
 async def look_at_journal(settings: Settings) -> Sequence[Finding]:
     """Whether the journal can be opened or made."""
-    return [await asyncio.to_thread(_look, settings.journal.path)]
+    return await asyncio.to_thread(_findings, settings.journal.path, settings.journal.ballast)
+
+
+def _findings(path: Path, ballast: int) -> Sequence[Finding]:
+    found = _look(path)
+    room = _look_for_room(path, ballast) if found.ok and path.parent.is_dir() else None
+    return [found] if room is None else [found, room]
+
+
+def _look_for_room(path: Path, ballast: int) -> Finding | None:
+    """Whether a start would find room for what it holds back; None where it would."""
+    held = Path(f"{path}.ballast")
+    wanted = ballast - (held.stat().st_size if held.is_file() else 0)
+    disk = os.statvfs(path.parent)
+    free = disk.f_bavail * disk.f_frsize
+    if free >= wanted or disk.f_flag & os.ST_RDONLY:
+        return None
+    what = f"the disk of {path} has {free // 1024} KiB left, and journal.ballast wants {wanted // 1024} KiB more"
+    return wrong(_PART, what, "relay would start, and take no command and no web hook", "free some space there")
 
 
 def _look(path: Path) -> Finding:
@@ -29,6 +47,9 @@ def _look(path: Path) -> Finding:
         if folder == _BY_SYSTEMD:
             return good(_PART, f"{path}: systemd makes its directory when it starts relay")
         return wrong(_PART, f"the directory {folder} does not exist", _WHY, "make it, owned by relay's user")
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        cure = "mount it for writing, or name another place in journal.url"
+        return wrong(_PART, f"the file system of {folder} is read-only", _WHY, cure)
     if not os.access(folder, os.W_OK | os.X_OK):
         cure = "give it to relay's user, or run this check as that user (or as root)"
         return wrong(_PART, f"the directory {folder} cannot be written", _WHY, cure)

@@ -13,6 +13,7 @@ from relay.providers.att_inapp.refusals import Asked, refuse
 
 JSON = "application/json"
 _SUCCESS = range(200, 300)
+_LARGEST_ACCEPTANCE = 1 << 20  # bytes of the answer to a send, which is an id
 _OF_NO_ID = frozenset({"", ".", ".."})  # parts of a path that mean something of their own
 
 
@@ -66,6 +67,7 @@ class Calls:
                 params=params,
                 headers={**headers, **authorization},
                 body=body,
+                most=_LARGEST_ACCEPTANCE if asked is Asked.SEND else None,
                 hidden=hidden,
             )
 

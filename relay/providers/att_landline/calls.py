@@ -52,10 +52,10 @@ class Calls:
             lambda answer, key: reader(self._response(answer, (key,), effect=False), answer.body),
         )
 
-    async def fetch(self, operation: Operation, fields: Fields) -> bytes:
-        """A body that is no envelope, as it came."""
+    async def fetch(self, operation: Operation, fields: Fields, *, most: int | None = None) -> bytes:
+        """A body that is no envelope, as it came; of so many bytes at most, where that is more than others may have."""
         return await self._with_session(
-            lambda key: self._posted(operation, key, fields),
+            lambda key: self._posted(operation, key, fields, most),
             lambda answer, key: wire.bare_body(answer, now=self._clock.now(), hidden=(key,)),
         )
 
@@ -94,10 +94,10 @@ class Calls:
             raise refused
         return await made(other)
 
-    async def _posted(self, operation: Operation, key: str, fields: Fields) -> HttpAnswer:
+    async def _posted(self, operation: Operation, key: str, fields: Fields, most: int | None = None) -> HttpAnswer:
         headers = {"Content-Type": wire.FORM_TYPE, "Accept": "application/json"}
         body = wire.form([("session", key), *fields])
-        return await self._http.call(operation.method, operation.path, headers=headers, body=body)
+        return await self._http.call(operation.method, operation.path, headers=headers, body=body, most=most)
 
     def _response(self, answer: HttpAnswer, hidden: Sequence[str], *, effect: bool, recipients: int = 1) -> Any:
         return wire.response_of(answer, now=self._clock.now(), effect=effect, recipients=recipients, hidden=hidden)

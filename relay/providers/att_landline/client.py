@@ -24,13 +24,11 @@ from relay.providers.att_landline.settings import AttLandlineSettings
 
 log = structlog.get_logger()
 
-# AT&T calls within seconds; a hook that meets relay while it is down comes again 10 s later, then 20 s (wire facts).
-EVIDENCE_WITHIN = 60.0
 _MOST_CONTENT = 16 << 20  # bytes of an attachment; a carrier's MMS has a tenth of that
 
 
 class AttLandlineLine:
-    """One text-enabled number; Sends, TakesHooks, ShowsSent, InstallsHooks and FetchesParts."""
+    """One text-enabled number; Sends, TakesHooks, ShowsSentInHooks, InstallsHooks and FetchesParts."""
 
     provider = "att-landline"
     takes = frozenset({AddressKind.E164})
@@ -43,13 +41,10 @@ class AttLandlineLine:
         self.shows_sent_in_hooks = "send" in settings.events
         self._settings = settings
         self._reported = not {"send", "progress"}.isdisjoint(settings.events)
-        # The hooks `send` and `progress` show a text that was taken, whether or not its call was answered.
-        self.evidence_within = EVIDENCE_WITHIN if self._reported else None
         self._clock = context.clock
         self._http = Http(
             settings.base_url,
             timeout_seconds=settings.timeout,
-            max_body=_MOST_CONTENT,
             user_agent=f"relay/{__version__}",
         )
         self._calls = Calls(self._http, session_of(context, self._http), context.clock)
@@ -108,7 +103,7 @@ class AttLandlineLine:
     async def fetch_part(self, message_ref: str, part: Part) -> bytes:
         """An attachment's bytes; raises TryLater, Refused, Gone."""
         try:
-            content = await self._calls.fetch(operations.GET_CONTENT, [("storageKey", part.ref or "")])
+            content = await self._calls.fetch(operations.GET_CONTENT, [("storageKey", part.ref or "")], most=_MOST_CONTENT)
         except NotAuthorized as error:
             # Whoever stores contents forbids those that are no more: where the session is good for the message, what
             # is forbidden is this attachment, and neither its message nor the line has to wait for a person.

@@ -12,12 +12,10 @@ from relay.domain.messages import InboundMessage, RawAnswer, Salvage
 from relay.providers.att_sms import wire
 
 _JSON_LIST = re.compile(r'(?<!\\)"inboundSMSMessage"\s*:\s*', re.IGNORECASE)
-_XML_MESSAGE = re.compile(
-    r"<((?:[\w.-]{1,50}:)?inboundSMSMessage)(?:\s[^<>]*)?>(?:.*?)</\1\s*>", re.IGNORECASE | re.DOTALL
-)
+_XML_MESSAGE = re.compile(r"<((?:[\w.-]{1,50}:)?inboundSMSMessage)(?:\s[^<>]*)?>", re.IGNORECASE)
 _PREFIX = re.compile(r"</?([\w.-]{1,50}):")
 _BETWEEN = re.compile(r"[\s,\[]*")
-_NO_CONSTANTS = json.JSONDecoder(strict=False)
+_LENIENT = json.JSONDecoder(strict=False)
 
 Pieces = tuple[list[str], str]  # whole messages as they are written, and what stands behind the last of them
 
@@ -76,7 +74,7 @@ def _json_values(page: str, at: int) -> Iterator[tuple[int, int]]:
         if page[start : start + 1] != "{":
             return
         try:
-            _, at = _NO_CONSTANTS.raw_decode(page, start)
+            _, at = _LENIENT.raw_decode(page, start)
         except (ValueError, RecursionError):
             return
         yield start, at
@@ -85,15 +83,18 @@ def _json_values(page: str, at: int) -> Iterator[tuple[int, int]]:
 def _json_rest(unreadable: list[str], tail: str) -> str:
     behind = tail.lstrip(", \t\r\n")
     comma = "," if unreadable and behind.startswith("{") else ""
-    # A list that stood for itself alone has no end in its tail.
     return '{"inboundSMSMessageList":{"inboundSMSMessage":[' + ",".join(unreadable) + comma + behind
 
 
 def _xml_pieces(page: str) -> Pieces:
-    whole, at = [], 0
-    for found in _XML_MESSAGE.finditer(page):
-        whole.append(found[0])
-        at = found.end()
+    whole: list[str] = []
+    at = 0
+    while (begins := _XML_MESSAGE.search(page, at)) is not None:
+        ends = re.compile(rf"</{re.escape(begins[1])}\s*>").search(page, begins.end())
+        if ends is None:
+            break
+        whole.append(page[begins.start() : ends.end()])
+        at = ends.end()
     return whole, page[at:]
 
 

@@ -217,9 +217,12 @@ async def test_the_bus_works_over_the_demos_broker_in_the_process(caplog: pytest
             delivery = await next_command(bus)
             delivery.ack()
             await asyncio.gather(*(bus.publish(announcement(number)) for number in range(100)))
-            # On 3.1.1 relay also tries its topics, with an event that readers ignore by its type.
-            heard = [(await ear.next()).topic.value for _ in range(101)]
+            heard: Counter[str] = Counter()
+            while heard.total() < 100:
+                message = await ear.next()
+                if b"relay.probe.v1" not in bytes(message.payload):  # on 3.1.1 relay also tries its topics
+                    heard[message.topic.value] += 1
         assert (delivery.client, delivery.payload, bus.protocol) == ("web", b'{"id":"1"}', "3.1.1")
     gc.collect()
-    assert Counter(heard) == {"relay/line/alerts/result/web": 100, "relay/line/alerts/result": 1}
+    assert heard == {"relay/line/alerts/result/web": 100}
     assert "bus.topic_denied" not in logs.rest()

@@ -191,7 +191,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert len(refs) == len(set(refs))
 
     def _only_what_is_uncertain_waits_for_a_person(self, copies: Iterable[sqlite3.Row]) -> None:
-        waiting = [one["copy_id"] for one in self.do(self.desk.journal.dead.list(1_000))]
+        waiting = [one["copy_id"] for one in self.do(self.desk.journal.dead.list(1_000, kind="uncertain"))]
         assert len(waiting) == len(set(waiting))
         assert set(waiting) <= {copy["id"] for copy in copies if copy["state"] == "uncertain"}
 

@@ -146,7 +146,7 @@ def test_an_uncertain_copy_waits_for_evidence_or_a_decision() -> None:
     """It is never sent again, expired or canceled on its own."""
     assert TRANSITIONS[State.UNCERTAIN].keys().isdisjoint({Fact.CLAIMED, Fact.RETRIED, Fact.EXPIRED, Fact.CANCELED})
     assert advance(State.UNCERTAIN, Fact.RESENT) is State.QUEUED
-    assert advance(State.UNCERTAIN, Fact.ABANDONED) is State.FAILED
+    assert advance(State.UNCERTAIN, Fact.ABANDONED) is State.GIVEN_UP
     assert advance(State.UNCERTAIN, Fact.DELIVERED) is State.DELIVERED
 
 
@@ -191,7 +191,7 @@ def test_every_word_of_the_contract_has_a_state_of_its_rank() -> None:
         "unknown": {70},
         "delivered": {80, 90},
         "undelivered": {90},
-        "failed": {90},
+        "failed": {45, 90},  # given up, by nobody who knew; refused
         "expired": {90},
         "canceled": {90},
     }

@@ -87,7 +87,7 @@ async def _everything(desk: Desk) -> None:
     await journal.upkeep.settle_sightings()
     await journal.upkeep.expire()
     await journal.upkeep.end_following()
-    await journal.upkeep.drop_parked()
+    await journal.upkeep.give_up_parked()
     while await journal.upkeep.purge():
         pass
 
@@ -158,6 +158,8 @@ async def _dead(desk: Desk) -> None:
             await desk.journal.raw.set_aside(kept, "unreadable")
             await desk.journal.raw.understood(await desk.keep())
             await dead.discard(listed["id"])
+    for listed in await dead.list(100, kind="orphan"):
+        await dead.discard(listed["id"])
 
 
 async def _opt_outs(desk: Desk) -> None:

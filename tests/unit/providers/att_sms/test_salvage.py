@@ -14,7 +14,7 @@ from relay.providers.att_sms.salvage import salvage
 from relay.providers.att_sms.wire import read_inbox
 
 CODE = "12345"
-TEXTS = ["one", 'two "quoted" \\ }]}', "three \u00e9\U0001f600", '"inboundSMSMessage":[{"message":"no"}]', "</Message>", ""]
+TEXTS = ["one", 'two "quoted" \\ }]}', "3 \u00e9\U0001f600", '"inboundSMSMessage":[{"message":"no"}]', "</Message>", ""]
 
 
 def fields(text: str) -> dict[str, str]:
@@ -24,7 +24,8 @@ def fields(text: str) -> dict[str, str]:
 
 def as_json(*texts: str, served: bool = True) -> bytes:
     """A page, as served or as documented."""
-    root, each = ("InboundSmsMessageList", "InboundSmsMessage") if served else ("inboundSMSMessageList", "inboundSMSMessage")
+    each = "InboundSmsMessage" if served else "inboundSMSMessage"
+    root = f"{each}List"
     page = {root: {"NumberOfMessagesInThisBatch": len(texts), each: [fields(text) for text in texts], "Total": 0}}
     return json.dumps(page, ensure_ascii=False, indent=None if served else 2).encode()
 
@@ -65,9 +66,6 @@ def test_wherever_a_page_breaks_off_whole_messages_are_saved_and_the_rest_is_kep
         texts, rest = read(page[:size])
         assert texts == TEXTS[: len(texts)]
         assert saved_before <= len(texts)
-        if size < page.rindex(b"nboundS"):
-            # Not before the last message is whole is the last one saved.
-            assert len(texts) <= len(TEXTS)
         if texts:
             with pytest.raises(Malformed):
                 read_inbox(CODE, RawAnswer(rest))
@@ -127,4 +125,4 @@ def test_whatever_the_bytes_are_it_ends(body: bytes, form: str, cut: int) -> Non
     """With messages or without."""
     page = FORMS[form]("one", "two")
     saved = salvage(CODE, RawAnswer(page[:cut] + body))
-    assert len(saved.messages) <= page.count(b"one") + body.count(b"{") + body.count(b"<") + 2
+    assert len(saved.messages) <= 2 + body.count(b"{") + body.count(b"<")

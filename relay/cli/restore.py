@@ -1,0 +1,28 @@
+"""relay restore: puts a backup in the place of the journal, while relay is stopped."""
+
+from pathlib import Path
+
+import typer
+
+from relay.cli.daemon import JsonOption
+from relay.cli.run import ConfigOption
+
+EXAMPLE = """\b
+Example: relay restore /var/backups/relay-monday.db
+
+Stop relay first. The former journal is kept beside the new one. Nobody knows
+what was sent since the backup was made: what waited then is held until
+`relay queue release --line LINE` sends it, or `relay queue cancel` ends it.
+Exit codes: 0: restored; 1: nothing was changed; 78: the settings are bad.
+"""
+
+
+def restore(
+    file: Path = typer.Argument(metavar="FILE", help="What `relay backup` has made."),
+    config: Path | None = ConfigOption,
+    as_json: bool = JsonOption,
+) -> None:
+    """Put a backup in the place of the journal. Nothing of it is sent by itself."""
+    from relay.cli.keeping import restore_the_journal  # noqa: PLC0415 - takes a second, and no other command needs it
+
+    restore_the_journal(file, config, as_json=as_json)

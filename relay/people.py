@@ -1,0 +1,39 @@
+"""An operator's list of numbers -> people who are forgotten, in the journal and among the attachments it knows."""
+
+from collections.abc import Collection, Sequence
+
+from relay.domain.addresses import Address, AddressKind, InvalidAddress, outbound
+from relay.journal import Forgotten, Journal
+from relay.mediastore import MediaStore
+
+
+class People:
+    """Forgets people.
+
+    Args:
+        journal: what knows them.
+        media: their attachments.
+        own: the numbers of relay's own lines, which are nobody's.
+    """
+
+    def __init__(self, journal: Journal, media: MediaStore, own: Collection[str]) -> None:
+        self._journal = journal
+        self._media = media
+        self._own = frozenset(own)
+
+    def named(self, text: str) -> Address:
+        """Whom an operator means by a number or an e-mail address.
+
+        Raises:
+            InvalidAddress: nobody can be meant by it; says why, and not what was given.
+        """
+        address = outbound(text)
+        if address.kind is AddressKind.SHORT_CODE:
+            raise InvalidAddress("a short code is a service and no person: it cannot be forgotten")
+        if address.value in self._own:
+            raise InvalidAddress("the number is one of relay's own lines: it cannot be forgotten")
+        return address
+
+    async def forget(self, people: Sequence[Address]) -> Forgotten:
+        """Take people out of everything; see `ForgetVerbs.forget`."""
+        return await self._journal.people.forget(people, self._media.drop)

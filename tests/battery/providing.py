@@ -1,0 +1,205 @@
+"""A world whose relay meets AT&T through a chaos proxy, on a line of each provider; faults come one after the other."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from yarl import URL
+
+from tests.battery.table import Row
+from tests.chaosproxy import ChaosProxy, Fault
+from tests.system.inhouse import DESK, agree, at_home, followed
+from tests.system.ledgers import compare
+from tests.system.test_landline_trouble import hooked
+from tests.system.world import LINES, World
+
+ALERTS, OFFICE, SUBSCRIBERS = "alerts", "office", "desk"
+ALL = (ALERTS, OFFICE, SUBSCRIBERS)
+SERVICE = {ALERTS: "att-sms", OFFICE: "att-landline", SUBSCRIBERS: "att-inapp"}
+SENDING = {ALERTS: "POST /sms/", OFFICE: "POST /message/send", SUBSCRIBERS: "POST /myMessages/v2/messages"}
+TIMEOUT = 1.0  # real seconds of a call
+TO = "+12065550177"
+WITHIN = 30.0
+# AT&T has the text: what is shown of it later settles it, where there is something that shows it.
+TAKEN = {ALERTS: {"uncertain"}, OFFICE: {"delivered"}, SUBSCRIBERS: {"submitted"}}
+LOST = {line: {"uncertain"} for line in ALL}
+SENT = {ALERTS: {"delivered", "submitted"}, OFFICE: {"delivered"}, SUBSCRIBERS: {"submitted"}}
+REFUSED = {line: {"failed"} for line in ALL}
+
+Expected = Mapping[str, set[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as AT&T got it: when it came and was answered, by AT&T's clock."""
+
+    label: str
+    came: float
+    answered: float
+    status: int
+
+
+@dataclass
+class Seen:
+    """Every request that reaches AT&T."""
+
+    requests: list[Request] = field(default_factory=list)
+    now: Callable[[], float] = time.time
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Aiohttp's, around every request."""
+        came, status = self.now(), 0
+        try:
+            answer: web.StreamResponse = await handler(request)
+            status = answer.status
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        else:
+            return answer
+        finally:
+            self.requests.append(Request(f"{request.method} {request.path}", came, self.now(), status))
+
+    def of(self, label: str, since: int = 0) -> list[Request]:
+        """Those that begin so."""
+        return [one for one in self.requests[since:] if one.label.startswith(label)]
+
+
+@dataclass
+class Providers:
+    """The world, the proxy before AT&T, and what was found until now."""
+
+    made: World
+    proxy: ChaosProxy
+    seen: Seen
+    rounds: int = 0
+    lost: int = 0
+    twice: int = 0
+
+    async def send(self, line: str, **wishes: Any) -> str:
+        """Publish a request; its id, which is its text as well."""
+        self.rounds += 1
+        name = f"text {self.rounds} on {line}"
+        request = {"id": name, "to": TO, "text": name, "receipts": True, **wishes}
+        await self.made.publish(f"relay/line/{line}/send", request)
+        return name
+
+    def status(self, name: str) -> str | None:
+        """How the only copy of a request stands, as it was last told; None where it was not answered yet."""
+        results = [event["data"] for event in self.made.ears.events("result")]
+        found = [one for one in results if one["request_id"] == name and one["outcome"] == "accepted"]
+        if not found:
+            return None
+        receipts = self.made.ears.receipts(found[0]["message_id"])
+        return str(receipts[-1]["status"] if receipts else found[0]["copies"][0]["status"])
+
+    async def ends(self, expected: Mapping[str, set[str]], what: str) -> None:
+        """Wait until each of these requests stands as expected."""
+
+        def ended() -> bool:
+            return all(self.status(name) in wanted for name, wanted in expected.items())
+
+        try:
+            await self.made.ears.until(ended, within=WITHIN, what=what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: { ({name: self.status(name) for name in expected}) }") from None
+
+    async def on_each(self, expected: Expected, what: str, lines: Sequence[str] = ALL, **wishes: Any) -> None:
+        """A text on each line, and how it stands in the end."""
+        names = {await self.send(line, **wishes): expected[line] for line in lines}
+        await self.ends(names, what)
+
+    async def well(self) -> float:
+        """A text on each line goes out as if nothing had ever been; after how many real seconds."""
+        began = time.monotonic()
+        await self.on_each(SENT, "all is well again")
+        return time.monotonic() - began
+
+    def spoil(self, do: str, line: str, operation: str = "send", **rule: Any) -> None:
+        """Let AT&T itself go wrong, once if nothing else is said."""
+        match = {"service": SERVICE[line], "operation": operation}
+        self.made.att.world.faults.add({"match": match, "do": do, **rule})
+
+    def disturb(self, line: str, do: Any, **how: Any) -> None:
+        """Let the network go wrong at the line's next send, once if nothing else is said."""
+        self.proxy.do(Fault(do, path=SENDING[line], **how))
+
+    async def row(self, fault: str, about: str, times: int, recovered: float | None = None, note: str = "") -> Row:
+        """What the ledgers say that they did not say before."""
+
+        def nothing_is_open() -> bool:
+            return compare(self.made).lost == self.lost
+
+        with suppress(AssertionError):
+            await self.made.ears.until(nothing_is_open, within=10, what="nothing is open")
+        now = compare(self.made)
+        lost, twice = now.lost - self.lost, now.twice - self.twice
+        self.lost, self.twice = now.lost, now.twice
+        assert (lost, twice) == (0, 0), f"{fault} {about}: {now}"
+        return Row(fault, about, times, lost, twice, recovered, note)
+
+    def line(self, line: str) -> dict[str, Any]:
+        """What a line's status topic said last."""
+        said = [body for topic, body in self.made.ears.heard if topic == f"relay/line/{line}/status"]
+        return said[-1]
+
+
+@asynccontextmanager
+async def providers(
+    folder: Path,
+    free_port: Callable[[], int],
+    *,
+    speed: float = 100.0,
+    settings: str = "",
+    sync: str = "5s",
+    **more: Any,
+) -> AsyncIterator[Providers]:
+    """A world in which a line of each provider works, and whose calls may last a second.
+
+    Args:
+        folder: an empty one.
+        free_port: gives ports.
+        speed: of the lab.
+        settings: further settings of every line.
+        sync: how often a subscriber's messages are looked at.
+        more: as `world` has it.
+    """
+    seen, proxy = Seen(), ChaosProxy()
+
+    def begin(made: World) -> None:
+        proxy.target = URL(made.att.base_url).port or 0
+        seen.now = lambda: made.att.options.clock.now().timestamp()
+
+    async with proxy:
+        lines = (
+            "".join(f'{part}timeout = "{TIMEOUT:g}s"\n{settings}' for part in (DESK, *_each(LINES)))
+            .replace("{att}", proxy.url)
+            .replace('sync_interval = "5s"', f'sync_interval = "{sync}"')
+        )
+        modes = {"att-landline": {"reorder": 0, "duplicate": 0}, **more.pop("modes", {})}
+        middlewares = (seen.middleware,)
+        async with at_home(
+            folder, free_port, lines=lines, speed=speed, before=begin, modes=modes, middlewares=middlewares, **more
+        ) as made:
+            await agree(made)
+            await followed(made)
+            await hooked(made)
+            yield Providers(made, proxy, seen)
+
+
+def _each(lines: str) -> list[str]:
+    """The lines of a settings file, each with its settings."""
+    return [f"[lines.{part}" for part in lines.split("[lines.")[1:]]
+
+
+async def happens(so: Callable[[], Any], within: float = WITHIN) -> None:
+    """Wait until it is so, where nobody tells."""
+    async with asyncio.timeout(within):
+        while not so():  # noqa: ASYNC110 - nobody tells when it has come about
+            await asyncio.sleep(0.01)
