@@ -17,17 +17,17 @@ demo: ## Watch texts flow both ways: no account, nothing asked (ARGS=--stay leav
 	@.venv/bin/relay demo $(ARGS)
 
 test: ## Run every check and every test, on a real broker (LONG=1 for the long forms)
-	@scripts/broker
+	@scripts/tools
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 2 --dist worksteal $(ARGS)
 
 faults: ## Try every fault, and show what was lost and doubled as a table (LONG=1 for the long form)
-	@scripts/broker
+	@scripts/tools
 	@scripts/ready dev
 	@.venv/bin/pytest -n 2 --dist worksteal -q tests/battery $(ARGS)
 
 coverage: ## Run every test, and say which lines of relay's they did not run (slower)
-	@scripts/broker
+	@scripts/tools
 	@scripts/ready dev
 	@.venv/bin/pytest -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
 

@@ -36,4 +36,8 @@ class People:
 
     async def forget(self, people: Sequence[Address]) -> Forgotten:
         """Take people out of everything; see `ForgetVerbs.forget`."""
-        return await self._journal.people.forget(people, self._media.drop)
+        forgotten = await self._journal.people.forget(people, self._media.drop)
+        # Of what nobody is told, nobody knows whose it is: it goes at once.
+        while await self._media.purge():
+            pass
+        return forgotten

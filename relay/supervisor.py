@@ -18,8 +18,7 @@ import structlog
 from relay.clock import Clock
 from relay.domain.schedule import STAGE_FAILED, calls_share
 from relay.ids import Ids
-from relay.journal import JournalDamaged
-from relay.journal import JournalShut, JournalUnwritten
+from relay.journal import JournalDamaged, JournalShut, JournalUnwritten
 from relay.stagekit import Rest, Stage
 from relay.telemetry.health import LineBoard, LineState, Pulse
 from relay.telemetry.notify import Notifier

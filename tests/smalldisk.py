@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 CURE = "the small disk could not be mounted: allow unprivileged user namespaces (unshare -rm), or run as root"
@@ -33,7 +34,7 @@ class SmallDisk:
     def inside(self, *program: str) -> list[str]:
         """How to run a program that sees the disk."""
         own = [] if os.geteuid() == 0 else ["-U", "--preserve-credentials"]
-        return ["nsenter", "-t", str(self.holder), "-m", *own, "--wd=" + os.getcwd(), *program]
+        return ["nsenter", "-t", str(self.holder), "-m", *own, f"--wd={Path.cwd()}", *program]
 
     @property
     def free_bytes(self) -> int:
@@ -84,7 +85,7 @@ class SmallDisk:
 @asynccontextmanager
 async def small_disk(path: Path, size: str, *, image: Path | None = None) -> AsyncIterator[SmallDisk]:
     """A disk of so many bytes ("6m") at `path`: in memory, or an ext4 in the file `image` (needs root)."""
-    path.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(partial(path.mkdir, parents=True, exist_ok=True))
     mount = f"mount -t tmpfs -o size={size} none {shlex.quote(str(path))}"
     if image is not None:
         assert os.geteuid() == 0, "a disk of its own in a file needs root: run this as root"

@@ -21,6 +21,7 @@ from relay.clock import Clock
 log = structlog.get_logger()
 
 NAME = "commands"  # of the connection
+_MOST_RETAINED = 1000  # topics with a retained command that are remembered
 _UNHEARD = "commands on these topics are not heard: let relay read them (the broker's ACL)"
 
 
@@ -60,6 +61,7 @@ class Intake:
         self._wanted = asyncio.Event()
         self._wanted.set()
         self._was_connected = False
+        self._retained: dict[str, int] = {}
         self._listeners: list[Callable[[], None]] = []
         # In real seconds. Within one keepalive something follows each packet on the same connection; within another,
         # what followed is answered, or the connection is given up: by the broker, which heard nothing, or by relay.
@@ -148,6 +150,9 @@ class Intake:
             log.warning("bus.stray", detail="a message on a topic that is no command's was acknowledged and left")
             link.ack(received.mid, received.qos)
             return
+        if self._has_come(link, received):
+            link.ack(received.mid, received.qos)
+            return
         oversize = len(received.payload) > self._settings.max_command_bytes
         payload = b"" if oversize else received.payload
         self._hold(link, len(payload))
@@ -165,6 +170,15 @@ class Intake:
             on_again=partial(self._again, link, len(payload)),
         )
         self._deliveries.put_nowait(delivery)
+
+    def _has_come(self, link: Link, received: Received) -> bool:
+        """Whether it is retained and was refused before: MQTT 3.1.1 has it come again at every connection."""
+        if link.dial.protocol == "5" or not received.retain:
+            return False
+        before, here = self._retained.get(received.topic), hash(received.payload)
+        if len(self._retained) < _MOST_RETAINED:
+            self._retained[received.topic] = here
+        return before == here
 
     async def _hear(self, link: Link) -> None:
         """Until the link is lost; now and then what is denied is tried again."""

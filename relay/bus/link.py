@@ -141,7 +141,7 @@ class Link:
 
         Args:
             filters: what to hear.
-            retained: have the retained messages again (on MQTT 3.1.1 they always come).
+            retained: have the retained messages where the session is new (on MQTT 3.1.1 they always come).
 
         Raises:
             BusLost: the link broke, or the broker kept silent.
@@ -194,7 +194,8 @@ class Link:
         if self.dial.protocol != "5":
             return [(each, 1) for each in filters]
         # Without RetainAsPublished a retained command would look like any other while we are subscribed.
-        handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if retained else SubscribeOptions.RETAIN_DO_NOT_SEND
+        # Those of a session that goes on have come already: at each connection they would be refused again.
+        handling = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB if retained else SubscribeOptions.RETAIN_DO_NOT_SEND
         options = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=handling)
         return [(each, options) for each in filters]
 

@@ -5,7 +5,7 @@ retained. What does not come back is denied. On MQTT 5 the broker says so itself
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 import structlog
@@ -68,7 +68,7 @@ class Loopback:
         with suppress(BusLost):
             while True:
                 self._used.clear()
-                await self._look(link, sorted(self._new | set(self._rights.denied_to("publish"))))
+                await self.look(link, sorted(self._new | set(self._rights.denied_to("publish"))))
                 with suppress(TimeoutError):
                     await self._clock.wait(self._used.wait(), AGAIN)
 
@@ -79,8 +79,13 @@ class Loopback:
             if not self._awaited:
                 self._all_back.set()
 
-    async def _look(self, link: Link, topics: list[str]) -> None:
-        self._new.clear()
+    async def look(self, link: Link, topics: Sequence[str]) -> None:
+        """Look at these topics now.
+
+        Raises:
+            BusLost: the link broke.
+        """
+        self._new.difference_update(topics)
         probes = [probe for probe in map(self._probe, topics) if probe]
         granted = await self._granted(link, [probe.topic for probe in probes])
         if not granted:

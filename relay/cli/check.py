@@ -10,7 +10,8 @@ from relay.cli.run import ConfigOption
 EXAMPLE = """\b
 Example: relay check --config /etc/relay/relay.toml
 
-It changes nothing and sends nothing. Exit code 0: all is in order; 1: something is not; 78: the settings are bad.
+It changes nothing and sends no text; on the broker it tries its topics with an event that readers ignore by its type.
+Exit code 0: all is in order; 1: something is not; 78: the settings are bad.
 """
 
 

@@ -1,6 +1,5 @@
 """settings -> the journal's file backed up or restored, and what is told of it."""
 
-import asyncio
 import os
 import time
 from pathlib import Path
@@ -50,16 +49,14 @@ def restore_the_journal(file: Path, config: Path | None, *, as_json: bool) -> No
     with ending_in_words():
         settings = _settings(config)
         path = settings.journal.path
-        done = asyncio.run(restore(file.absolute(), path, settings.media_directory, clock=SystemClock()))
+        done = restore(file.absolute(), path, settings.media_directory, clock=SystemClock())
     held, former = done.restored.held, done.former
     newest = done.restored.newest and done.restored.newest.isoformat(timespec="seconds").replace("+00:00", "Z")
     if as_json:
         body: dict[str, Any] = {"journal": str(path), "rows": done.rows, "attachments": done.attachments}
         typer.echo(to_json({**body, "held": held, "newest": newest, "former": former and str(former)}))
         return
-    typer.echo(
-        f"restored {path}: {counted(done.rows, 'row')}; it knows of nothing after {newest or 'its beginning'}"
-    )
+    typer.echo(f"restored {path}: {counted(done.rows, 'row')}; it knows of nothing after {newest or 'its beginning'}")
     for line, copies in held.items():
         typer.echo(f"line {line}: {counted(copies, 'copy', 'copies')} held, for they may have been sent since")
     if held:

@@ -17,7 +17,7 @@ from relay.bus.requests import (
 )
 from relay.clock import Clock
 from relay.domain.errors import ErrorCode, Problem, Refused
-from relay.domain.messages import Plan, SendRequest
+from relay.domain.messages import Plan, RawAnswer, SendRequest
 from relay.intake.files import MediaFolder
 from relay.intake.mailbox import MailboxDesk
 from relay.intake.repeats import Repeats, Watch
@@ -75,9 +75,14 @@ class Intake:
                 return await self._mailboxes.take(mailbox)
 
     async def give_up(self, delivery: Delivery) -> Answer:
-        """Answer a command that relay itself fails at, so that it is not delivered again, to fail again."""
+        """Answer a command that relay itself fails at, so that it is not delivered again, to fail again.
+
+        The first of its line is kept for whoever mends relay.
+        """
         problem = Problem(ErrorCode.INTERNAL, "relay failed at this command: its log says how")
-        return await self._answer(unanswered(delivery, self.clock.now(), problem))
+        answer = await self._answer(unanswered(delivery, self.clock.now(), problem))
+        await self.journal.raw.sample(delivery.line, "command", RawAnswer(delivery.payload), problem.detail)
+        return answer
 
     async def _answer(self, bad: BadCommand) -> Answer:
         return await self.journal.commands.reject(

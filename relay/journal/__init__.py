@@ -20,7 +20,9 @@ What it promises, on every database:
 8. *Nothing vanishes.* What cannot be read, published or decided is set aside, listed, and noticed on
     `relay/dead`. A row whose checksum does not fit is never taken for whole.
 9. *Bounded.* What brings something new is refused (`JournalFull`, `queue_full`) when too much waits. What is
-    known of work under way is always taken. What is finished is forgotten in small pieces, after its time.
+    known of work under way is always taken. What is finished is forgotten in small pieces, after its time. On a
+    full disk what is new is refused, and nothing begins (`JournalShut`); what is known is written in the room of
+    the ballast, and new things are taken again once there is room.
 10. *A failed write is no write, as far as anybody may rely on it.* Every waiter of a commit that failed is
     told.
 11. *One relay at a time.* A second process is turned away, as is a relay that is older than the tables.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import bindparam, insert, update
 
 from relay.domain.announcements import Announcement
@@ -16,6 +17,8 @@ from relay.journal.notices import Untold, is_told, take_untold
 from relay.journal.schema import aside, message
 from relay.journal.sums import event_sum
 from relay.journal.transaction import Transaction
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class SetAside:
     parked_id: str | None = None
 
 
-def set_aside(tx: Transaction, *things: SetAside, about: str | None = None, **more: Any) -> str:
+def set_aside(tx: Transaction, *things: SetAside, about: str | None = None, **more: Any) -> bool:
     """List `things` for a person, and tell the first of them on `relay/dead`: one notice, without any content.
 
     Of a flood, each is listed, and what is more than a few a minute is told together: see `relay.journal.notices`.
@@ -110,7 +113,7 @@ def set_aside(tx: Transaction, *things: SetAside, about: str | None = None, **mo
         more: what else the notice says.
 
     Returns:
-        The id of the first, in the list.
+        Whether they have this notice; else they are part of a flood.
     """
     first, aside_id = things[0], set_aside_untold(tx, *things)
     about = about or aside_id
@@ -120,7 +123,7 @@ def set_aside(tx: Transaction, *things: SetAside, about: str | None = None, **mo
     if told:
         how = _HOW[first.kind].format(aside_id, about)
         announce(tx, News("dead", first.line, about, {**_notice(first.line, untold), "how": how, **more}))
-    return aside_id
+    return told
 
 
 def tell_untold(tx: Transaction) -> int:
@@ -134,6 +137,7 @@ def _tell_together(tx: Transaction, due: Iterable[tuple[str | None, Untold]]) ->
     for line, one in due:
         how = f"relay dead list --kind {one.kind}{f' --line {line}' if line else ''}"
         announce(tx, News("dead", line, one.about, {**_notice(line, one), "how": how}))
+        log.warning("aside.flood", line=line, kind=one.kind, what=one.what, things=one.things)
 
 
 def _notice(line: str | None, one: Untold) -> dict[str, Any]:

@@ -21,9 +21,10 @@ from relay.journal.copies import Happening, copy_from, happen, tell_damaged
 from relay.journal.damagedcommands import is_damaged, whole_command
 from relay.journal.damagedcopies import DAMAGED
 from relay.journal.optoutrows import is_whole, mend
+from relay.journal.orphans import is_report, whole_reports
 from relay.journal.reader import Reader
 from relay.journal.ruleschema import optout
-from relay.journal.schema import call, command, copy, raw
+from relay.journal.schema import call, command, copy, parked, raw
 from relay.journal.sums import command_sum, fits
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
@@ -148,5 +149,6 @@ _LOOKS = (
         lambda row, _: row.state not in _RAW_STATES,
         _mend_raw,
     ),
+    _Look(select(parked), parked.c.id, lambda row, _: not is_report(row), lambda tx, row: whole_reports(tx, [row])),
     _Look(_COPIES, copy.c.id, _copy_is_damaged, _mend_copy),
 )

@@ -16,7 +16,7 @@ from relay.journal.callrows import settle
 from relay.journal.codec import report_in
 from relay.journal.copies import Happening, copies_where, copy_from, happen
 from relay.journal.failures import UnknownAside
-from relay.journal.orphans import forget_parked
+from relay.journal.orphans import forget_parked, is_report
 from relay.journal.raw import KeptRaw, kept_raw
 from relay.journal.reader import Reader
 from relay.journal.reports import match_parked
@@ -150,7 +150,7 @@ def _show(connection: Connection, aside_id: str) -> dict[str, Any] | None:
         shown["copy"] = standing(copy_from(row))
     row = _row(connection, parked, thing.parked_id)
     if row is not None:
-        shown["report"] = _as_body(row)
+        shown["report"] = _as_body(row) if is_report(row) else None
     return shown
 
 

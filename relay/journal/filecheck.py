@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from relay.journal.failures import JournalDamaged
 
+_MAGIC = b"SQLite format 3\0"
 _HEADER = 100  # bytes; SQLite documentation, Database File Format, 1.3
 _PAGES_AT = 28
 
@@ -28,14 +29,22 @@ def restored_by(path: Path) -> str:
 
 
 def refuse_lost(path: Path) -> None:
-    """Raise JournalDamaged where there was a journal before, and its file is missing or empty now."""
+    """Raise JournalDamaged where there was a journal before, and its file is missing, empty or no journal now."""
     size = path.stat().st_size if path.exists() else 0
     if size:
+        _refuse_versions(path)
         return
     wal = Path(f"{path}-wal")
     if mark_of(path).exists() or (wal.exists() and wal.stat().st_size):
         what = "is empty" if path.exists() else "is missing"
         raise JournalDamaged(f"the journal {path} {what}, and there was one before: {restored_by(path)}")
+
+
+def _refuse_versions(path: Path) -> None:
+    """SQLite takes a file of another version for one that may only be read, which sounds as if its disk were."""
+    header = _header(path)
+    if header.startswith(_MAGIC) and not set(header[18:20]) <= {1, 2}:
+        raise JournalDamaged(f"the header of the journal {path} is damaged: {restored_by(path)}")
 
 
 def refuse_truncated(path: Path, connection: Connection) -> None:
@@ -71,9 +80,16 @@ def sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def _header(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEADER)
+    except PermissionError:
+        return b""  # whoever opens it next says so
+
+
 def _is_short(path: Path) -> bool:
-    with path.open("rb") as file:
-        header = file.read(_HEADER)
+    header = _header(path)
     page = int.from_bytes(header[16:18], "big")
     page = 65536 if page == 1 else page
     return path.stat().st_size < page * int.from_bytes(header[_PAGES_AT : _PAGES_AT + 4], "big")

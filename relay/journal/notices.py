@@ -82,8 +82,12 @@ def _due(tx: Transaction, line: str | None) -> tuple[_Tally, Sequence[Untold]]:
     now = tx.now.timestamp()
     if value is None:
         return _Tally(now), ()
-    kept = json.loads(value)
-    tally = _Tally(kept["since"], kept["told"], [Untold(**one) for one in kept["untold"]])
+    try:
+        kept = json.loads(value)
+        tally = _Tally(float(kept["since"]), int(kept["told"]), [Untold(**one) for one in kept["untold"]])
+    except (ValueError, KeyError, TypeError):
+        # A disk has changed it: what it counted is listed all the same.
+        return _Tally(now), ()
     return (_Tally(now), tally.untold) if tally.is_over(now) else (tally, ())
 
 

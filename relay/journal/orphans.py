@@ -45,6 +45,15 @@ def give_up_parked(tx: Transaction, before: datetime, limit: int) -> int:
     return len(rows)
 
 
+def is_report(row: Row[Any]) -> bool:
+    """Whether a row of `parked` has the report that was kept in it."""
+    try:
+        report_in(row.report)
+    except ValueError:
+        return False
+    return True
+
+
 def whole_reports(tx: Transaction, rows: Iterable[Row[Any]]) -> list[tuple[Row[Any], DeliveryReport]]:
     """Rows of `parked` with their reports. A damaged one is listed as such, and forgotten."""
     whole, damaged = [], []

@@ -239,8 +239,9 @@ def keep_aside(tx: Transaction, fresh: KeptRaw, why: str) -> None:
 
 def _list(tx: Transaction, kept: KeptRaw, why: str) -> None:
     thing = SetAside("raw", kept.line, kept.source, why, raw_id=kept.id)
-    set_aside(tx, thing, about=kept.id)
-    log.warning("raw.aside", line=kept.line, source=kept.source, raw_id=kept.id)
+    if set_aside(tx, thing, about=kept.id):
+        # Anybody who may call relay back could fill the log.
+        log.warning("raw.aside", line=kept.line, source=kept.source, raw_id=kept.id)
 
 
 def settle_asides(tx: Transaction, raw_id: str) -> None:

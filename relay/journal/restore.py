@@ -5,6 +5,7 @@ Only then does it take the journal's place. A crash in between leaves the old jo
 start, and the same command brings the restore to its end.
 """
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -35,7 +36,7 @@ class Restoration:
     former: Path | None
 
 
-async def restore(file: Path, journal: Path, media: Path, *, clock: Clock) -> Restoration:
+def restore(file: Path, journal: Path, media: Path, *, clock: Clock) -> Restoration:
     """Put the backup `file` in the place of `journal`, and its attachments into `media`.
 
     Raises:
@@ -49,7 +50,7 @@ async def restore(file: Path, journal: Path, media: Path, *, clock: Clock) -> Re
         with tempfile.TemporaryDirectory(prefix=".relay-restore-", dir=journal.parent) as folder:
             ready = Path(folder) / "relay.db"
             rows = _copied(file, ready)
-            restored = await _made_ready(ready, clock)
+            restored = asyncio.run(_made_ready(ready, clock))
             sync(ready)
             attachments = _put_media(media_of(file), media)
             former = _step_aside(journal, clock.now())

@@ -23,6 +23,7 @@ from relay.journal.copies import Copy, Happening, copies_of, copies_where, copy_
 from relay.journal.mailcodec import mail_of, mail_row
 from relay.journal.mailrows import remember
 from relay.journal.mailschema import sighting
+from relay.journal.media import expire_media
 from relay.journal.outgoing import is_plain_text, said_in
 from relay.journal.reports import unpark
 from relay.journal.schema import call, call_has_ref, call_is_in_flight, copy, copy_is_unseen
@@ -147,6 +148,7 @@ def _own(tx: Transaction, line: str, one: Sighting) -> bool:
     # The id is written down also where the sighting tells nothing new of the copy: reports will speak of it by that.
     known = {"unseen": 0, "remote_ref": ref} if ref else {"unseen": 0}
     tx.execute(update(copy).where(one_of(copy.c.id, [each.id for each in copies])).values(known))
+    expire_media(tx, [part.token for part in one.parts if part.token is not None])
     if copies[0].remote_ref != one.ref:
         remember(tx, line, one.ref, copies[0].message_id)
     unpark(tx, line, [one.ref])

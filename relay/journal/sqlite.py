@@ -175,7 +175,7 @@ _UNKNOWN = "SQLite failed"
 _MEANING = {
     "SQLITE_FULL": "the disk under the journal is full: free some space",
     "SQLITE_IOERR": "the disk under the journal fails: look at the system's log, and have a backup at hand",
-    "SQLITE_READONLY": "the journal cannot be written: mount its file system for writing, or give its file and directory to relay's user",
+    "SQLITE_READONLY": "the journal cannot be written: mount its file system for writing, or give it to relay's user",
     "SQLITE_CANTOPEN": "the journal cannot be opened: give its file and directory to relay's user",
     "SQLITE_CORRUPT_INDEX": "an index of the journal does not fit its table",
     "SQLITE_CORRUPT": "the journal's file is damaged: stop relay, and run `relay restore FILE` with a backup",

@@ -5,14 +5,17 @@ from datetime import datetime
 from typing import Any
 from zlib import crc32
 
-from relay.journal.columns import as_json
+from relay.journal.columns import BROKEN, as_json
+
+
+_BROKEN = b"\0"  # no JSON looks like this
 
 
 def sum_of(*payload: Any) -> int:
     """The checksum of a row's payload: text, numbers, None, and bytes."""
     total = 0
     for value in payload:
-        total = crc32(value if isinstance(value, bytes) else as_json(value), total)
+        total = crc32(_BROKEN if value is BROKEN else value if isinstance(value, bytes) else as_json(value), total)
     return total
 
 

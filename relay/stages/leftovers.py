@@ -20,6 +20,7 @@ LOOK_AGAIN = 3600.0  # seconds
 NEXT_LOOK = 60.0  # seconds until a call is asked for again whose status was read late
 AT_ONCE = 100  # messages
 GRACE = timedelta(hours=1)  # for a line that is missing in the settings by mistake
+ANSWERED = "relay failed at this command, and said so to its client: it is only kept to be looked at"
 WHY = "no stage reads this any more: the line was removed or changed"
 _LOST = Problem(ErrorCode.PROVIDER_ERROR, "the attachment was not fetched before the line was removed or changed")
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -112,7 +113,7 @@ class Leftovers(Stage):
             await self._journal.arrivals.again(kept)
             return Replayed("queued")
         try:
-            found, why = _read(line, kept), WHY
+            found, why = _read(line, kept), ANSWERED if kept.source == "command" else WHY
         except Malformed as error:
             found, why = None, error.problem.detail
         if found is None:

@@ -127,6 +127,9 @@ CATALOGUE: Mapping[str, Entry] = {
     "raw.aside": Entry(
         "warning", "line source raw_id", "a provider's answer could not be read; it is kept for a person"
     ),
+    "aside.flood": Entry(
+        "warning", "line kind what things", "so many things of a flood were set aside without a notice of their own"
+    ),
     "report.unmatched": Entry("warning", "line call_id", "a delivery status names no copy of its call"),
     "queue.steered": Entry(
         "info", "verb about copies left", "an operator held, released, retried or canceled copies; `left` were not"

@@ -15,7 +15,7 @@ from relay.telemetry.health import LineBoard, LineState
 
 PATH = "/metrics"
 FRESH_FOR = 5.0  # seconds: however often somebody asks, the journal is not asked more often than that ...
-REST_FACTOR = 20  # ... nor for more than a small part of the time, however much it holds
+REST_FACTOR = 60  # ... nor for more than a small part of the time, however much it holds
 _Values = Iterable[tuple[tuple[str, ...], int]]
 _OPEN = tuple(dict.fromkeys(state.status.value for state in State if not state.final))
 

@@ -152,6 +152,7 @@ class _GuardedHandler(RequestHandler):
 
     head_within: float
     since = 0.0  # when the connection was made, or its last answer was
+    is_cut = False
     _deadline: asyncio.TimerHandle | None = None
     _in_request = False
 
@@ -162,6 +163,7 @@ class _GuardedHandler(RequestHandler):
 
     def cut(self) -> None:
         """Close the connection without a word."""
+        self.is_cut = True
         if self.transport is not None:
             self.transport.abort()
 
@@ -237,7 +239,8 @@ class _GuardedServer(web.Server):
 
         So a flood of callers who say nothing keeps nobody out who speaks at once. Logged once, until half are gone.
         """
-        held = [one for one in self.connections if isinstance(one, _GuardedHandler)]
+        # What is cut is among the connections until the loop has come round: callers may come faster.
+        held = [one for one in self.connections if isinstance(one, _GuardedHandler) and not one.is_cut]
         if len(held) > self.most:
             if not self._was_crowded:
                 log.warning("listener.crowded", connections=self.most)

@@ -37,18 +37,32 @@ class Core:
 
 
 @asynccontextmanager
-async def core(settings: Settings, providers: Mapping[str, Provider]) -> AsyncIterator[Core]:
+async def core(
+    settings: Settings,
+    providers: Mapping[str, Provider],
+    *,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    journals: type[Journal] = Journal,
+) -> AsyncIterator[Core]:
     """Open the journal and connect the lines; both are closed with the block.
+
+    Args:
+        settings: the whole tree.
+        providers: every provider there is, by name.
+        clock: all time there is; None: the machine's, or the lab's.
+        ids: all chance there is; None: the machine's.
+        journals: how the journal is opened.
 
     Raises:
         JournalUnusable, JournalTooNew: the journal cannot be opened.
         BadSettings: a line cannot do what its settings ask for.
     """
-    clock = await _clock(settings)
-    ids = Ids(clock)
+    real, clock = clock, clock or await _clock(settings)
+    ids = ids or Ids(clock)
     name = settings.node.name
     url, limits = settings.journal.url, journal_limits(settings)
-    async with await Journal.open(url, clock=clock, ids=ids, node=name, limits=limits) as journal:
+    async with await journals.open(url, clock=clock, ids=ids, node=name, limits=limits, real=real) as journal:
         lines = {
             alias: providers[line.provider].connect(LineContext(alias, line, journal.memory(alias), clock, ids))
             for alias, line in settings.lines.items()

@@ -179,6 +179,10 @@ class Post:
             self.asked.append(name)
             await self.made.publish("relay/line/alerts/send", {"id": name, "to": ALICE, "text": f"text {name}"})
 
+    async def answers(self, count: int) -> None:
+        """Wait until so many results were published."""
+        await self.made.ears.until(lambda: len(self.made.ears.events("result")) >= count, what="answers")
+
     async def answered(self) -> None:
         """Wait until everything that was asked for is answered and sent."""
         for name in self.asked:

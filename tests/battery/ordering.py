@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TRACED = "recvfrom,recvmsg,sendto,sendmsg,write,writev,pwrite64,fdatasync,fsync"
+TRACED = "read,recvfrom,recvmsg,sendto,sendmsg,write,writev,pwrite64,fdatasync,fsync"
 LOG = "relay.db-wal"
+RECEIVING = {"read", "recvfrom", "recvmsg"}
+SHOWN = 4200  # bytes of a call: a page of the journal's log, and more than any command of a test
 PUBLISH, PUBACK = 0x30, 0x40
 MARK = re.compile(rb"mark-[a-z]+-\d+\.")  # what each command and each hook of a trace carries, unlike all others
 
@@ -55,7 +57,7 @@ class Answers:
 
 def command(program: str | Path, trace: Path) -> tuple[str | Path, ...]:
     """The words before a program that have strace write its trace; the program stays the started process."""
-    return (program, "-D", "-f", "-y", "-xx", "--seccomp-bpf", "-s", "2000000", "-e", f"trace={TRACED}", "-o", trace)
+    return (program, "-D", "-f", "-y", "-xx", "--seccomp-bpf", "-s", str(SHOWN), "-e", f"trace={TRACED}", "-o", trace)
 
 
 def read(lines: Iterable[str]) -> list[Call]:
@@ -131,7 +133,7 @@ def _pubacks(calls: Iterable[Call]) -> Iterator[_Answer]:
     taken: dict[tuple[str, int], tuple[bytes, int]] = {}
     streams: defaultdict[str, bytearray] = defaultdict(bytearray)
     for call in calls:
-        if call.name.startswith("recv"):
+        if call.name in RECEIVING and call.what.startswith("socket:"):
             streams[call.what] += call.data
             for head, body in _packets(streams[call.what]):
                 mark = MARK.search(body)
@@ -139,7 +141,7 @@ def _pubacks(calls: Iterable[Call]) -> Iterator[_Answer]:
                     topic = int.from_bytes(body[:2], "big")
                     number = int.from_bytes(body[2 + topic : 4 + topic], "big")
                     taken[call.what, number] = (mark[0], call.ended)
-        elif call.name == "sendto" and call.data[:1] == bytes((PUBACK,)):
+        elif call.data[:1] == bytes((PUBACK,)):
             for head, body in _packets(bytearray(call.data)):
                 known = taken.pop((call.what, int.from_bytes(body[:2], "big")), None)
                 if head == PUBACK and known:
@@ -171,7 +173,7 @@ def _http(calls: Iterable[Call], path: bytes, answers: Callable[[bytes], bool]) 
     asked: dict[str, bytearray] = {}
     got_at = 0
     for call in calls:
-        if call.name.startswith("recv"):
+        if call.name in RECEIVING and call.what.startswith("socket:"):
             if re.match(rb"[A-Z]+ [^ ]*" + path, call.data):
                 asked[call.what] = bytearray()
             if call.what in asked:

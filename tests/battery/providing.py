@@ -1,6 +1,7 @@
 """A world whose relay meets AT&T through a chaos proxy, on a line of each provider; faults come one after the other."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiomqtt
 from aiohttp import web
 from yarl import URL
 
@@ -82,28 +84,42 @@ class Providers:
     lost: int = 0
     twice: int = 0
 
+    async def crowd(self, line: str, number: int, **wishes: Any) -> list[str]:
+        """Publish so many requests at once, on one connection; their ids."""
+        names = []
+        async with aiomqtt.Client("127.0.0.1", self.made.broker.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
+            for _ in range(number):
+                self.rounds += 1
+                names.append(name := f"text {self.rounds} on {line}")
+                request = {"id": name, "to": TO, "text": name, "receipts": True, **wishes}
+                await client.publish(topic := f"relay/line/{line}/send", json.dumps(request), qos=1)
+                self.made.asked.add({"what": "command", "topic": topic, "payload": request})
+        return names
+
     async def send(self, line: str, **wishes: Any) -> str:
         """Publish a request; its id, which is its text as well."""
-        self.rounds += 1
-        name = f"text {self.rounds} on {line}"
-        request = {"id": name, "to": TO, "text": name, "receipts": True, **wishes}
-        await self.made.publish(f"relay/line/{line}/send", request)
+        [name] = await self.crowd(line, 1, **wishes)
         return name
 
     def status(self, name: str) -> str | None:
         """How the only copy of a request stands, as it was last told; None where it was not answered yet."""
-        results = [event["data"] for event in self.made.ears.events("result")]
-        found = [one for one in results if one["request_id"] == name and one["outcome"] == "accepted"]
-        if not found:
-            return None
-        receipts = self.made.ears.receipts(found[0]["message_id"])
-        return str(receipts[-1]["status"] if receipts else found[0]["copies"][0]["status"])
+        return self.statuses().get(name)
+
+    def statuses(self) -> dict[str, str]:
+        """How the only copy of each request stands, as it was last told."""
+        accepted = [event["data"] for event in self.made.ears.events("result")]
+        names = {one["message_id"]: one["request_id"] for one in accepted if one["outcome"] == "accepted"}
+        found = {one["request_id"]: one["copies"][0]["status"] for one in accepted if one["message_id"] in names}
+        for event in self.made.ears.events("receipt"):
+            found[names[event["data"]["message_id"]]] = event["data"]["status"]
+        return found
 
     async def ends(self, expected: Mapping[str, set[str]], what: str) -> None:
         """Wait until each of these requests stands as expected."""
 
         def ended() -> bool:
-            return all(self.status(name) in wanted for name, wanted in expected.items())
+            found = self.statuses()
+            return all(found.get(name) in wanted for name, wanted in expected.items())
 
         try:
             await self.made.ears.until(ended, within=WITHIN, what=what)

@@ -137,7 +137,7 @@ async def test_a_connection_that_is_cut_in_mid_traffic_costs_nothing(
     async with post(tmp_path, free_port, logs, wire=wires.append) as it:
         for number in range(times):
             asking = asyncio.create_task(it.ask(5))
-            await it.made.ears.until(lambda wanted=number * 5: len(it.made.ears.events("result")) >= wanted)
+            await it.answers(number * 5)
             await wires[0].cut()
             began = now()
             await asking

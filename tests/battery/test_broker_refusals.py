@@ -131,7 +131,7 @@ async def test_an_outage_with_many_events_waiting_costs_no_memory(
     house: House, tmp_path: Path, found: Found, logs: LogWatch, *, long: bool
 ) -> None:
     """They stay in the journal, and all of them come in their order afterwards."""
-    count = 50_000 if long else 3000
+    count = 50_000 if long else 800
     broker = Mosquitto(folder(tmp_path), extra=["max_queued_messages 0"])
     async with make_bus(broker.url, ALERTS) as bus, publishing(house, bus), asyncio.timeout(300):
         await announce(house, 100)

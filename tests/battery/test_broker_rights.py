@@ -1,6 +1,7 @@
 """B5, B7: a broker that denies: a topic, a password, a certificate; the cause is named once, and the end of it."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -124,6 +125,51 @@ async def test_a_retained_topic_that_is_denied_is_named_and_told_again_once_it_p
     found(Row("B5", "retained topic denied, 5 and 3.1.1", 2, 0, 0))
 
 
+def denying(directory: Path, *filters: str) -> list[str]:
+    """The broker's lines for a plugin that denies subscriptions: its own ACL files grant each of them."""
+    acls = [{"acltype": "subscribeLiteral", "topic": each, "allow": False} for each in filters]
+    rights = {
+        "defaultACLAccess": dict.fromkeys(
+            ("publishClientSend", "publishClientReceive", "subscribe", "unsubscribe"), True
+        ),
+        "clients": [],
+        "groups": [{"groupname": "all", "roles": [{"rolename": "all"}], "clients": []}],
+        "roles": [{"rolename": "all", "acls": acls}],
+        "anonymousGroup": "all",
+    }
+    path = directory / "rights.json"
+    path.write_text(json.dumps(rights))
+    [plugin] = Path("/usr/lib").glob("*/mosquitto_dynamic_security.so")
+    return [f"plugin {plugin}", f"plugin_opt_config_file {path}"]
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_subscription_that_is_denied_silences_only_its_own_topic(
+    tmp_path: Path, free_port: Callable[[], int], found: Found, logs: LogWatch, protocol: str
+) -> None:
+    """It is named once, other commands are obeyed meanwhile, and it is heard once it is granted."""
+    denied = denying(tmp_path, "relay/line/alerts/check")
+    async with post(tmp_path, free_port, logs, bus=f'protocol = "{protocol}"', broker_extra=denied) as it:
+        told = await logs.until("bus.topic_denied")
+        await it.made.ears.until(lambda: "denied" in status(it.made, "relay/node/relay-1/status")[1])
+        await it.ask(3)
+        await it.answered()
+        await it.made.broker.kill()
+        denying(tmp_path)
+        await it.made.broker.start()
+        began = now()
+        await logs.until("bus.topic_allowed")
+        await it.made.ears.connected.wait()
+        await it.made.publish("relay/line/alerts/check", {"to": "+12065550001", "text": "Hello", "ref": "heard"})
+        await it.made.ears.until(lambda: "heard" in [event["data"]["ref"] for event in it.made.ears.events("result")])
+        recovered = now() - began
+        lost, doubled = it.lost_and_doubled()
+    assert (told["doing"], told["topics"]) == ("subscribe", "relay/line/alerts/check")
+    assert logs.troubles().count("bus.topic_denied") == 1
+    assert set(logs.troubles()) == {"bus.topic_denied", "bus.lost"}
+    found(Row("B5", f"subscribe denied on one topic, MQTT {protocol}", 1, lost, doubled, recovered))
+
+
 PASSWORD = "once wrong, then right"
 WRONG = {
     "wrong password": ("not_authorized", "password"),
@@ -163,7 +209,7 @@ class Barred:
         if self._how == "wrong password":
             passwords = self._folder / "passwords"
             passwords.write_text(f"relay:{PASSWORD}\n")
-            await asyncio.to_thread(subprocess.run, [program("mosquitto_passwd"), "-U", passwords], check=True)
+            await asyncio.to_thread(_hash, passwords)
             os.kill(self.broker.pid, signal.SIGHUP)
         elif self._how == "unknown authority":
             assert self.ca is not None
@@ -179,13 +225,17 @@ class Barred:
         return copy
 
 
+def _hash(passwords: Path) -> None:
+    subprocess.run([program("mosquitto_passwd"), "-U", passwords], check=True)
+
+
 def _sign(made: Certificates, name: str, how: str = "") -> None:
     """Give the server another certificate."""
     names = made.folder / "names"
     names.write_text(f"subjectAltName={name}\n")
-    signer = ["-CA", made.ca, "-CAkey", made.folder / "ca.key", "-CAcreateserial", "-extfile", names]
+    signer: list[str | Path] = ["-CA", made.ca, "-CAkey", made.folder / "ca.key", "-CAcreateserial", "-extfile", names]
     days = ["-days", "-1" if how.startswith("expired") else "2"]
-    made_of = ["-in", made.folder / "server.csr", "-out", made.certificate("server")]
+    made_of: list[str | Path] = ["-in", made.folder / "server.csr", "-out", made.certificate("server")]
     subprocess.run(["openssl", "x509", "-req", *made_of, *signer, *days], check=True, capture_output=True)
 
 

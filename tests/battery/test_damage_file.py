@@ -1,5 +1,6 @@
 """P8: the journal's file damaged as disks and people do it. Never a silent new one, never a wrong text."""
 
+import asyncio
 import os
 import random
 import sqlite3
@@ -7,31 +8,46 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from relay.journal import JournalUnusable
+from relay.ids import Ids
+from relay.journal import Journal, JournalUnusable
 from relay.journal.backup import back_up
 from tests.battery.table import Row
-from tests.contract.journal.desk import ALICE, BOB, CAROL, Desk, SqlitePlace
+from tests.contract.journal.desk import ALICE, BOB, CAROL, Desk, SqlitePlace, StillClock
 
 Found = Callable[[Row], None]
 RESTORE = r"relay restore FILE"
 
 
-async def _laid(folder: Path, name: str = "relay.db") -> SqlitePlace:
-    """A journal with three texts that wait, and an attachment's worth of other rows."""
+# Of all journals here: each has a chance of its own, so that no id is made twice.
+CLOCK = StillClock()
+
+
+def _laid(folder: Path, name: str = "relay.db") -> SqlitePlace:
+    """A journal with three texts that wait."""
     place = SqlitePlace(folder / name)
-    desk = await Desk.at(place)
-    for number, to in enumerate((ALICE, BOB, CAROL)):
-        await desk.send(to, text=f"Text {number}.")
-    await desk.journal.aclose()
+    asyncio.run(_fill(place))
     return place
 
 
-async def _texts(place: SqlitePlace) -> list[tuple[str, str]]:
+async def _fill(place: SqlitePlace, then: Callable[[], None] = lambda: None) -> None:
+    desk = await Desk.at(place, CLOCK)
+    for number, to in enumerate((ALICE, BOB, CAROL)):
+        await desk.send(to, text=f"Text {number}.")
+    await asyncio.to_thread(then)
+    await desk.journal.aclose()
+
+
+def _texts(place: SqlitePlace) -> list[tuple[str, str]]:
     """What relay sends of what it finds there."""
-    desk = await Desk.at(place)
+    return asyncio.run(_sent(place))
+
+
+async def _sent(place: SqlitePlace) -> list[tuple[str, str]]:
+    desk = await _opened(place)
     try:
         went = []
         while (call := await desk.journal.calls.claim("alerts", "relay-1")) is not None:
@@ -42,12 +58,28 @@ async def _texts(place: SqlitePlace) -> list[tuple[str, str]]:
         await desk.journal.aclose()
 
 
+async def _opened(place: SqlitePlace) -> Desk:
+    """As relay opens it: no empty journal is laid before."""
+    CLOCK.lives += 1
+    ids = Ids(CLOCK, random.Random(CLOCK.lives))  # noqa: S311 - chance that can be repeated
+    return Desk(place, await Journal.open(place.url, clock=CLOCK, ids=ids, node="relay-1", real=CLOCK), CLOCK)
+
+
+async def _told(place: SqlitePlace) -> tuple[set[str], list[dict[str, Any]]]:
+    """The kinds of what is listed for a person, and the receipts of what failed."""
+    desk = await _opened(place)
+    listed = await desk.journal.dead.list(limit=10)
+    failed = [one for one in await desk.bodies("receipt") if one["status"] == "failed"]
+    await desk.journal.aclose()
+    return {one["kind"] for one in listed}, failed
+
+
 ALL = [("Text 0.", ALICE.value), ("Text 1.", BOB.value), ("Text 2.", CAROL.value)]
 
 
-async def test_a_damaged_header_is_refused_with_the_way_to_restore(tmp_path: Path, found: Found, *, long: bool) -> None:
+def test_a_damaged_header_is_refused_with_the_way_to_restore(tmp_path: Path, found: Found, *, long: bool) -> None:
     """Or it does no harm: then every text is there, and goes to its number."""
-    place = await _laid(tmp_path)
+    place = _laid(tmp_path)
     whole = place.path.read_bytes()
     bits = range(800) if long else random.Random(8).sample(range(800), 20)  # noqa: S311 - chance that can be repeated
     refused = lost = 0
@@ -56,7 +88,7 @@ async def test_a_damaged_header_is_refused_with_the_way_to_restore(tmp_path: Pat
         damaged[bit // 8] ^= 1 << bit % 8
         place.path.write_bytes(damaged)
         try:
-            lost += await _texts(place) != ALL
+            lost += _texts(place) != ALL
         except JournalUnusable as error:
             assert "relay restore" in str(error), error  # noqa: PT017 - both ways are right
             refused += 1
@@ -67,9 +99,9 @@ async def test_a_damaged_header_is_refused_with_the_way_to_restore(tmp_path: Pat
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "cut off", "overwritten"])
-async def test_a_lost_file_is_never_begun_anew(tmp_path: Path, found: Found, what: str) -> None:
+def test_a_lost_file_is_never_begun_anew(tmp_path: Path, found: Found, what: str) -> None:
     """It is refused, with the command that restores a backup, and nothing is made in its place."""
-    place = await _laid(tmp_path)
+    place = _laid(tmp_path)
     whole = place.path.read_bytes()
     if what == "missing":
         place.path.unlink()
@@ -78,25 +110,20 @@ async def test_a_lost_file_is_never_begun_anew(tmp_path: Path, found: Found, wha
         place.path.write_bytes(left)
     before = place.path.read_bytes() if place.path.exists() else None
     with pytest.raises(JournalUnusable, match=RESTORE):
-        await _open_again(place)
+        _texts(place)
     assert (place.path.read_bytes() if place.path.exists() else None) == before
     found(Row("P8", f"the journal's file {what}", 1, 0, 0, note="refused, with the way to restore"))
 
 
-async def _open_again(place: SqlitePlace) -> None:
-    # As relay does: an empty journal is not laid before.
-    place.lay = lambda: None  # type: ignore[method-assign,misc]
-    await (await Desk.at(place)).journal.aclose()
-
-
-async def test_what_a_crash_leaves_of_the_wal_is_recovered(tmp_path: Path, found: Found, *, long: bool) -> None:
+def test_what_a_crash_leaves_of_the_wal_is_recovered(tmp_path: Path, found: Found, *, long: bool) -> None:
     """A torn tail and a missing -shm lose nothing; of a WAL that was cut, what was before the cut is there."""
     place = SqlitePlace(tmp_path / "relay.db")
-    desk = await Desk.at(place)
-    for number, to in enumerate((ALICE, BOB, CAROL)):
-        await desk.send(to, text=f"Text {number}.")
-    copies = {end: Path(f"{place.path}{end}").read_bytes() for end in ("", "-wal")}
-    await desk.journal.aclose()
+    copies: dict[str, bytes] = {}
+
+    def as_a_crash_leaves_it() -> None:
+        copies.update({end: Path(f"{place.path}{end}").read_bytes() for end in ("", "-wal")})
+
+    asyncio.run(_fill(place, as_a_crash_leaves_it))
     wal = copies["-wal"]
     cuts = [int(len(wal) * part / 40) for part in range(1, 40)] if long else [0, len(wal) // 2, len(wal) - 100]
     tails = [wal + b"\xff" * 4096, wal + os.urandom(777), wal]
@@ -105,16 +132,16 @@ async def test_what_a_crash_leaves_of_the_wal_is_recovered(tmp_path: Path, found
         there = SqlitePlace(tmp_path / f"left-{number}.db")
         there.path.write_bytes(copies[""])
         Path(f"{there.path}-wal").write_bytes(left)
-        went = await _texts(there)
+        went = _texts(there)
         lost += len(ALL) - len(went) if number < len(tails) else 0
         assert went == ALL[: len(went)]
     times = len(tails) + len(cuts)
     found(Row("P8", "-shm missing, WAL torn or cut", times, lost, 0, note="a cut WAL: what came before is there"))
 
 
-async def test_a_damaged_page_is_met_with_words(tmp_path: Path, found: Found, *, long: bool) -> None:
+def test_a_damaged_page_is_met_with_words(tmp_path: Path, found: Found, *, long: bool) -> None:
     """What can be read is sent right, once; the rest is said, with the way to restore. A backup of it is refused."""
-    place = await _laid(tmp_path)
+    place = _laid(tmp_path)
     whole = place.path.read_bytes()
     pages = range(1, len(whole) // 4096) if long else random.Random(4).sample(range(1, len(whole) // 4096), 12)  # noqa: S311
     said = wrong = doubled = 0
@@ -123,7 +150,7 @@ async def test_a_damaged_page_is_met_with_words(tmp_path: Path, found: Found, *,
         damaged[page * 4096 : page * 4096 + 2048] = bytes(2048)
         place.path.write_bytes(damaged)
         try:
-            went = await _texts(place)
+            went = _texts(place)
         except JournalUnusable as error:
             assert "relay restore" in str(error), error  # noqa: PT017 - both ways are right
             said += 1
@@ -137,9 +164,9 @@ async def test_a_damaged_page_is_met_with_words(tmp_path: Path, found: Found, *,
     found(Row("P8", "half a page overwritten", len(pages), wrong, doubled, note=note))
 
 
-async def test_a_backup_of_a_damaged_journal_is_refused(tmp_path: Path) -> None:
+def test_a_backup_of_a_damaged_journal_is_refused(tmp_path: Path) -> None:
     """So that it does not take the place of a good one."""
-    place = await _laid(tmp_path)
+    place = _laid(tmp_path)
     damaged = bytearray(place.path.read_bytes())
     root = _root_of(place.path, "copy")
     damaged[(root - 1) * 4096 : (root - 1) * 4096 + 2048] = bytes(2048)
@@ -149,24 +176,22 @@ async def test_a_backup_of_a_damaged_journal_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("backup.db*"))
 
 
-async def test_a_bit_flipped_on_the_disk_in_a_number_sends_nothing_there(tmp_path: Path, found: Found) -> None:
+def test_a_bit_flipped_on_the_disk_in_a_number_sends_nothing_there(tmp_path: Path, found: Found) -> None:
     """The copy fails and is listed, also where the index does not fit it any more; the others go."""
-    place = await _laid(tmp_path)
+    place = _laid(tmp_path)
     wrong = lost = tries = 0
     whole = place.path.read_bytes()
     for at in _every(whole, f"e164{BOB.value}".encode()):
         damaged = bytearray(whole)
         damaged[at + 4 + 11] ^= 1
         place.path.write_bytes(damaged)
-        went = await _texts(place)
+        went = _texts(place)
         lost += len({ALL[0], ALL[2]} - set(went))
         wrong += len(set(went) - set(ALL))
         tries += 1
-        desk = await Desk.at(place)
-        assert {one["kind"] for one in await desk.journal.dead.list(limit=10)} == {"damaged"}
-        [receipt] = [one for one in await desk.bodies("receipt") if one["status"] == "failed"]
+        kinds, [receipt] = asyncio.run(_told(place))
+        assert kinds == {"damaged"}
         assert (receipt["final"], receipt["to"]) == (True, "")
-        await desk.journal.aclose()
     assert tries
     found(Row("P8", "a bit of a recipient's number flipped on disk", tries, lost, wrong, note="failed, listed"))
 

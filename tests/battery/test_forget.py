@@ -14,7 +14,7 @@ from tests.system.world import LINES, World, world
 
 WITH_MMS = LINES.replace('session_file = "{directory}/session"', 'session_file = "{directory}/session"\nmms = true')
 THEIRS, OTHERS = "2065550177", "2065550116"
-TO_THEM, FROM_THEM, BETWEEN = "marked-to-7f3a", "marked-from-9c1d", "marked-others-2b7e"
+TO_THEM, FROM_THEM, BETWEEN, AFTER = "marked-to-7f3a", "marked-from-9c1d", "marked-others-2b7e", "marked-after-51cc"
 CONTENT = b"GIF89a marked-content-44aa" + bytes(3000)
 PICTURE = {"content_type": "image/gif", "filename": "marked-e05d.gif", "data": b64encode(CONTENT).decode()}
 SPELLED = (THEIRS, "206-555-0177", "(206) 555-0177", "206.555.0177")
@@ -26,7 +26,7 @@ async def test_a_person_is_forgotten_everywhere(
 ) -> None:
     """Nothing of them is left on relay's disk; others keep what is theirs, and the opt-out holds."""
     lines, media = WITH_MMS + DESK, 'inline_max = "1 kB"'
-    async with world(tmp_path, free_port, speed=300, lines=lines, media=media) as made:
+    async with world(tmp_path, free_port, speed=600, lines=lines, media=media) as made:
         await made.relay.start()
         await made.listening()
         await agree(made)
@@ -37,6 +37,7 @@ async def test_a_person_is_forgotten_everywhere(
         assert await _left(tmp_path) == set()
         assert BETWEEN in await asyncio.to_thread(_journal, tmp_path)
         await _works_on(made)
+        await _forgotten(made)
         assert await made.relay.stop() == 0
         assert await _left(tmp_path) == set()
     found(
@@ -58,7 +59,10 @@ async def _texted(made: World) -> None:
     made.text_in(f"+1{THEIRS}", "12345", "STOP")
     made.act("receive", from_=f"+1{THEIRS}", text=FROM_THEM, parts=[{**PICTURE, "name": PICTURE["filename"]}])
     made.act("receive", "att-landline", line="+12065550100", from_=f"+1{THEIRS}", text=FROM_THEM, parts=[PICTURE])
-    await made.ears.until(lambda: len(made.ears.events("message")) >= 9 and made.ears.events("event.opt-out"))
+    await made.ears.until(
+        lambda: len(_told(made, FROM_THEM)) == 5 and len(_told(made, BETWEEN)) == 3, what="texts came"
+    )
+    await made.ears.until(lambda: made.ears.events("event.opt-out"), what="STOP is heeded")
 
 
 async def _forgotten(made: World) -> float:
@@ -76,12 +80,18 @@ async def _forgotten(made: World) -> float:
 
 async def _works_on(made: World) -> None:
     """The opt-out holds; others are texted, and what they write comes in; the mailbox brings nothing back."""
-    await made.publish("relay/line/alerts/send", {"id": "after", "to": OTHERS, "text": BETWEEN})
-    await made.ears.final((await made.ears.result("after"))["message_id"], 1)
-    messages = len(made.ears.events("message"))
-    made.text_in(f"+1{OTHERS}", SUBSCRIBER, BETWEEN)
-    await made.ears.until(lambda: len(made.ears.events("message")) > messages)
-    assert [event["data"]["text"] for event in made.ears.events("message")[messages:]] == [BETWEEN]
+    for whom, to in (("them", THEIRS), ("others", OTHERS)):
+        await made.publish("relay/line/alerts/send", {"id": f"after-{whom}", "to": to, "text": BETWEEN})
+    [refused] = (await made.ears.result("after-them"))["copies"]
+    assert refused["error"]["code"] == "opted_out"
+    await made.ears.final((await made.ears.result("after-others"))["message_id"], 1)
+    made.text_in(f"+1{OTHERS}", SUBSCRIBER, AFTER)
+    await made.ears.until(lambda: _told(made, AFTER), what="others write")
+    assert len(_told(made, FROM_THEM)) == 5
+
+
+def _told(made: World, text: str) -> list[dict[str, Any]]:
+    return [event for event in made.ears.events("message") if event["data"]["text"] == text]
 
 
 async def _left(directory: Path) -> set[str]:

@@ -27,7 +27,7 @@ class TracedRelay(RelayProcess):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         program = shutil.which("strace")
-        assert program is not None, "strace is missing: run scripts/broker"
+        assert program is not None, "strace is missing: run scripts/tools"
         self.trace = directory / "trace"
         self.before = command(program, self.trace)
 

@@ -1,12 +1,15 @@
 """Defects that killing, stopping and starving the process found, each with the least that shows it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
+from relay.web.server import WebServer, not_found
 from tests.unit.stages.house import House, happens, seconds, until_rest
 
 INTERVAL = 300.0
@@ -61,3 +64,39 @@ async def test_a_fetch_that_was_cut_puts_the_next_one_off_by_an_interval_from_it
     await house.clock.advance(100)
     assert seconds(await until_rest(house.poller())) == INTERVAL - 100
     assert house.violations() == []
+
+
+async def test_callers_who_come_faster_than_the_loop_goes_round_take_no_more_descriptors_than_others() -> None:
+    """For all of them together one connection was cut, and until they went relay reached nobody."""
+    most, burst = 8, 60
+
+    async def nothing(_: object) -> object:
+        return not_found()
+
+    async with WebServer("127.0.0.1", 0, nothing, setting="none") as server:  # type: ignore[arg-type]
+        assert server._runner.server is not None
+        server._runner.server.most = most  # type: ignore[attr-defined]
+        with contextlib.ExitStack() as open_ones:
+            crowd = [open_ones.enter_context(_caller(server.port)) for _ in range(burst)]
+            await happens(lambda: _closed(crowd) == burst - most)
+
+
+def _caller(port: int) -> socket.socket:
+    """A connection that is made before the loop goes on."""
+    caller = socket.create_connection(("127.0.0.1", port))
+    caller.setblocking(False)  # noqa: FBT003 - the standard library's word
+    return caller
+
+
+def _closed(callers: Sequence[socket.socket]) -> int:
+    """How many of them have been cut."""
+    return sum(map(_is_closed, callers))
+
+
+def _is_closed(caller: socket.socket) -> bool:
+    try:
+        return caller.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True

@@ -23,26 +23,18 @@ from sqlalchemy.exc import OperationalError
 
 from relay import boundaries
 from relay.boundaries import Boundary
-from relay.hookaddresses import hook_secrets
 from relay.ids import Ids
 from relay.journal import Journal
-from relay.journal.failures import JournalUnusable
-
-try:
-    from relay.journal.failures import JournalUnwritten
-except ImportError:
-    JournalUnwritten = JournalUnusable
+from relay.journal.failures import JournalUnusable, JournalUnwritten
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
-from relay.providerkit.spec import LineContext, NeedsConsent, TakesHooks
 from relay.providers import discover
 from relay.settings import Settings
 from relay.stages import accountant, collector, consumer, installer, janitor, publisher, sender, sweeper, tracker
 from relay.supervisor import Supervisor
 from relay.telemetry.health import Pulse
 from relay.wiring import serving
-from relay.wiring.core import Core, _recover, journal_limits
-from relay.wiring.rules import rules_of
+from relay.wiring.core import Core, core
 from tests.journals import lay
 from tests.simulation.broker import MemoryBroker, plug
 from tests.simulation.loop import VirtualLoop
@@ -75,11 +67,6 @@ class VirtualClock:
             return await awaited
 
 
-class _Open:
-    wait = None
-    shut = None
-
-
 class InlineWriter(Writer):
     """Writes on the loop's own thread, in its turn: what waited until then is one commit.
 
@@ -91,12 +78,13 @@ class InlineWriter(Writer):
 
     is_dead = False
     _probes = False
-    _space: Any = _Open()
     trouble: str = ""
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self._queue = _Turns(self._take_turn)  # type: ignore[assignment]
+        # The machine's time measures when the disk is looked at again.
+        self._space._seconds = asyncio.get_running_loop().time
 
     def _work(self) -> None:
         """The thread ends at once."""
@@ -345,48 +333,23 @@ class Relay:
         self.loop.aside(lay, self._place / "relay.db")
         chance = random.Random(f"{self.seed}/{self.life}")  # noqa: S311 - a failure must repeat
         ids = Ids(self.clock, chance)
-        limits = journal_limits(settings)
-        async with await InlineJournal.open(
-            settings.journal.url, clock=self.clock, ids=ids, node="relay-1", limits=limits, real=self.clock
-        ) as journal:
-            if hasattr(journal._core, 'space'):
-                journal._core.space._seconds = self.loop.time
-            self.base = base = await _core(settings, self.clock, ids, journal)
-            try:
-                node = await serving._claimed(base)
-                plug(node.bus, self.broker)
-                supervisor = Supervisor(
-                    self.clock, ids, node.standing.board, Pulse(self.loop.time), settings.node.grace
-                )
-                async with serving._running(node, supervisor):
-                    self.node = node
-                    ready.set()
-                    await self._stop.wait()
-                    supervisor.stop()
-                    node.status.stopping()
-            finally:
-                await asyncio.gather(*(line.aclose() for line in base.lines.values()))
+        async with core(
+            settings, discover(), clock=self.clock, ids=ids, journals=InlineJournal
+        ) as self.base:
+            node = await serving._claimed(self.base)
+            plug(node.bus, self.broker)
+            supervisor = Supervisor(self.clock, ids, node.standing.board, Pulse(self.loop.time), settings.node.grace)
+            async with serving._running(node, supervisor):
+                self.node = node
+                ready.set()
+                await self._stop.wait()
+                supervisor.stop()
+                node.status.stopping()
 
     def do(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Do something in the name of the living relay."""
         assert self._main is not None
         return self.loop.create_task(work, context=self._context)
-
-
-async def _core(settings: Settings, clock: VirtualClock, ids: Ids, journal: InlineJournal) -> Core:
-    await _recover(journal, "relay-1")
-    providers = discover()
-    lines = {
-        alias: providers[line.provider].connect(LineContext(alias, line, journal.memory(alias), clock, ids))
-        for alias, line in settings.lines.items()
-    }
-    journal.follow(rules_of(settings, lines))
-    secrets = {
-        alias: await hook_secrets(journal.memory(alias), f"0123456789abcdef-{alias}", clock.now())
-        for alias, line in lines.items()
-        if isinstance(line, TakesHooks | NeedsConsent)
-    }
-    return Core(settings, clock, ids, journal, lines, secrets)
 
 
 _NOBODYS = contextvars.Context()

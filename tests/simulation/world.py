@@ -52,11 +52,13 @@ short_code = "12345"
 app_key = "demo-key"
 app_secret_file = "{folder}/app_secret"
 poll_interval = "28m"
+webhook_secret_file = "{folder}/webhook_secret"
 [lines.office]
 provider = "att-landline"
 base_url = "http://127.0.0.3:{att}"
 number = "+12065550100"
 session_file = "{folder}/session"
+webhook_secret_file = "{folder}/webhook_secret"
 [lines.desk]
 provider = "att-inapp"
 base_url = "http://127.0.0.4:{att}"
@@ -64,6 +66,7 @@ number = "+12065550150"
 app_key = "demo-inapp-key"
 app_secret_file = "{folder}/inapp_secret"
 sync_interval = "1h"
+webhook_secret_file = "{folder}/webhook_secret"
 """
 
 
@@ -151,7 +154,7 @@ def _loaded(folder: Path, text: str) -> Settings:
     path = folder / "relay.toml"
     if not path.exists():
         (folder / "attachments").mkdir()
-        for name, secret in SECRETS.items():
+        for name, secret in {**SECRETS, "webhook_secret": "0123456789abcdef"}.items():
             (folder / name).write_text(secret + "\n")
             (folder / name).chmod(0o600)
     path.write_text(text)

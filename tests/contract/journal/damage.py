@@ -9,6 +9,7 @@ from typing import Any
 
 from relay.domain.addresses import Address, outbound
 from relay.domain.errors import ErrorCode, Problem
+from relay.domain.mailbox import MailEntry
 from relay.domain.messages import CallAnswer, Handover, InboundMessage, Plan, Reply, Segment, SendRequest
 from relay.domain.states import Fact
 from relay.journal import Listed, Wanted
@@ -55,8 +56,8 @@ async def busy(desk: Desk) -> None:
     await desk.receive(text("Hello there"), text("STOP", sender="+12065550199"))
     await desk.receive(text("one ", key="s1"), text("x", key="k9"))
     await desk.see(seen("Somebody else's.", ERIN, ref="m-77"))
-    piece = text("part one ", key="p1")
-    await desk.receive(_piece(piece))
+    await desk.receive(piece("part one ", 1))
+    await journal.mailbox.compared(LINE, [MailEntry("m-1"), MailEntry("m-2")], "cursor", unpublished_before=None)
     await desk.keep("inbox")
     await journal.memory(LINE).put("a key", b'{"a": "value"}')
     await journal.leases.acquire("hooks/alerts", ME, 60)
@@ -66,8 +67,9 @@ async def busy(desk: Desk) -> None:
     desk.clock.pass_(minutes=10)
 
 
-def _piece(one: InboundMessage) -> InboundMessage:
-    return replace(one, segment=Segment("7", 1, 2))
+def piece(words: str, place: int) -> InboundMessage:
+    """One of two pieces of a longer message."""
+    return replace(text(words, key=f"piece-{place}"), segment=Segment("7", place, 2))
 
 
 def places(path: Path) -> list[Place]:
@@ -87,8 +89,12 @@ def _of(connection: sqlite3.Connection, table: str) -> Iterator[Place]:
                 yield Place(table, column, number)
 
 
-def change(path: Path, place: Place, at: int, by: int) -> None:
-    """Change one byte of a value, as a disk would that has no checksums: it is another value of its kind."""
+def change(path: Path, place: Place, at: int, by: int) -> bool:
+    """Change one byte of a value, as a disk would that has no checksums: it is another value of its kind.
+
+    Returns:
+        False where there is a row with such a key already.
+    """
     with closing(sqlite3.connect(path)) as connection, connection:
         names = [row[1] for row in connection.execute(f"PRAGMA table_info({place.table})")]
         keys = [row[1] for row in connection.execute(f"PRAGMA table_info({place.table})") if row[5]]
@@ -96,10 +102,14 @@ def change(path: Path, place: Place, at: int, by: int) -> None:
         value = row[names.index(place.column)]
         where = " AND ".join(f'"{key}" IS ?' for key in keys)
         mine = [row[names.index(key)] for key in keys]
-        connection.execute(
-            f'UPDATE {place.table} SET "{place.column}" = {_marker(value)} WHERE {where}',  # noqa: S608
-            [_changed(value, at, by), *mine],
-        )
+        try:
+            connection.execute(
+                f'UPDATE {place.table} SET "{place.column}" = {_marker(value)} WHERE {where}',  # noqa: S608
+                [_changed(value, at, by), *mine],
+            )
+        except sqlite3.IntegrityError:
+            return False
+    return True
 
 
 def _marker(value: Any) -> str:

@@ -5,6 +5,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from relay.domain.messages import RawAnswer
 from relay.domain.states import Fact
@@ -147,6 +148,28 @@ async def test_a_clock_that_is_set_back_hides_nothing(desk: Desk) -> None:
     assert await desk.journal.upkeep.tell_untold() == 1
     await _hook(desk)
     assert len(await desk.bodies("dead")) == MOST_TOLD + 2
+
+
+async def test_a_flood_fills_no_log(desk: Desk) -> None:
+    """There is a line for each notice, and one for all the others."""
+    with capture_logs() as logged:
+        for _ in range(MOST_TOLD + 30):
+            await _hook(desk)
+        desk.clock.pass_(seconds=61)
+        await desk.journal.upkeep.tell_untold()
+    events = [one["event"] for one in logged]
+    assert (events.count("raw.aside"), events.count("aside.flood"), len(events)) == (MOST_TOLD, 1, MOST_TOLD + 1)
+
+
+async def test_a_tally_that_a_disk_has_changed_stops_nothing(desk: Desk) -> None:
+    """It is begun anew: what it counted is listed all the same."""
+    await _hook(desk)
+    for value in (b"no JSON", b"[]", b"{}", b'{"since": "x", "told": 1, "untold": []}'):
+        with closing(sqlite3.connect(desk.place.path)) as connection, connection:
+            connection.execute("UPDATE memory SET value = ? WHERE owner = 'set aside'", [value])
+        assert await desk.journal.upkeep.tell_untold() == 0
+        await _hook(desk)
+    assert len(await desk.bodies("dead")) == len(await desk.journal.dead.list(10)) == 5
 
 
 async def test_the_list_can_be_narrowed_and_paged(desk: Desk) -> None:

@@ -110,7 +110,7 @@ async def test_keeping_rings_the_line_s_bell(desk: Desk) -> None:
 async def test_a_full_journal_keeps_nothing_and_says_so(open_journal: Open) -> None:
     """By number and by bytes; what was taken before is kept."""
     desk = await open_journal(queue=5, queue_bytes=1_000)
-    results = await asyncio.gather(*(desk.keep() for _ in range(8)), return_exceptions=True)
+    results = await asyncio.gather(*(desk.keep("hook") for _ in range(8)), return_exceptions=True)
     assert [isinstance(result, JournalFull) for result in results] == [False] * 5 + [True] * 3
     with pytest.raises(JournalFull):
         await desk.journal.raw.keep(LINE, "hook", "", "", RawAnswer(bytes(1_001)))

@@ -135,6 +135,18 @@ async def test_a_broker_is_asked_for_its_version(settings: Make, tmp_path: Path)
     ]
 
 
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+async def test_a_topic_that_the_broker_denies_is_told(settings: Make, tmp_path: Path, protocol: str):
+    """By its name, with the cure; on MQTT 3.1.1, where the broker says nothing, too."""
+    (tmp_path / "broker").mkdir()
+    granted = [f"topic readwrite relay/line/alerts/{what}" for what in ("result", "receipt", "event/#")]
+    async with Mosquitto(tmp_path / "broker", acl=[*granted, "topic readwrite relay/dead"]) as broker:
+        bus = {"url": broker.url, "protocol": protocol}
+        _, *found = await look_at_broker(await asyncio.to_thread(settings, bus=bus))
+    assert [each.what for each in found] == ["relay/line/alerts/message: publishing is denied"]
+    assert "ACL" in str(found[0].cure)
+
+
 async def test_a_broker_that_refuses_the_password_is_told(settings: Make, tmp_path: Path):
     """The cause is named, and the settings to look at."""
     (tmp_path / "broker").mkdir()

@@ -114,7 +114,7 @@ async def test_the_files_are_relay_s_user_s_alone(tmp_path: Path) -> None:
     async with await _open(path) as journal:
         await journal.memory("alerts").put("token", b"secret")
         modes = await asyncio.to_thread(_modes, tmp_path)
-    assert modes == dict.fromkeys(("relay.db", "relay.db-wal", "relay.db-shm", "relay.db.lock"), 0o600)
+    assert modes == dict.fromkeys(("relay.db", "relay.db-wal", "relay.db-shm", "relay.db.lock", "relay.db.made"), 0o600)
 
 
 async def test_commits_are_synced(tmp_path: Path) -> None:

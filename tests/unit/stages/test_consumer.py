@@ -156,6 +156,8 @@ async def test_a_command_that_relay_fails_at_is_answered_and_holds_up_nobody(hou
         await broker.logged("Received PUBACK from relay-commands", times=2)
     assert (poison["outcome"], poison["error"]["code"], poison["error"]["retryable"]) == ("rejected", "internal", True)
     assert (poison["request_id"], poison["ref"], healthy["outcome"]) == ("poison", "r", "accepted")
+    [kept] = await house.journal.dead.list(10)
+    assert (kept["kind"], kept["line"], kept["what"]) == ("raw", ALERTS, "command")
     assert sum("as relay-commands" in line for line in broker.said) == 1
 
 

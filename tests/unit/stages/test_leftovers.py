@@ -4,7 +4,7 @@ import pytest
 
 from relay.domain.messages import RawAnswer
 from relay.journal import UnknownAside
-from relay.stages.leftovers import LOOK_AGAIN, NEXT_LOOK, WHY, Leftovers
+from relay.stages.leftovers import ANSWERED, LOOK_AGAIN, NEXT_LOOK, WHY, Leftovers
 from tests.unit.stages.desk import DeskLine, Stored
 from tests.unit.stages.house import ALERTS, ALICE, DESK, OFFICE, House, seconds, settled, until_rest
 
@@ -166,3 +166,13 @@ async def test_what_waits_for_nobody_cannot_be_replayed(house: House) -> None:
     """An id that was mistyped, or of something that is settled."""
     with pytest.raises(UnknownAside):
         await Leftovers({}, house.ground).replay("no-such-id")
+
+
+async def test_a_command_that_relay_failed_at_is_only_looked_at(house: House) -> None:
+    """Its client was told that it failed, and may have sent it again: it is not taken up a second time."""
+    leftovers = Leftovers({ALERTS: house.sms()}, house.ground)
+    aside_id = await aside(house, ALERTS, "command", b'{"to": "+12065550001", "text": "hi"}')
+    done = await leftovers.replay(aside_id)
+    assert (done.outcome, done.detail) == ("unreadable", ANSWERED)
+    assert len(await house.journal.dead.list(10)) == 1
+    assert (await house.journal.queries.status())["lines"] == {}

@@ -42,7 +42,7 @@ async def test_what_a_call_brought_is_written_down_on_a_full_disk(house: House) 
     await happens(lambda: bool(house.ledger("accepted")))
     await shut(house.journal)
     await sender.drain(GRACE)
-    assert await house.standing() == {BOB: "submitted"}
+    assert [body["status"] for body in await house.bodies("receipt")] == ["submitted"]
 
 
 async def test_no_page_is_fetched_that_could_not_be_kept(house: House) -> None:
@@ -73,12 +73,12 @@ async def test_a_page_that_was_fetched_is_kept_on_a_full_disk(house: House) -> N
 async def test_no_status_is_asked_for_that_could_be_told_only_once(house: House) -> None:
     """It is asked for once there is room."""
     await house.sent(BOB)
-    await house.clock.pass_(60)
+    await house.clock.advance(60)
     tracker = house.tracker()
     await shut(house.journal)
     assert (await until_rest(tracker)).bell is await over(house)
     await tracker.drain(GRACE)
-    assert house.ledger("status-told") == []
+    assert house.ledger("status") == []
     await opened(house.journal)
     await until_rest(tracker)
     await tracker.drain(GRACE)
