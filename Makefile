@@ -24,7 +24,7 @@ test: ## Run every check and every test, on a real broker (LONG=1 for the long f
 faults: ## Try every fault, and show what was lost and doubled as a table (LONG=1 for the long form)
 	@scripts/tools
 	@scripts/ready dev
-	@.venv/bin/pytest -n 2 --dist worksteal -q tests/battery $(ARGS)
+	@.venv/bin/pytest -n 2 --dist worksteal -q tests/battery tests/simulation $(ARGS)
 
 coverage: ## Run every test, and say which lines of relay's they did not run (slower)
 	@scripts/tools

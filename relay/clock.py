@@ -23,7 +23,16 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own time."""
+    """The machine's own time, and how it was put forward or back while this process runs."""
+
+    def __init__(self) -> None:
+        self._ahead = time.time() - time.monotonic()
+
+    def stepped(self) -> float:
+        """Seconds by which the machine's clock was put forward, or back where negative, since this was last asked."""
+        ahead = time.time() - time.monotonic()
+        stepped, self._ahead = ahead - self._ahead, ahead
+        return stepped
 
     def now(self) -> datetime:
         """The time, aware, in UTC."""

@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 PART = "send"  # the name under which sending reports to the board
 UNAUTHORIZED_PAUSE = 60.0  # seconds between two tries of a line whose credentials were refused
+LONGEST_PAUSE = 86_400.0  # seconds: nobody asks for more
 UNKEPT_PAUSE = 30.0  # seconds between two tries of a line whose new token cannot be kept
 SYNCS_FOR_EVIDENCE = 3  # comparisons of a mailbox within which what was sent shows in it ...
 EVIDENCE_MARGIN = 60.0  # ... and the seconds that they may take
@@ -78,7 +79,9 @@ class Pause:
     @property
     def left(self) -> float:
         """Seconds for which no call is to begin; 0 where one may."""
-        return max((self._until - self._clock.now()).total_seconds(), 0.0)
+        left = (self._until - self._clock.now()).total_seconds()
+        # What lies further ahead than anybody asks for was noted by a clock that has been put back since.
+        return left if 0 < left <= LONGEST_PAUSE else 0.0
 
     def over(self) -> None:
         """Show that the line may send again; whether everything is still refused shows only when something is sent."""

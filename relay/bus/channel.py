@@ -220,4 +220,13 @@ class Channel:
                     raise ConnectionAbortedError
                 opened(client, data, connection)  # type: ignore[misc]
 
+        def on_socket_register_write(client: Paho, data: Any, connection: Any) -> None:  # noqa: ARG001 - paho's
+            self._loop.call_soon_threadsafe(self._write_when_ready, connection)
+
         paho.on_connect, paho.on_disconnect, paho.on_socket_open = on_connect, on_disconnect, on_socket_open
+        paho.on_socket_register_write = on_socket_register_write
+
+    def _write_when_ready(self, connection: Any) -> None:
+        # aiomqtt's own does not look whether the socket was closed since, which asyncio reports as an error.
+        if connection.fileno() >= 0 and self.paho.want_write():
+            self._loop.add_writer(connection.fileno(), self.paho.loop_write)

@@ -78,7 +78,7 @@ def state(topic: str, body: Mapping[str, Any]) -> Publication:
 
 def probe(topic: str, source: str = "/relay") -> Publication:
     """An event that says nothing, and that readers ignore by its type: it shows whether publishing there passes."""
-    attributes = {"specversion": "1.0", "id": "probe", "source": source, "type": "relay.probe.v1"}
+    attributes = {"specversion": "1.0", "id": "probe", "source": source, "type": "relay.probe.v1", "data": {}}
     return Publication(topic, as_json(attributes), content_type=EVENT_TYPE)
 
 

@@ -60,7 +60,10 @@ class Refusals:
     def due(self) -> list[tuple[str, int]]:
         """The topics to be tried now, each with the position of its first event."""
         now = self._clock.now()
-        return [(topic, each.first) for topic, each in self._topics.items() if each.retry_at and each.retry_at <= now]
+        # What lies further ahead than it was ever put was noted by a clock that has been put back since.
+        far = now + timedelta(seconds=2 * STAGE_FAILED.ceiling)
+        topics = [(topic, each) for topic, each in self._topics.items() if each.retry_at]
+        return [(topic, each.first) for topic, each in topics if each.retry_at and not now < each.retry_at <= far]
 
     def tries(self, topic: str) -> None:
         """The first event of this topic is being tried."""

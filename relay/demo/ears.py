@@ -12,6 +12,8 @@ from relay.demo.trouble import Trouble
 
 T = TypeVar("T")
 
+_PROBE = "relay.probe.v1"  # by which relay tries its topics on MQTT 3.1.1: readers ignore it
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -43,6 +45,8 @@ class Ears:
         """Keep what is heard, until cancelled."""
         async for message in self._client.messages:
             heard = Heard(str(message.topic), from_json(bytes(message.payload)))
+            if heard.body.get("type") == _PROBE:
+                continue
             async with self._more:
                 self._heard.append(heard)
                 self._more.notify_all()

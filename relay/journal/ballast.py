@@ -18,14 +18,17 @@ class Ballast:
     """
 
     def __init__(self, journal: Path, size: int) -> None:
-        self._path = journal.with_name(f"{journal.name}.ballast")
+        self._path = Path(f"{journal}.ballast")
         self._folder = journal.parent
         self._size = size
 
     @property
     def free(self) -> int:
-        """The bytes that are left to relay's user on this file system."""
-        found = os.statvfs(self._folder)
+        """The bytes that are left to relay's user on this file system; none where it does not answer."""
+        try:
+            found = os.statvfs(self._folder)
+        except OSError:
+            return 0
         return found.f_bavail * found.f_frsize
 
     def make(self, *, spare: bool = False) -> bool:

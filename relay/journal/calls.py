@@ -16,6 +16,7 @@ from relay.clock import Clock
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import OutboundCall, Priority
 from relay.journal.claiming import claim
+from relay.journal.failures import JournalShut, JournalUnusable
 from relay.journal.limitrows import permit
 from relay.journal.outcomes import OutcomeVerbs, release, unanswered
 from relay.journal.reader import Reader
@@ -45,6 +46,8 @@ class CallVerbs(OutcomeVerbs):
         self._clock = clock
         self._rules = rules
         self._giving_back: set[asyncio.Future[None]] = set()
+        # By line: claimed as far as anybody knows, and told to nobody, because the commit was said to have failed.
+        self._doubtful: dict[str, list[str]] = {}
 
     async def claim(
         self, line: str, owner: str, *, lanes: Sequence[int] = LANES, unseen: bool = False
@@ -63,9 +66,7 @@ class CallVerbs(OutcomeVerbs):
         Raises:
             JournalShut: the disk takes no more: nothing was begun.
         """
-        claiming = asyncio.ensure_future(
-            self._writer.run(lambda tx: claim(tx, line, owner, lanes, unseen=unseen), begins=True)
-        )
+        claiming = asyncio.ensure_future(self._claimed(line, owner, lanes, unseen=unseen))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -75,6 +76,26 @@ class CallVerbs(OutcomeVerbs):
             giving_back.add_done_callback(self._giving_back.discard)
             await asyncio.shield(giving_back)
             raise
+
+    async def _claimed(self, line: str, owner: str, lanes: Sequence[int], *, unseen: bool) -> OutboundCall | None:
+        doubtful = self._doubtful.get(line, [])
+        tried: list[str] = []
+
+        def operation(tx: Transaction) -> OutboundCall | None:
+            for call_id in doubtful:
+                release(tx, call_id, owner, 0)
+            found = claim(tx, line, owner, lanes, unseen=unseen)
+            tried[:] = [found.call_id] if found is not None else []
+            return found
+
+        try:
+            found = await self._writer.run(operation, begins=True)
+        except (JournalShut, JournalUnusable):
+            # It may be on disk all the same, and then nobody would ever make it.
+            self._doubtful[line] = [*doubtful, *(one for one in tried if one not in doubtful)]
+            raise
+        self._doubtful.pop(line, None)
+        return found
 
     async def _give_back(self, claiming: Awaitable[OutboundCall | None], owner: str) -> None:
         claimed = await claiming

@@ -183,7 +183,8 @@ def _write(tx: Transaction, moves: Sequence[_Move]) -> None:
             tx.count_waiting(move.after.line, move.after.client, move.after.waits - move.before.waits)
     decided = [move.after.id for move in moves if move.before.state is State.UNCERTAIN]
     if decided:
-        tx.execute(update(aside).where(one_of(aside.c.copy_id, decided)).values(state="settled"))
+        listed = (one_of(aside.c.copy_id, decided), aside.c.kind == "uncertain")
+        tx.execute(update(aside).where(*listed).values(state="settled"))
 
 
 def _row(tx: Transaction, after: Copy) -> dict[str, Any]:

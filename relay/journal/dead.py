@@ -116,7 +116,7 @@ class DeadVerbs:
             thing = _open(tx, aside_id)
             if thing.raw_id is not None:
                 tx.execute(update(raw).where(raw.c.id == thing.raw_id).values(state="read"))
-            if thing.copy_id is not None:
+            if thing.kind == "uncertain":
                 _give_up(tx, thing)
             if thing.parked_id is not None:
                 forget_parked(tx, tx.execute(select(parked).where(parked.c.id == thing.parked_id)).all())

@@ -72,6 +72,9 @@ class RawVerbs:
     async def keep(self, line: str, source: str, event: str, about: str, answer: RawAnswer) -> KeptRaw:
         """Keep bytes; they are on disk when this returns.
 
+        What was asked for is kept once, however often it is tried: a commit that was told to have failed may have been
+        none that failed.
+
         Only a web hook is something new, which its sender keeps. All other bytes were asked for, and may be had no
         more: they are never refused for want of room.
 
@@ -88,7 +91,8 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> KeptRaw:
-            return _keep(tx, KeptRaw("", line, source, event, about, answer, tx.now))
+            fresh = KeptRaw("", line, source, event, about, answer, tx.now)
+            return (_kept_before(tx, fresh) if about else None) or _keep(tx, fresh)
 
         return await self._writer.run(operation, brings=len(answer.body) if source == "hook" else None)
 
@@ -232,6 +236,13 @@ def _keep(tx: Transaction, fresh: KeptRaw, state: str = "kept") -> KeptRaw:
     return kept
 
 
+def _kept_before(tx: Transaction, fresh: KeptRaw) -> KeptRaw | None:
+    """The same bytes, if they are there and nobody has read them."""
+    named = {"here": fresh.line, "kind": fresh.source, "event": printable(fresh.event), "about": fresh.about}
+    row = tx.execute(_KEPT, {**named, "body": fresh.raw.body}).first()
+    return kept_raw(row) if row is not None else None
+
+
 def keep_aside(tx: Transaction, fresh: KeptRaw, why: str) -> None:
     """Keep bytes for a person at once, and say so. `why` holds no content."""
     _list(tx, _keep(tx, fresh, "aside"), why)
@@ -260,6 +271,14 @@ def leave(tx: Transaction, kept: KeptRaw, state: str) -> bool:
 
 
 _KEEP = insert(raw)
+_KEPT = select(raw).where(
+    raw_is_kept,
+    raw.c.line == bindparam("here"),
+    raw.c.source == bindparam("kind"),
+    raw.c.event == bindparam("event"),
+    raw.c.about == bindparam("about"),
+    raw.c.body == bindparam("body"),
+)
 _LEAVE = update(raw).where(raw.c.id == bindparam("this"), raw_is_kept).values(state=bindparam("state"))
 
 

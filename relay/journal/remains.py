@@ -19,7 +19,7 @@ from relay.journal.writer import Writer
 
 log = structlog.get_logger()
 
-SMALL = 128 * 1024 * 1024  # bytes: such a file is written anew in about a second
+SMALL = 64 * 1024 * 1024  # bytes: such a file is written anew in less than a second
 _PIECE = 1024 * 1024
 
 

@@ -97,8 +97,11 @@ def _step_aside(journal: Path, now: datetime) -> Path | None:
         return None
     former = Path(f"{journal}.before-restore-{now:%Y%m%dT%H%M%SZ}")
     for end in ("", "-wal"):
-        if Path(f"{journal}{end}").exists():
-            Path(f"{journal}{end}").rename(f"{former}{end}")
+        left = Path(f"{journal}{end}")
+        if end and left.exists() and not left.stat().st_size:
+            left.unlink()
+        elif left.exists():
+            left.rename(f"{former}{end}")
             sync_directory(journal.parent)
     Path(f"{journal}-shm").unlink(missing_ok=True)
     return former

@@ -7,6 +7,7 @@ from sqlalchemy import and_, or_, select
 from relay.domain.schedule import TRACKING_HORIZON
 from relay.journal.announce import tell_untold
 from relay.journal.callrows import expire_calls, in_one_go
+from relay.journal.clocksteps import put_back
 from relay.journal.looks import end_following
 from relay.journal.orphans import give_up_parked
 from relay.journal.retention import Lifetimes, purge
@@ -33,6 +34,10 @@ class UpkeepVerbs:
     async def expire(self, limit: int = 100) -> int:
         """End what was not handed over before its expiry, up to `limit` calls; gives the number of copies."""
         return await self._writer.run(lambda tx: expire_calls(tx, limit))
+
+    async def clock_put_back(self, by: timedelta) -> int:
+        """Put back what relay itself noted for later, by as much as the clock was; gives how much that was."""
+        return await self._writer.run(lambda tx: put_back(tx, by))
 
     async def end_following(self, limit: int = 100) -> int:
         """End the following of what was handed over 72 hours ago, up to `limit` calls; gives the number of copies."""

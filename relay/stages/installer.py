@@ -37,6 +37,8 @@ class Installer(Stage):
             changes = await self._hooks.mend()
         except RelayError as error:
             return self._failed(error)
+        if self._failures:
+            log.info("hooks.recovered", line=self._alias, failures=self._failures)
         self._failures = 0
         self._board.report(self._alias, "hooks", LineState.READY)
         if changes is not None:
@@ -56,6 +58,7 @@ class Installer(Stage):
         self._failures += 1
         state = LineState.UNAUTHORIZED if isinstance(error, NotAuthorized) else LineState.UNREACHABLE
         self._board.report(self._alias, "hooks", state, error.problem.code)
-        log.warning("hooks.failed", line=self._alias, policy=type(error).__name__, code=error.problem.code.value)
+        level, code = 30 if self._failures == 1 else 20, error.problem.code.value
+        log.log(level, "hooks.failed", line=self._alias, policy=type(error).__name__, code=code)
         asked_for = error.after if isinstance(error, TryLater) else None
         return Rest(max(asked_for or 0.0, STAGE_FAILED.delay(self._failures, self._ids.chance.random())))

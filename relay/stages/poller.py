@@ -152,6 +152,8 @@ class Poller(Stage):
             await self._suspect_loss(raw.broken)
         mark = _Mark(self._clock.now())
         await self._remember(mark)
+        if self._failures:
+            self._log.info("inbox.recovered", failures=self._failures)
         self._failures = 0
         self._board.report(self._line.alias, "inbox", LineState.READY)
         self._tell_loss(kept.received_at)
@@ -214,7 +216,8 @@ class Poller(Stage):
                 rest = self._line.poll_interval
         if not isinstance(error, OutcomeUnknown):
             self._board.report(self._line.alias, "inbox", state_after(error), problem.code)
-        self._log.warning("inbox.failed", policy=type(error).__name__, code=problem.code.value, failures=self._failures)
+        level, failures = 30 if self._failures == 1 else 20, self._failures
+        self._log.log(level, "inbox.failed", policy=type(error).__name__, code=problem.code.value, failures=failures)
         return Rest(min(rest, self._before_loss(mark)))
 
     def _before_loss(self, mark: _Mark) -> float:

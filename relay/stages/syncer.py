@@ -122,6 +122,8 @@ class Syncer(Stage):
         reached(Boundary.CHANGES_FETCHED)
         done = await self._journal.mailbox.changed(self._line.alias, changes)
         reached(Boundary.CHANGES_KEPT)
+        if self._failures:
+            self._log.info("mailbox.recovered", failures=self._failures)
         self._failures = self._restarts = 0
         found = bool(changes.added or changes.updated or changes.deleted)
         self._log.log(
@@ -181,7 +183,7 @@ class Syncer(Stage):
 
     async def _note(self, error: RelayError) -> None:
         self._log.log(
-            20 if isinstance(error, CursorInvalid | NotReady) else 30,
+            20 if isinstance(error, CursorInvalid | NotReady) or self._failures > 1 else 30,
             "mailbox.failed",
             policy=type(error).__name__,
             code=error.problem.code.value,

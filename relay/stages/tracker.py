@@ -13,7 +13,7 @@ import structlog
 from relay.boundaries import Boundary, reached
 from relay.domain.errors import Gone, Malformed, NotAuthorized, Problem, RelayError, Throttled, TryLater
 from relay.domain.messages import RawAnswer
-from relay.domain.schedule import RARE_LOOKS_FROM, next_look
+from relay.domain.schedule import RARE_LOOKS_FROM, RETRY_SEND, next_look
 from relay.journal import KeptRaw, Limit, Look
 from relay.providerkit.spec import AsksStatus, Line
 from relay.stagekit import Rest, Stage, Standing, Window
@@ -60,6 +60,7 @@ class Tracker(Stage):
         self._fetched: dict[str, RawAnswer | KeptRaw] = {}  # by call: fetched, and not on disk or not read yet
         self._resumed = False
         self._pause = 0.0
+        self._failures = 0  # looks in a row that brought nothing, those in flight together counted once
         self._often = Often.AS_USUAL
         self._judged_at: datetime | None = None
         self._log = log.bind(line=line.alias)
@@ -78,6 +79,8 @@ class Tracker(Stage):
         fresh = [look for look in due if look.call_id not in busy and self._may_look(look)]
         for look in fresh:
             await self._window.room()
+            if self._pause:
+                break
             self._under_way[look.call_id] = look
             self._window.start(self._look(look), self.name)
         if fresh:
@@ -100,7 +103,7 @@ class Tracker(Stage):
 
     async def _judge_budget(self) -> None:
         now = self._clock.now()
-        if self._judged_at is not None and now - self._judged_at < JUDGED_EVERY:
+        if self._judged_at is not None and abs(now - self._judged_at) < JUDGED_EVERY:
             return
         self._judged_at = now
         standing = await self._journal.limits.standing(self._line.alias)
@@ -162,6 +165,7 @@ class Tracker(Stage):
             reached(Boundary.STATUS_KEPT)
             self._fetched[look.call_id] = got
             self._board.report(self._line.alias, "status", LineState.READY)
+            self._recovered()
         await self._understand(got, look)
         del self._fetched[look.call_id]
 
@@ -189,13 +193,26 @@ class Tracker(Stage):
                 await self._journal.looks.later(look.call_id, self._wait(error))
             case _:
                 await self._journal.looks.later(look.call_id, RETRY_LOOK)
+        if not isinstance(error, Gone):
+            self._back_off()
         self._log.log(
-            20 if isinstance(error, Gone) else 30,
+            20 if isinstance(error, Gone) or self._failures > 1 else 30,
             "status.failed",
             call_id=look.call_id,
             policy=type(error).__name__,
             code=problem.code.value,
         )
+
+    def _back_off(self) -> None:
+        """Rest as a line: however many calls are followed, a provider in trouble is asked for a few of them."""
+        if not self._pause:
+            self._failures += 1
+            self._pause = RETRY_SEND.delay(self._failures, self._ids.chance.random())
+
+    def _recovered(self) -> None:
+        if self._failures:
+            self._log.info("status.recovered", failures=self._failures)
+        self._failures = 0
 
     def _wait(self, error: TryLater) -> float:
         wait = min(error.after or RETRY_LOOK, LONGEST_WAIT)

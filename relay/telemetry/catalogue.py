@@ -18,6 +18,12 @@ CATALOGUE: Mapping[str, Entry] = {
     "relay.started": Entry("info", "version node lines", "relay serves its lines"),
     "relay.stopping": Entry("info", "node", "relay was told to stop; calls in flight may finish"),
     "relay.stopped": Entry("info", "node", "relay has stopped"),
+    "clock.jumped": Entry(
+        "warning",
+        "seconds moved",
+        "the machine's clock was put forward, or back where `seconds` is negative; so many things in the journal were put"
+        " back with it",
+    ),
     "stage.failed": Entry(
         "error", "stage line failures wait exception", "a stage failed; it is tried again after `wait` seconds"
     ),
@@ -99,7 +105,9 @@ CATALOGUE: Mapping[str, Entry] = {
         "info", "reason seconds", "the disk takes things again, `seconds` after `journal.full`"
     ),
     "journal.damaged": Entry(
-        "critical", "stage reason", "the journal's file is damaged, told once: the reason names the command to restore it"
+        "critical",
+        "stage reason",
+        "the journal's file is damaged, told once: the reason names the command to restore it",
     ),
     "journal.reindexed": Entry(
         "error", "times", "a row of the journal was damaged, so that its indexes were made anew; the row is set aside"
@@ -168,7 +176,12 @@ CATALOGUE: Mapping[str, Entry] = {
         " receipts come late; `never`, and receipts will be missing",
     ),
     "status.read": Entry("debug", "line call_id reports", "a call's delivery status was read"),
-    "status.failed": Entry("info warning", "line call_id policy code", "a call's delivery status could not be fetched"),
+    "status.failed": Entry(
+        "info warning",
+        "line call_id policy code",
+        "a call's delivery status could not be fetched; a warning for the first time in a row",
+    ),
+    "status.recovered": Entry("info", "line failures", "delivery status can be fetched again"),
     "copy.changed": Entry(
         "debug info",
         "line message_id request_id copy_id peer status final late code trace_id",
@@ -182,7 +195,12 @@ CATALOGUE: Mapping[str, Entry] = {
         "warning", "line raw_id messages", "a damaged page was read message by message; its rest is set aside"
     ),
     "inbox.read": Entry("info", "line raw_id messages pending", "a page of the inbox was read"),
-    "inbox.failed": Entry("warning", "line policy code failures", "the inbox could not be fetched"),
+    "inbox.failed": Entry(
+        "info warning",
+        "line policy code failures",
+        "the inbox could not be fetched; a warning for the first time in a row",
+    ),
+    "inbox.recovered": Entry("info", "line failures", "the inbox can be fetched again"),
     "inbox.loss_suspected": Entry(
         "error", "line reason", "a page may have been deleted at the provider and not received"
     ),
@@ -197,7 +215,12 @@ CATALOGUE: Mapping[str, Entry] = {
         "line unfetched",
         "a line has another number: what was known of the former one's messages is forgotten",
     ),
-    "mailbox.failed": Entry("info warning", "line policy code failures", "a message store could not be asked"),
+    "mailbox.failed": Entry(
+        "info warning",
+        "line policy code failures",
+        "a message store could not be asked; a warning for the first time in a row",
+    ),
+    "mailbox.recovered": Entry("info", "line failures", "a message store can be asked again"),
     "arrival.whole": Entry(
         "info warning",
         "line arrival_id parts lost",
@@ -218,7 +241,12 @@ CATALOGUE: Mapping[str, Entry] = {
     "hooks.checked": Entry(
         "debug info", "line changes", "the provider's web hooks were compared with relay's, and mended"
     ),
-    "hooks.failed": Entry("warning", "line policy code", "the provider's web hooks could not be compared"),
+    "hooks.failed": Entry(
+        "info warning",
+        "line policy code",
+        "the provider's web hooks could not be compared; a warning for the first time in a row",
+    ),
+    "hooks.recovered": Entry("info", "line failures", "the provider's web hooks can be compared again"),
     "hooks.changed": Entry("info", "line changes", "a person had a line's web hooks installed, mended or removed"),
     "consent.asked": Entry("info", "line", "somebody asks for a subscriber's consent, and waits for it"),
     "consent.given": Entry("info", "line", "a subscriber has agreed"),

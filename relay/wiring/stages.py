@@ -1,6 +1,7 @@
 """Every stage that the settings ask for, made of the core, the bus and what they share."""
 
 from relay.bus.mqtt import Bus
+from relay.clock import SystemClock
 from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, Sends, SyncsMailbox, TakesHooks
 from relay.stagekit import Stage, Standing
 from relay.stages.accountant import Accountant
@@ -17,6 +18,7 @@ from relay.stages.replayer import Replayer
 from relay.stages.sender import Sender
 from relay.stages.sweeper import Sweeper
 from relay.stages.syncer import Syncer
+from relay.stages.timekeeper import Timekeeper
 from relay.stages.tracker import Tracker
 from relay.wiring.core import Core, lifetimes
 from relay.wiring.services import Services
@@ -56,7 +58,12 @@ class Stages:
         janitor, sweeper = Janitor(journal=self._base.journal, kept_for=kept_for), Sweeper(self._services.media)
         accountant = Accountant(self._base.lines, self._standing)
         replayer, auditor = Replayer(self._standing, bus=self._bus), Auditor(self._base.journal)
-        return [janitor, sweeper, accountant, replayer, auditor, Consumer(bus=self._bus, intake=self._services.intake)]
+        consumer = Consumer(bus=self._bus, intake=self._services.intake)
+        return [janitor, sweeper, accountant, replayer, auditor, *self._timekeepers(), consumer]
+
+    def _timekeepers(self) -> list[Stage]:
+        clock = self._base.clock
+        return [Timekeeper(self._standing, clock.stepped)] if isinstance(clock, SystemClock) else []
 
     def _to_provider(self, line: Line) -> list[Stage]:
         stages: list[Stage] = []

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 PROPERTY = "fault"  # of a test's report, which is how a row comes from a worker to the terminal
 
@@ -42,10 +42,24 @@ class Row:
 
 def lines(rows: Iterable[Row]) -> list[str]:
     """The table, with its totals, as text."""
-    ordered = sorted(rows, key=lambda row: (row.id[:1], int("".join(filter(str.isdecimal, row.id)) or 0), row.fault))
+    ordered = sorted(_together(rows), key=lambda row: (row.id[:1], int("".join(filter(str.isdecimal, row.id)) or 0), row.fault))
     cells = [HEAD, *map(_cells, ordered), _totals(ordered)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(HEAD))]
     return [_line(row, widths) for row in cells]
+
+
+def _together(rows: Iterable[Row]) -> Iterable[Row]:
+    """Those of one fault with one note, which several tests have tried, as one."""
+    found: dict[tuple[str, str, str], Row] = {}
+    for row in rows:
+        key = (row.id, row.fault, row.note)
+        if (other := found.get(key)) is not None:
+            times, lost, doubled = other.times + row.times, other.lost + row.lost, other.doubled + row.doubled
+            longest = max((one for one in (other.recovered, row.recovered) if one is not None), default=None)
+            found[key] = replace(row, times=times, lost=lost, doubled=doubled, recovered=longest)
+        else:
+            found[key] = row
+    return found.values()
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(600)
 
 def relay_on(disk: SmallDisk, *user: str) -> type[RelayProcess]:
     """Relay with its journal on this disk."""
-    place = {"RELAY_JOURNAL__URL": f"sqlite:///{disk.path}/relay.db", "RELAY_JOURNAL__BALLAST": "1MiB"}
+    place = {"RELAY_JOURNAL__URL": f"sqlite:///{disk.path}/relay.db", "RELAY_JOURNAL__BALLAST": "1 MiB"}
 
     class OnTheDisk(RelayProcess):
         """Sees the disk."""
@@ -112,6 +112,7 @@ def refusals(made: World) -> list[dict[str, Any]]:
 async def falls_and_starts_again(made: World, disk: SmallDisk) -> None:
     """On a disk on which not even the ballast's room is left."""
     await made.relay.kill()
+    await made.ears.until(lambda: node(made)["state"] == "offline", what="the broker says that the node is gone")
     await asyncio.to_thread(disk.fill)
     await made.relay.start()
     await is_full(made)
@@ -159,7 +160,9 @@ async def test_a_full_disk_refuses_what_is_new_keeps_what_is_known_and_goes_on_o
     assert findings.is_clean, findings
     assert findings.told_losses == 0
     falls = rounds // 2
-    assert [len(lines) for lines in log] == [rounds + falls, rounds, 0, rounds]
+    full, again, failed, left = map(len, log)
+    assert (full, again, failed) == (rounds + falls, rounds, 0)
+    assert rounds <= left <= rounds + falls  # who starts on a full disk may not have heard anything to leave
     assert recovered < RECOVERED_WITHIN
     note = f"{traffic.requests} requests, {traffic.texts_in} texts in: {findings}"
     found(Row("P6", "disk full, and freed", rounds, findings.lost, findings.twice, recovered, note))

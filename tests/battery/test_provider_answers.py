@@ -142,7 +142,7 @@ async def documented_codes(here: Providers, found: Callable[[Row], None]) -> Non
     """The documented codes, each as its row says; a line that is taken for a spammer's rests, and goes on."""
     times = 0
     ends: Mapping[int, set[str]] = {
-        **dict.fromkeys((-1234, -704, -703, -700, -394, -124), {"failed"}),
+        **dict.fromkeys((-1234, -704, -703, -700, -394, -124), REFUSED[OFFICE]),
         -855: SENT[OFFICE],
         -1: {"uncertain"},
     }
@@ -275,7 +275,8 @@ async def many_texts_in(here: Providers, found: Callable[[Row], None]) -> None:
 async def exact_ids(here: Providers, found: Callable[[Row], None]) -> None:
     """Beyond 2^53 an id is still the same id, as a text."""
     made = here.made
-    ours = [event["data"]["provider"]["id"] for event in made.ears.events("message") if event["data"]["line"] == OFFICE]
+    messages = [event["data"] for event in made.ears.events("message")]
+    ours = [data["provider"]["id"] for data in messages if data["to"] == "+12065550100"]
     assert ours
     assert all(isinstance(one, str) and int(one) > 1 << 53 for one in ours)
     found(await here.row("V14", "ids beyond 2^53", len(ours)))

@@ -7,7 +7,8 @@ import pytest
 
 from relay.domain.messages import CallAnswer, Handover
 from relay.domain.states import Fact
-from tests.contract.journal.desk import ALICE, BOB, CAROL, ME, PROBLEM, Desk, SqlitePlace, delivered
+from relay.journal.announce import SetAside, set_aside
+from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, Desk, SqlitePlace, delivered
 
 
 @pytest.fixture
@@ -43,6 +44,22 @@ async def test_a_web_hook_about_a_stranger_is_not_dropped(desk: Desk) -> None:
     await desk.sent(ALICE, BOB)
     await desk.report(delivered(address=CAROL))
     assert [body["kind"] for body in await desk.bodies("dead")] == ["orphan"]
+
+
+async def test_what_is_said_of_a_damaged_row_is_settled_apart_from_its_copy(desk: Desk) -> None:
+    """To take the damage from the list gave the copy up; and evidence of the copy took the damage from the list."""
+    await desk.send()
+    call = await desk.claim()
+    await desk.journal.calls.unanswered(call.call_id, ME, PROBLEM)
+    [copy] = await desk.uncertain()
+    damage = SetAside("damaged", LINE, "copy", "the journal's row is damaged", copy_id=copy["copy_id"])
+    for _ in range(2):
+        await desk.journal._core.writer.run(lambda tx: set_aside(tx, damage))
+    first, _ = await desk.journal.dead.list(10, kind="damaged")
+    await desk.journal.dead.discard(first["id"])
+    assert await desk.standing() == ["uncertain"]
+    await desk.report(delivered(call.call_id))
+    assert [one["kind"] for one in await desk.journal.dead.list(10)] == ["damaged"]
 
 
 async def test_a_copy_that_was_given_up_and_was_delivered_is_told(desk: Desk) -> None:

@@ -274,3 +274,14 @@ async def test_the_pieces_of_a_message_are_joined_in_their_own_order(desk: Desk)
     await _damage(desk, "UPDATE segment SET place = 9")
     await desk.receive(piece("two", 2))
     assert [one["text"] for one in await desk.bodies("message")] == ["one two"]
+
+
+async def test_words_that_no_database_takes_as_they_are_are_not_called_damaged(desk: Desk) -> None:
+    """They are spelled out on their way to it; the checksum is that of what is there."""
+    for client in ("a\0b", "half \ud83d of a pair", "naïve"):
+        wishes = {"key": f"key {client}", "client": client}
+        first = await desk.send(ALICE, **wishes)
+        again = await desk.send(ALICE, **wishes)
+        assert (again.replayed, again.message_id) == (True, first.message_id)
+        await desk.hand_over(await desk.claim(), None)
+    assert await _damaged(desk) == []

@@ -47,6 +47,7 @@ WAITING = [
     Waiting(NOW, Why.ORDER, SOON, behind="C"),
     Waiting(NOW, Why.RETRY, SOON, attempts=2, problem="the provider is unavailable"),
     Waiting(NOW, Why.HELD, None, held_since=NOW),
+    Waiting(NOW, Why.RESTORED, None),
     Waiting(NOW, None, NOW, gate=Gate("held", NOW)),
     *(Waiting(NOW, None, NOW, gate=Gate(limit, SOON), before=3) for limit in ("pace", "day", "month")),
     Waiting(NOW, None, NOW, before=3),

@@ -158,6 +158,7 @@ class MemoryChannel:
         self._held: list[Command] = []
         self._under_way: deque[Callable[[], object]] = deque()
         self._is_open = False
+        self._says_will = True
 
     @property
     def up(self) -> bool:
@@ -180,8 +181,8 @@ class MemoryChannel:
         """End it."""
         if goodbye and self.up:
             await asyncio.sleep(_LATENCY)
-            self.dial = SimpleNamespace(client_id=self.dial.client_id, persistent=self.dial.persistent, will=None)  # type: ignore[assignment]
-        self.abort(Loss("closed by relay"))
+            self._says_will = False
+        self.abort(Loss("closed by relay", ours=True))
 
     def abort(self, loss: Loss) -> None:
         """End it at once; the broker says the will."""
@@ -190,9 +191,18 @@ class MemoryChannel:
         self._ended.set_result(loss)
         if self._is_open:
             self._broker.detach(self, is_persistent=self.dial.persistent)
-            if (will := self.dial.will) is not None and self._broker.up:
+            if (will := self.dial.will) is not None and self._says_will and self._broker.up:
                 self._broker.take(will.topic, will.payload, retain=will.retain)
         self._on_end(loss)
+
+    def leave(self, reason: int) -> None:
+        """End it with a goodbye: what was not acknowledged stays with the broker, and the will is not said."""
+        del reason
+        self._says_will = False
+        self._later(lambda: self.abort(Loss("closed by relay", ours=True)))
+
+    def unsubscribe(self, filters: list[str]) -> None:
+        """Nothing is unsubscribed from here but what nobody publishes."""
 
     def pause(self) -> None:
         """Hear nothing more."""

@@ -59,6 +59,8 @@ class Story:
         writing = asyncio.ensure_future(self._write(world))
         await asyncio.gather(writing, *(self._happen(troubles, fault) for fault in self.faults))
         await troubles.all_over()
+        await asyncio.sleep(600)
+        self._last_words(world)
         await asyncio.sleep(QUIET if self._has_stuck else SHORTER)
         return Told(_judged(world), await wrongs(world, self.faults), world.loop.time() / HOUR, self.faults, world)
 
@@ -74,6 +76,13 @@ class Story:
             await asyncio.sleep(self._chance.uniform(0, 2 * self._pause))
             for _ in range(self._chance.choice([1, 1, 1, 4])):
                 self._something(world)
+
+    def _last_words(self, world: World) -> None:
+        """Everything works again, in both directions."""
+        for line, number in zip(LINES, (SHORT_CODE, NUMBER, SUBSCRIBER), strict=True):
+            request = {"id": f"last-{line}", "to": "+12065550299", "text": f"last out {line}"}
+            assert world.command(line, "send", request)
+            world.text_in(number, "+12065550298", f"last in {line}")
 
     def _something(self, world: World) -> None:
         self._number += 1

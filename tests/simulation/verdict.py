@@ -24,6 +24,7 @@ async def wrongs(world: World, faults: Sequence[Fault]) -> list[str]:
     found += herds(world)
     found += in_outages(world, faults)
     found += sequences(world)
+    found += last_words(world)
     found += await left_over(world)
     return found
 
@@ -92,6 +93,14 @@ def sequences(world: World) -> list[str]:
         if event["type"] == "relay.receipt.v1":
             last[key] = event["sequence"]
     return found
+
+
+def last_words(world: World) -> list[str]:
+    """What was sent after the last fault, and was not delivered."""
+    asked = {one["payload"]["id"] for one, _ in world.asked if str(one.get("payload", {}).get("id")).startswith("last-")}
+    receipts = [line["event"]["data"] for line in world.broker.heard if line["event"]["type"] == "relay.receipt.v1"]
+    good = {one["request_id"] for one in receipts if one["final"] and one["status"] in {"delivered", "submitted"}}
+    return [f"{request_id} did not arrive" for request_id in sorted(asked - good)]
 
 
 async def left_over(world: World) -> list[str]:

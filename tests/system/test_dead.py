@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
 
+import aiohttp
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 import relay.providers
@@ -188,11 +190,16 @@ async def test_one_thing_of_each_kind_is_listed_shown_replayed_and_discarded(
         desk = await Desk.at(SqlitePlace(tmp_path / "relay.db"))
         await _of_each_kind(desk)
         await desk.journal.aclose()
-        await made.relay.start()
+        with capture_logs() as logged:
+            await made.relay.start()
+        [port] = [one["port"] for one in logged if one.get("setting") == "admin.listen"]
         await made.ears.until(lambda: len(made.ears.events("dead")) == 5, what="a notice for each")
         kinds = ("raw", "event", "uncertain", "orphan", "damaged")
         assert tuple(one["data"]["kind"] for one in made.ears.events("dead")) == kinds
 
+        async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+            measured = (await answer.text()).splitlines()
+        assert {f'relay_set_aside{{kind="{kind}"}} 1.0' for kind in kinds} <= set(measured)
         _, said = await run("status", *socket_of(made))
         assert "5 things wait for a person: 1 raw, 1 event, 1 uncertain, 1 orphan, 1 damaged" in said
         code, said = await dead(made, "list", "--json")

@@ -369,6 +369,7 @@ async def world(
     media: str = "",
     relay: type[RelayProcess] = RelayProcess,
     broker_extra: Sequence[str] = (),
+    lab: bool = True,
     **simulated: Any,
 ) -> AsyncIterator[World]:
     """A running world; relay itself is started by the test.
@@ -381,6 +382,7 @@ async def world(
         media: settings of attachments.
         relay: how it runs.
         broker_extra: further lines of the broker's configuration.
+        lab: whether relay has a lab's clock; else it has the machine's, and AT&T's runs at its own `speed`.
         simulated: further options of the simulator.
     """
     epoch = datetime.now(UTC)
@@ -390,7 +392,8 @@ async def world(
     made_broker = Mosquitto(directory / "broker", persistent=True, extra=broker_extra)
     async with made_broker as broker, Simulator(options) as att:
         hook_port = free_port()
-        filled = (SETTINGS + lines).format(
+        settings = SETTINGS if lab else SETTINGS.partition("[lab]")[0]
+        filled = (settings + lines).format(
             directory=directory,
             broker_port=broker.port,
             hook_port=hook_port,

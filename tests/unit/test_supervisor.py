@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from relay.domain.schedule import calls_share
 from relay.ids import Ids
+from relay.journal import JournalDamaged
 from relay.journal.bells import Bell
 from relay.simulator.virtual import ManualClock
 from relay.stagekit import Rest, Stage, Window
@@ -105,6 +106,17 @@ async def test_a_stage_that_fails_rests_longer_each_time(supervisor: Supervisor,
         in_last_hour = stage.steps - in_first_minute
     assert 5 <= in_first_minute <= 8
     assert 50 <= in_last_hour <= 80
+
+
+async def test_a_damaged_journal_is_told_once(
+    supervisor: Supervisor, clock: ManualClock, logs: list[MutableMapping[str, Any]]
+) -> None:
+    """Every stage meets it, again and again: one line says what to do, and the lines show that they are suspended."""
+    stages = [Scripted(name, *[JournalDamaged("run `relay restore FILE`")] * 100, line="alerts") for name in "ab"]
+    async with supervisor.running(stages):
+        await clock.advance(3600)
+    told = [line for line in logs if line["log_level"] in {"error", "critical"}]
+    assert [(line["event"], line["reason"]) for line in told] == [("journal.damaged", "run `relay restore FILE`")]
 
 
 async def test_the_others_do_not_notice_a_stage_that_fails(supervisor: Supervisor, clock: ManualClock) -> None:

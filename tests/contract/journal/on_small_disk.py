@@ -4,6 +4,7 @@ The disk is the directory that `SMALL_DISK` names.
 """
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncIterator, MutableMapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.contract.journal.desk import ALICE, LINE, ME, Desk, SqlitePlace
 DISK = Path(os.environ["SMALL_DISK"])
 BALLAST = 1024 * 1024
 LARGE = 200_000  # bytes
+POLLS = itertools.count()
 
 
 def free_bytes() -> int:
@@ -76,7 +78,7 @@ def about(logs: list[MutableMapping[str, Any]], *events: str) -> list[str]:
 
 async def page(journal: Journal, size: int = LARGE) -> None:
     """Keep an inbox page, which the provider has deleted."""
-    await journal.raw.keep(LINE, "inbox", "", "poll", RawAnswer(bytes(size), "application/json"))
+    await journal.raw.keep(LINE, "inbox", "", f"poll-{next(POLLS)}", RawAnswer(bytes(size), "application/json"))
 
 
 async def hook(journal: Journal) -> None:

@@ -1,5 +1,6 @@
 """Somebody is forgotten: taken out of everything, and only their opt-out stays, by its hash."""
 
+import asyncio
 import random
 import shutil
 import sqlite3
@@ -18,6 +19,7 @@ from relay.journal.forgetting import KINDS
 from relay.journal.transaction import Operation
 from relay.journal.writer import Writer
 from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk, SqlitePlace, delivered, text
+from tests.contract.journal.history import SLOWER, accepted_in, finished
 
 # ALICE's number as people and programs write it, and what she wrote and was written.
 SPELLED = (b"2065550101", b"206-555-0101", b"(206) 555-0101", b"206.555.0101", b"206 555 0101")
@@ -203,6 +205,18 @@ async def test_an_email_address_is_forgotten_whatever_its_capitals(desk: Desk) -
     await _keep_read(desk, b'{"to": "jane%40mail.example"}')
     await _forget(desk, outbound("jane@mail.example"))
     assert _anywhere(desk.place, (b"Jane@mail", b"jane@mail", b"jane%40mail")) == set()
+
+
+async def test_nobody_waits_for_it(desk: Desk) -> None:
+    """Requests are accepted about as fast while somebody with thousands of texts is forgotten."""
+    await desk.journal.aclose()
+    await asyncio.to_thread(finished, desk.place, 1_000)  # all of them went to ALICE
+    desk.journal = (await Desk.at(desk.place, desk.clock)).journal
+    before = await accepted_in(desk, 50, BOB)
+    forgetting = asyncio.create_task(_forget(desk, ALICE))
+    during = await accepted_in(desk, 50, BOB)
+    assert (await forgetting).done["copies"] == 1_000
+    assert during / before < SLOWER
 
 
 def _stands_for(desk: Desk, whom: Address) -> str:

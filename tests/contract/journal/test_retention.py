@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -15,11 +14,11 @@ from sqlalchemy import Engine, event
 from relay.domain.messages import Reply
 from relay.domain.states import Fact
 from relay.journal import Lifetimes, UnknownId
-from tests.contract.journal.desk import ALICE, BOB, LINE, ME, PROBLEM, START, Desk, SqlitePlace, delivered, seen, text
+from tests.contract.journal.desk import ALICE, BOB, LINE, ME, PROBLEM, Desk, delivered, seen, text
+from tests.contract.journal.history import SLOWER, accepted_in, finished
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LONG_KEPT = Lifetimes(texts=30 * DAY, finals=30 * DAY, keys=30 * DAY, events=30 * DAY, raw=30 * DAY)
-SLOWER = 10  # times, at the most, that an accept may be while everything old is forgotten: no order of magnitude
 
 
 async def test_texts_are_forgotten_before_what_became_of_them(desk: Desk) -> None:
@@ -173,12 +172,12 @@ async def test_nobody_waits_for_what_is_forgotten(desk: Desk, long: bool) -> Non
     """Requests are accepted about as fast while a whole history of messages and events goes."""
     many = 1_000_000 if long else 10_000
     await desk.journal.aclose()
-    await asyncio.to_thread(_finished, desk.place, many)
+    await asyncio.to_thread(finished, desk.place, many)
     desk.journal = (await Desk.at(desk.place, desk.clock)).journal
-    before = await _accepted_in(desk, 100)
+    before = await accepted_in(desk, 100, ALICE)
     desk.clock.pass_(days=8)
     purging = asyncio.create_task(_purged(desk, Lifetimes(), limit=100))
-    during = await _accepted_in(desk, 100)
+    during = await accepted_in(desk, 100, ALICE)
     assert not purging.done()
     assert await purging >= 3 * many
     left = {table: desk.place.rows(table) for table in ("message", "copy", "call", "command")}
@@ -197,14 +196,6 @@ async def _published(desk: Desk) -> None:
     await desk.journal.events.published([one.id for one in await desk.events()])
 
 
-async def _accepted_in(desk: Desk, count: int) -> float:
-    """The seconds that it took to accept so many requests, one after the other."""
-    began = time.perf_counter()
-    for _ in range(count):
-        await desk.send()
-    return time.perf_counter() - began
-
-
 @contextmanager
 def _gathered() -> Iterator[dict[str, Any]]:
     """The statements that are run in the block, each with parameters of its own."""
@@ -219,44 +210,3 @@ def _gathered() -> Iterator[dict[str, Any]]:
         yield asked
     finally:
         event.remove(Engine, "before_cursor_execute", ran)
-
-
-def _finished(place: SqlitePlace, many: int) -> None:
-    """Write `many` messages that ended at START, each with a copy, a call, an id and an event, into the file."""
-    with closing(sqlite3.connect(place.path)) as connection, connection:
-        connection.execute("CREATE TEMP TABLE n AS SELECT 0 AS i, '' AS id, 0 AS at")
-        connection.execute(_NUMBERED, {"many": many, "at": int(START.timestamp()) * 1_000_000})
-        for filled in _FILLED:
-            connection.execute(filled)
-
-
-_NUMBERED = """
-WITH RECURSIVE counted(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM counted WHERE i < :many)
-INSERT INTO n SELECT i, printf('%08d', i), :at + i FROM counted
-"""
-_FILLED = (
-    """
-INSERT INTO message (id, direction, line, request_id, content, sum, lane, class, receipts, on_uncertain, echo, echo_sum,
-    sequence, open_copies, created_at, ended_at)
-SELECT 'm' || id, 'out', 'alerts', 'k' || id, CAST('text' AS BLOB), 0, 0, 'normal', 1, 'hold', CAST('null' AS BLOB), 0,
-    1, 0, at, at FROM n WHERE i
-""",
-    """
-INSERT INTO copy (id, message_id, call_id, ordinal, line, address_kind, address, address_raw, state, ended, attempt,
-    changed_at)
-SELECT 'm' || id || '-0', 'm' || id, 'c' || id, 0, 'alerts', 'e164', '+12065550101', '+12065550101', 'delivered', 1, 1,
-    at FROM n WHERE i
-""",
-    """
-INSERT INTO call (id, line, message_id, lane, stage, due_at, attempts, looks)
-SELECT 'c' || id, 'alerts', 'm' || id, 0, 'closed', at, 1, 1 FROM n WHERE i
-""",
-    """
-INSERT INTO command (key, line, client, digest, message_id, answer, created_at)
-SELECT 'k' || id, 'alerts', '', 'd', 'm' || id, CAST('{}' AS BLOB), at FROM n WHERE i
-""",
-    """
-INSERT INTO event (id, kind, line, subject, sequence, occurred_at, recorded_at, body, published_at, sum)
-SELECT 'e' || id, 'receipt', 'alerts', 'm' || id, 1, at, at, CAST('{}' AS BLOB), at, 0 FROM n WHERE i
-""",
-)

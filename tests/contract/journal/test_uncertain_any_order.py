@@ -79,5 +79,5 @@ class UncertainInAnyOrder(AnyOrder):
         return data.draw(st.sampled_from(names)) if names else None
 
 
-UncertainInAnyOrder.TestCase.settings = settings(stateful_step_count=30, max_examples=settings().max_examples // 3)
+UncertainInAnyOrder.TestCase.settings = settings(stateful_step_count=30, max_examples=settings().max_examples // 5)
 TestUncertainInAnyOrder = UncertainInAnyOrder.TestCase

@@ -20,7 +20,9 @@ class Broker:
 
     async def publish(self, what: Publication) -> None:
         """Confirm, or break."""
-        self._broken = self._broken or self._over(what)
+        if self._broken:
+            raise BusLost("gone")
+        self._broken = self._over(what)
         await asyncio.sleep(0)  # others are on their way at the same time
         if self._broken:
             raise BusLost("closed", on_the_way=True, closed=True)

@@ -1,5 +1,8 @@
 """Troubles with the broker are told once for both connections."""
 
+from collections.abc import MutableMapping
+from typing import Any
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -12,7 +15,7 @@ CLOSED = Loss("the connection broke")
 TAKEN = Loss("session taken over", SESSION_TAKEN_OVER)
 
 
-def told(lines: list[dict[str, object]]) -> list[tuple[object, object]]:
+def told(lines: list[MutableMapping[str, Any]]) -> list[tuple[str, str]]:
     """What a log at the level `info` shows."""
     return [(line["event"], line["log_level"]) for line in lines if line["log_level"] != "debug"]
 

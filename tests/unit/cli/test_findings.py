@@ -112,6 +112,26 @@ async def test_a_file_of_another_kind_is_told(settings: Make, tmp_path: Path):
     assert "no SQLite database" in found.what
 
 
+async def test_a_disk_without_room_for_the_ballast_is_found(settings: Make, tmp_path: Path):
+    """Relay would start and take nothing; where a running relay holds it already, nothing more is wanted."""
+    made = await asyncio.to_thread(settings, journal={"url": f"sqlite:///{tmp_path}/new.db"})
+    huge = made.model_copy(update={"journal": made.journal.model_copy(update={"ballast": 1 << 60})})
+    first, room = await look_at_journal(huge)
+    assert first.ok
+    assert not room.ok
+    assert "KiB left" in room.what
+    assert room.cure == "free some space there"
+    await asyncio.to_thread(_hold, tmp_path / "new.db.ballast", 1 << 40)
+    small = made.model_copy(update={"journal": made.journal.model_copy(update={"ballast": 1 << 40})})
+    assert len(await look_at_journal(small)) == 1
+
+
+def _hold(path: Path, size: int) -> None:
+    """A file that is as long as a ballast."""
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
 def test_a_journal_that_is_locked_is_in_use(tmp_path: Path):
     """The lock stands beside the file, and looking at it leaves it alone."""
     path = tmp_path / "relay.db"
@@ -136,11 +156,12 @@ async def test_a_broker_is_asked_for_its_version(settings: Make, tmp_path: Path)
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
-async def test_a_topic_that_the_broker_denies_is_told(settings: Make, tmp_path: Path, protocol: str):
+async def test_a_topic_that_the_broker_denies_is_told(settings: Make, tmp_path: Path, protocol: str) -> None:
     """By its name, with the cure; on MQTT 3.1.1, where the broker says nothing, too."""
     (tmp_path / "broker").mkdir()
     granted = [f"topic readwrite relay/line/alerts/{what}" for what in ("result", "receipt", "event/#")]
-    async with Mosquitto(tmp_path / "broker", acl=[*granted, "topic readwrite relay/dead"]) as broker:
+    granted += ["topic readwrite relay/line/office/#", "topic readwrite relay/dead"]
+    async with Mosquitto(tmp_path / "broker", acl=granted) as broker:
         bus = {"url": broker.url, "protocol": protocol}
         _, *found = await look_at_broker(await asyncio.to_thread(settings, bus=bus))
     assert [each.what for each in found] == ["relay/line/alerts/message: publishing is denied"]

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,19 @@ def test_what_is_no_backup_is_refused(config: Path, tmp_path: Path) -> None:
         assert told.exit_code == 1, name
         assert told.stderr
     assert (tmp_path / "relay.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["header", "missing"])
+def test_relay_does_not_start_on_a_damaged_journal(config: Path, tmp_path: Path, damage: str) -> None:
+    """It says in one line how to restore a backup, and makes nothing new."""
+    journal = tmp_path / "relay.db"
+    damaged = b"\0" * 100 + journal.read_bytes()[100:]
+    journal.unlink()
+    if damage == "header":
+        journal.write_bytes(damaged)
+    words = [sys.executable, "-m", "relay", "run", "--config", str(config)]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert "relay restore FILE" in ended.stderr
+    assert (ended.stderr.count("\n"), "Traceback" in ended.stderr) == (1, False)
+    assert (journal.read_bytes() if journal.exists() else None) == (damaged if damage == "header" else None)

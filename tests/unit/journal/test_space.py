@@ -94,6 +94,14 @@ def test_without_room_for_the_ballast_it_is_shut_from_the_start(tmp_path: Path, 
     assert space.shut is shut
 
 
+def test_a_disk_that_does_not_answer_has_no_room(ticking: Ticking, tmp_path: Path) -> None:
+    """The thread that writes outlives it."""
+    gone = Ballast(tmp_path / "gone" / "relay.db", SIZE)
+    assert gone.free == 0
+    assert not gone.make()
+    assert Space(gone, StillClock(), ticking).hold() is not None
+
+
 def test_it_is_shut_once(space: Space) -> None:
     """Whoever finds the disk full after the first has nothing to tell."""
     first = space.close("why")

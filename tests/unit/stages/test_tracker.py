@@ -197,6 +197,8 @@ async def test_a_look_that_failed_is_made_again_within_a_minute(house: House) ->
     tracker = house.tracker()
     await look(house, tracker)
     assert house.board.of(ALERTS).state is LineState.UNREACHABLE
+    # At first the whole line rests for a little.
+    assert seconds(await until_rest(tracker)) < RETRY_LOOK / 10
     assert seconds(await until_rest(tracker)) == RETRY_LOOK
     await house.clock.advance(RETRY_LOOK)
     await settled(tracker)

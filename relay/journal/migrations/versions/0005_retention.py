@@ -13,7 +13,7 @@ depends_on = None
 
 # What an index covers: its table, its columns, its condition.
 INDEXES = {
-    "message_told": ("message", ["direction", "ended_at"], "ended_at IS NOT NULL AND length(content) > 0"),
+    "message_told": ("message", ["direction", "ended_at"], "ended_at IS NOT NULL AND (length(content) > 0)"),
     "command_left": ("command", ["ended_at"], "ended_at IS NOT NULL"),
 }
 
