@@ -6,12 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
+from relay.clock import SystemClock
+
 Trouble = Literal[
     "latency", "cut-before", "cut-after", "cut-middle", "half-open", "swallow", "garbage", "drip", "throttle"
 ]
 
 _REQUEST = re.compile(rb"([A-Z]+ \S+) HTTP/1\.[01]\r\n")
 _CHUNK = 1 << 16
+_TIME = SystemClock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,7 @@ class _Pair:
                     if passed >= size:
                         return
                 case Fault(do="latency", seconds=seconds):
-                    await asyncio.sleep(seconds)
+                    await _TIME.sleep(seconds)
                     await self._pass(chunk)
                 case Fault(do="drip", seconds=seconds):
                     await self._piecewise(chunk, 1, seconds)
@@ -197,7 +200,7 @@ class _Pair:
     async def _piecewise(self, chunk: bytes, size: int, seconds: float) -> None:
         for start in range(0, len(chunk), size):
             await self._pass(chunk[start : start + size])
-            await asyncio.sleep(seconds)
+            await _TIME.sleep(seconds)
 
     async def _pass(self, chunk: bytes) -> None:
         self._writer.write(chunk)

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 _STEADY = timedelta(seconds=30)  # a link that lived so long was a good one: the next wait is the shortest again
 _SHORT_LIVES = 5  # so many links in a row that were no good ones
 _HASTE = 2  # the wait after a link that was no good one is that after so many attempts: no more than one a second
-_CALM = 5  # and where they go on, that after so many
+_CALM = 4  # and where they go on, that after so many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

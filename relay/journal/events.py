@@ -33,7 +33,8 @@ class EventVerbs:
         found = [(row, announcement(row)) for row in rows]
         for row, one in found:
             if one is None:
-                await self.set_aside(row.id, "the journal's row is damaged")
+                # By its place: its id may be what is damaged.
+                await self._set_aside(event.c.position == row.position, "the journal's row is damaged")
         whole = [(row.position, one) for row, one in found if one is not None]
         if rows and not whole:
             # Nothing at all would say that there is no more.
@@ -59,18 +60,20 @@ class EventVerbs:
 
     async def set_aside(self, event_id: str, why: str) -> None:
         """Take an event that cannot be published out of the queue, for a person. `why` holds no content."""
+        await self._set_aside(event.c.id == event_id, why)
 
+    async def _set_aside(self, which: ColumnElement[bool], why: str) -> None:
         def operation(tx: Transaction) -> None:
-            row = tx.execute(select(event.c.kind, event.c.line).where(event.c.id == event_id, event_waits)).first()
+            row = tx.execute(select(event.c.id, event.c.kind, event.c.line).where(which, event_waits)).first()
             if row is None:
                 return
-            _mark(tx, event.c.id == event_id)
-            thing = SetAside("event", row.line, row.kind, why, event_id=event_id)
+            _mark(tx, which)
+            thing = SetAside("event", row.line, row.kind, why, event_id=row.id)
             if row.kind == "dead":
                 # A notice that cannot be published must not make another one.
                 set_aside_untold(tx, thing)
             else:
-                set_aside(tx, thing, about=event_id)
+                set_aside(tx, thing, about=row.id)
 
         await self._writer.run(operation)
 

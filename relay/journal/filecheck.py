@@ -43,7 +43,7 @@ def refuse_lost(path: Path) -> None:
 def _refuse_versions(path: Path) -> None:
     """SQLite takes a file of another version for one that may only be read, which sounds as if its disk were."""
     header = _header(path)
-    if header.startswith(_MAGIC) and not set(header[18:20]) <= {1, 2}:
+    if len(header) == _HEADER and header.startswith(_MAGIC) and not set(header[18:20]) <= {1, 2}:
         raise JournalDamaged(f"the header of the journal {path} is damaged: {restored_by(path)}")
 
 

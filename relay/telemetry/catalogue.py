@@ -21,8 +21,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "clock.jumped": Entry(
         "warning",
         "seconds moved",
-        "the machine's clock was put forward, or back where `seconds` is negative; so many things in the journal were put"
-        " back with it",
+        "the machine's clock was put forward, or back where `seconds` is negative; with it `moved` things that wait",
     ),
     "stage.failed": Entry(
         "error", "stage line failures wait exception", "a stage failed; it is tried again after `wait` seconds"

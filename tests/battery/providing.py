@@ -1,6 +1,5 @@
 """A world whose relay meets AT&T through a chaos proxy, on a line of each provider; faults come one after the other."""
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -212,10 +211,3 @@ async def providers(
 def _each(lines: str) -> list[str]:
     """The lines of a settings file, each with its settings."""
     return [f"[lines.{part}" for part in lines.split("[lines.")[1:]]
-
-
-async def happens(so: Callable[[], Any], within: float = WITHIN) -> None:
-    """Wait until it is so, where nobody tells."""
-    async with asyncio.timeout(within):
-        while not so():  # noqa: ASYNC110 - nobody tells when it has come about
-            await asyncio.sleep(0.01)

@@ -37,6 +37,7 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+@pytest.mark.timeout(900)  # the long form
 async def test_a_broker_that_is_killed_again_and_again_costs_nothing(
     tmp_path: Path, free_port: Callable[[], int], found: Found, logs: LogWatch, *, long: bool
 ) -> None:
@@ -127,6 +128,7 @@ async def test_a_silent_broker_is_noticed_within_two_keepalives(
     found(Row("B2", f"broker {how}", 1, 0, 0, recovered, f"noticed after {noticed / KEEPALIVE:.1f} keepalives"))
 
 
+@pytest.mark.timeout(900)  # the long form
 async def test_a_connection_that_is_cut_in_mid_traffic_costs_nothing(
     tmp_path: Path, free_port: Callable[[], int], found: Found, logs: LogWatch, *, long: bool
 ) -> None:

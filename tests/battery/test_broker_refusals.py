@@ -96,6 +96,7 @@ async def test_a_broker_that_takes_one_message_at_a_time_gets_one_at_a_time(
     found(Row("B3", f"ReceiveMaximum 1, MQTT {protocol}", 300, 0, 0, note="300 events"))
 
 
+@pytest.mark.timeout(900)  # the long form
 async def test_a_full_window_holds_up_events_in_the_journal_and_not_in_memory(
     house: House, tmp_path: Path, found: Found, logs: LogWatch, *, long: bool
 ) -> None:
@@ -112,7 +113,7 @@ async def test_a_full_window_holds_up_events_in_the_journal_and_not_in_memory(
         wire.hold(up=True, down=False)
         gc.collect()
         tracemalloc.start()
-        async with publishing(house, bus), asyncio.timeout(60):
+        async with publishing(house, bus), asyncio.timeout(600):
             await logs.until("bus.lost")
             held, most = tracemalloc.get_traced_memory()
             tracemalloc.stop()
@@ -127,13 +128,14 @@ async def test_a_full_window_holds_up_events_in_the_journal_and_not_in_memory(
     found(Row("B3", "broker's window full", 1, count - len(heard), 0, recovered, note))
 
 
+@pytest.mark.timeout(900)  # the long form
 async def test_an_outage_with_many_events_waiting_costs_no_memory(
     house: House, tmp_path: Path, found: Found, logs: LogWatch, *, long: bool
 ) -> None:
     """They stay in the journal, and all of them come in their order afterwards."""
     count = 50_000 if long else 800
     broker = Mosquitto(folder(tmp_path), extra=["max_queued_messages 0"])
-    async with make_bus(broker.url, ALERTS) as bus, publishing(house, bus), asyncio.timeout(300):
+    async with make_bus(broker.url, ALERTS) as bus, publishing(house, bus), asyncio.timeout(800):
         await announce(house, 100)
         gc.collect()
         tracemalloc.start()

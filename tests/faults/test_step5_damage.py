@@ -285,3 +285,12 @@ async def test_words_that_no_database_takes_as_they_are_are_not_called_damaged(d
         assert (again.replayed, again.message_id) == (True, first.message_id)
         await desk.hand_over(await desk.claim(), None)
     assert await _damaged(desk) == []
+
+
+async def test_an_event_whose_id_is_no_text_any_more_is_set_aside(desk: Desk) -> None:
+    """It was looked for by that id, never found, and met again and again."""
+    await desk.journal.events.announce(LINE, "read", {})
+    await _damage(desk, "UPDATE event SET id = CAST(? AS TEXT)", b"01a1\xff")
+    assert [event.kind for _, event in await desk.journal.events.pending(0, 10)] in ([], ["dead"])
+    assert [event.kind for _, event in await desk.journal.events.pending(0, 10)] == ["dead"]
+    assert [one["kind"] for one in await desk.journal.dead.list(limit=10)] == ["event"]

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from relay.cli.findings import Finding, good, wrong
+from relay.journal import JournalDamaged
+from relay.journal.filecheck import refuse_lost
 from relay.settings import Settings
 
 _PART = "journal"
@@ -53,9 +55,12 @@ def _look(path: Path) -> Finding:
     if not os.access(folder, os.W_OK | os.X_OK):
         cure = "give it to relay's user, or run this check as that user (or as root)"
         return wrong(_PART, f"the directory {folder} cannot be written", _WHY, cure)
-    if not path.exists():
-        return good(_PART, f"{path}: will be made at the first start")
-    return _look_at_file(path)
+    try:
+        refuse_lost(path)
+    except JournalDamaged as lost:
+        what, _, cure = str(lost).partition(": ")
+        return wrong(_PART, what, "relay does not start, so that it forgets no opt-out and sends nothing twice", cure)
+    return _look_at_file(path) if path.exists() else good(_PART, f"{path}: will be made at the first start")
 
 
 def _look_at_file(path: Path) -> Finding:

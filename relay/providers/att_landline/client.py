@@ -103,7 +103,9 @@ class AttLandlineLine:
     async def fetch_part(self, message_ref: str, part: Part) -> bytes:
         """An attachment's bytes; raises TryLater, Refused, Gone."""
         try:
-            content = await self._calls.fetch(operations.GET_CONTENT, [("storageKey", part.ref or "")], most=_MOST_CONTENT)
+            content = await self._calls.fetch(
+                operations.GET_CONTENT, [("storageKey", part.ref or "")], most=_MOST_CONTENT
+            )
         except NotAuthorized as error:
             # Whoever stores contents forbids those that are no more: where the session is good for the message, what
             # is forbidden is this attachment, and neither its message nor the line has to wait for a person.

@@ -137,3 +137,11 @@ def test_relay_does_not_start_on_a_damaged_journal(config: Path, tmp_path: Path,
     assert "relay restore FILE" in ended.stderr
     assert (ended.stderr.count("\n"), "Traceback" in ended.stderr) == (1, False)
     assert (journal.read_bytes() if journal.exists() else None) == (damaged if damage == "header" else None)
+
+
+def test_a_check_finds_a_journal_that_is_gone(config: Path, tmp_path: Path) -> None:
+    """With the command that restores a backup."""
+    (tmp_path / "relay.db").unlink()
+    told = relay(config, "check", "--offline")
+    assert told.exit_code == 1
+    assert "relay restore FILE" in told.output
