@@ -8,7 +8,7 @@ and whether the process is killed there or its event loop stands still.
 import os
 import signal
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import Literal
 
@@ -65,7 +65,7 @@ class _Falling:
         self._path.unlink()
         self._reached = 0
         if fall == "block":
-            time.sleep(BLOCKED_FOR)
+            threading.Event().wait(BLOCKED_FOR)
         os.kill(os.getpid(), signal.SIGKILL)
 
 

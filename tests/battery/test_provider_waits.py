@@ -12,8 +12,8 @@ from tests.battery.table import Row
 
 pytestmark = pytest.mark.timeout(600)
 
-SPEED = 400.0
-ON_ITS_WAY = 20.0  # seconds of the clock, which are 50 ms
+SPEED = 600.0
+ON_ITS_WAY = 30.0  # seconds of the clock, which are 50 ms
 THROTTLED = 429
 NO_WISH = 1.5  # relay's own first wait, at its shortest, in seconds of the clock
 LONGEST = 3600.0

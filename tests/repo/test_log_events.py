@@ -66,7 +66,7 @@ def note(call: ast.Call, source: Source, found: dict[str, Logged]) -> None:
     if dynamic:
         event.any_level = True
         constants = (node.value for node in ast.walk(call.args[0]) if isinstance(node, ast.Constant))
-        event.levels |= {LEVELS[value] for value in constants if isinstance(value, int)}
+        event.levels |= {LEVELS[value] for value in constants if isinstance(value, int) and value in LEVELS}
     else:
         event.levels.add("error" if method == "exception" else method)
     event.fields |= {field_name(keyword, place) for keyword in call.keywords}

@@ -302,3 +302,30 @@ def test_any_other_base_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(ValueError, match="must ") as caught:
         checked_base_url(url)
     assert not url.partition("://")[2] or url not in str(caught.value)
+
+
+async def test_a_success_that_breaks_off_is_given_as_far_as_it_came_to_who_asks_for_that(
+    server: Any, http: Http, answering: Any
+) -> None:
+    """For a read that deletes what it returns; anybody else gets nothing of it, and nobody of a failure."""
+    server.behave = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789")
+    answer = await http.call("GET", "/inbox", partly=True)
+    assert answer.body == b"0123456789"
+    assert answer.broken.startswith("the request was written and ")
+    with pytest.raises(OutcomeUnknown):
+        await http.call("GET", "/inbox")
+    for nothing in (
+        b"HTTP/1.1 503 No\r\nContent-Length: 100\r\n\r\n0123456789",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+    ):
+        server.behave = answering(nothing)
+        with pytest.raises(OutcomeUnknown):
+            await http.call("GET", "/inbox", partly=True)
+
+
+async def test_one_call_may_have_a_bound_of_its_own(server: Any, http: Http, answering: Any) -> None:
+    """An attachment is larger than any other answer."""
+    server.behave = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000)
+    assert len((await http.call("GET", "/", most=100_000)).body) == 100_000
+    with pytest.raises(OutcomeUnknown, match="larger than 99999 bytes"):
+        await http.call("GET", "/", most=99_999)

@@ -184,3 +184,19 @@ async def test_what_its_request_wants_sent_again_waits_for_the_circuit_too(house
     await house.clock.advance(7)
     await settled(sender)
     assert (made, len(house.ledger("fault"))) == (OPENS_AFTER, OPENS_AFTER)
+
+
+async def test_after_a_long_outage_what_has_not_expired_goes_out_in_its_order(house: House) -> None:
+    """Six hours with a try every five minutes: no herd, no text twice, and a conversation keeps its order."""
+    for number in range(4):
+        await house.send(BOB, text=f"part {number}")
+    short_lived = [await house.send(f"+1206555{place:04}", text="soon", ttl=3600.0) for place in range(4, 9)]
+    house.fault("status", operation="send", status=503, times=0)
+    sender = house.sender(window=8)
+    await outage(house, sender, 6 * 3600)
+    assert len(house.ledger("fault")) < 8 + 6 * 3600 / 240 + 5
+    house.simulator.world.faults.clear()
+    await outage(house, sender, 1200)
+    assert [line["text"] for line in house.ledger("accepted")] == [f"part {number}" for number in range(4)]
+    for place in range(len(short_lived)):
+        assert set((await house.standing(f"key-{5 + place}")).values()) == {"expired"}
