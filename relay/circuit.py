@@ -64,6 +64,11 @@ class Breaker:
         """Seconds for which no call is to begin; 0 where one may."""
         return self._now.left(self._clock.now())
 
+    @property
+    def is_open(self) -> bool:
+        """Whether one call at a time is tried."""
+        return self._now.is_open
+
     def places(self, size: int) -> int:
         """How many calls may be in flight where there are `size` places: one while it is open, then more and more."""
         return places(size, 0 if self._now.is_open else self._passed)

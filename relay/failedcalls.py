@@ -128,8 +128,8 @@ class FailedCalls:
         self.shows_sent = isinstance(line, SyncsMailbox) and line.syncs_mailbox
         self._log = log.bind(line=line.alias)
 
-    def ends(self, call: OutboundCall, error: RelayError) -> Sequence[End]:
-        """What is to be written down, in this order."""
+    def ends(self, call: OutboundCall, error: RelayError, *, is_probe: bool = False) -> Sequence[End]:
+        """What is to be written down, in this order. `is_probe`: it was made to see whether the provider answers."""
         self._log_failure(call, error)
         self._report(error)
         match error:
@@ -138,6 +138,10 @@ class FailedCalls:
                 return (self._ended(call, error), blocked, told)
             case Throttled():
                 return self._slowed(call, error)
+            case TryLater() if is_probe and not isinstance(error, TooLate):
+                # The line's trouble is no fault of this text: it keeps its place before the later ones to its number.
+                wait, retry = self._wait(call, error), self._journal.calls.retry
+                return (partial(retry, call.call_id, self._owner, error.problem, wait, counts=False),)
         return (self._ended(call, error),)
 
     def unmade(self, call: OutboundCall) -> End:

@@ -57,14 +57,22 @@ class OutcomeVerbs:
         """
         return await self._writer.run(lambda tx: _answered(tx, (call_id, owner), answer, first_look))
 
-    async def retry(self, call_id: str, owner: str, problem: Problem, delay: float) -> bool:
-        """It had no effect: make it again in `delay` seconds."""
+    async def retry(self, call_id: str, owner: str, problem: Problem, delay: float, *, counts: bool = True) -> bool:
+        """It had no effect: make it again in `delay` seconds.
+
+        `counts`: as a try of its own, of which there are so many before later texts to its number may pass.
+        """
 
         def operation(tx: Transaction) -> bool:
             row = fenced(tx, call_id, owner)
             if row is None:
                 return False
-            happen(tx, [Happening(one, Fact.RETRIED, problem=problem) for one in recipients_of(tx, row)])
+            uncounted = 0 if counts else -1
+            happen(
+                tx,
+                [Happening(one, Fact.RETRIED, problem=problem, attempts=uncounted) for one in recipients_of(tx, row)],
+            )
+            set_call(tx, row.id, attempts=row.attempts + uncounted)
             wait_again(tx, row, tx.now + timedelta(seconds=delay))
             return True
 

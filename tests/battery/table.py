@@ -42,7 +42,9 @@ class Row:
 
 def lines(rows: Iterable[Row]) -> list[str]:
     """The table, with its totals, as text."""
-    ordered = sorted(_together(rows), key=lambda row: (row.id[:1], int("".join(filter(str.isdecimal, row.id)) or 0), row.fault))
+    ordered = sorted(
+        _together(rows), key=lambda row: (row.id[:1], int("".join(filter(str.isdecimal, row.id)) or 0), row.fault)
+    )
     cells = [HEAD, *map(_cells, ordered), _totals(ordered)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(HEAD))]
     return [_line(row, widths) for row in cells]

@@ -50,6 +50,7 @@ WAITING = [
     Waiting(NOW, Why.RESTORED, None),
     Waiting(NOW, None, NOW, gate=Gate("held", NOW)),
     *(Waiting(NOW, None, NOW, gate=Gate(limit, SOON), before=3) for limit in ("pace", "day", "month")),
+    Waiting(NOW, None, NOW, gate=Gate("circuit", SOON, "3 calls in a row brought no usable answer")),
     Waiting(NOW, None, NOW, before=3),
 ]
 
@@ -132,7 +133,7 @@ def lacks(command: str) -> list[str]:
             if word not in here.commands:
                 return [word]
             here = here.commands[word]
-        elif word.startswith("--") and word not in {flag for param in here.params for flag in param.opts}:
+        elif word.startswith("--") and word not in {flag for param in here.params for flag in (*param.opts, *param.secondary_opts)}:
             missing.append(word)
     return missing
 
@@ -182,7 +183,7 @@ def test_every_reason_to_wait_is_explained(one: Waiting) -> None:
 def test_no_reason_to_wait_is_left_out() -> None:
     """Of the copy's own, and of its line's."""
     limits = {"line_held" if limit is Limit.HELD else limit.value for limit in Limit}
-    assert {one.word for one in WAITING} == {*(why.value for why in Why), *limits, "turn"}
+    assert {one.word for one in WAITING} == {*(why.value for why in Why), *limits, "circuit", "turn"}
 
 
 @pytest.mark.parametrize("page", RULES)

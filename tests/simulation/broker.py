@@ -62,7 +62,7 @@ class MemoryBroker:
         self.retained: dict[str, Any] = {}
         self.said: list[tuple[float, str, Any]] = []
         self.up = True
-        self.fate: Callable[[str], Fate] = lambda topic: "taken"
+        self.fate: Callable[[str], Fate] = lambda _: "taken"
         self.commands: list[Command] = []
         self._sessions: dict[str, _Session] = {}
         self._mids = itertools.count(1)
@@ -219,7 +219,7 @@ class MemoryChannel:
         """Bring a command."""
         self._later(lambda: self._bring(command))
 
-    def publish(self, topic: str, payload: bytes, _qos: int, retain: bool, _properties: Any) -> Any:  # noqa: FBT001 - paho's signature
+    def publish(self, topic: str, payload: bytes, _qos: int, retain: bool, _properties: Any) -> Any:
         """Send a publication; the confirmation comes, or does not, as the broker's fate has it."""
         mid = next(self._mids)
         self._later(lambda: self._arrives(mid, topic, payload, retain=retain))
@@ -236,7 +236,7 @@ class MemoryChannel:
         """Acknowledge a command."""
         self._later(lambda: self._broker.acknowledged(self, mid))
 
-    def manual_ack_set(self, _on: bool) -> None:  # noqa: FBT001 - paho's signature
+    def manual_ack_set(self, _on: bool) -> None:
         """It always is."""
 
     def _later(self, what: Callable[[], object]) -> None:

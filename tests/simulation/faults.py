@@ -61,8 +61,11 @@ def plan(chance: random.Random, hours: float, *, long_outage: bool) -> list[Faul
     return sorted(faults, key=lambda fault: fault.begins)
 
 
-def _one(chance: random.Random, begins: float) -> Fault:
-    short, longer = chance.uniform(5, 20 * MINUTE), chance.choice([chance.uniform(5, 600), chance.uniform(600, 4 * HOUR)])
+def _one(chance: random.Random, begins: float) -> Fault:  # noqa: PLR0911 - one for each kind
+    short, longer = (
+        chance.uniform(5, 20 * MINUTE),
+        chance.choice([chance.uniform(5, 600), chance.uniform(600, 4 * HOUR)]),
+    )
     often = chance.choice([1.0, 1.0, 0.5, 0.2])
     match chance.randrange(12):
         case 0 | 1 | 2:
@@ -108,7 +111,7 @@ class Troubles:
         world.network.judge = self._judge
         world.broker.fate = self._fate
 
-    async def begin(self, fault: Fault) -> None:
+    async def begin(self, fault: Fault) -> None:  # noqa: C901 - one case for each kind
         """It happens."""
         world = self._world
         self._now.append(fault)

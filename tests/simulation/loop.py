@@ -58,7 +58,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def run_in_executor(  # type: ignore[override] # what others run on a thread is run here in its turn
-        self, executor: object, func: Callable[..., T], *args: Any
+        self, _: object, func: Callable[..., T], *args: Any
     ) -> "asyncio.Future[T]":
         """What `func` gives; it may block."""
         future: asyncio.Future[T] = self.create_future()
@@ -94,7 +94,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self.network.connect(protocol_factory, sock)
 
     async def create_server(
-        self, protocol_factory: Any, host: Any = None, port: Any = None, *, sock: Any = None, **_: Any
+        self, protocol_factory: Any, _host: Any = None, port: Any = None, *, sock: Any = None, **_: Any
     ) -> Any:
         """A server in memory."""
         return self.network.serve(protocol_factory, sock.getsockname()[1] if sock else port, sock)

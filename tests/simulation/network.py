@@ -45,14 +45,14 @@ class Network:
         requests: every request that was written, in order.
         attempts: every try to connect: the loop's seconds, host, port.
         judge: is asked what goes wrong with a host's connection or request.
-        hand: makes what is behind a handed-out answer known, for who looks at answers.
+        seen: answers that say to come later, each with its request.
     """
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.attempts: list[tuple[float, str, int]] = []
-        self.judge: Judge = lambda host, port: None
-        self.seen: list[tuple[Request, bytes]] = []  # answers that ask for a rest
+        self.judge: Judge = lambda _, __: None
+        self.seen: list[tuple[Request, bytes]] = []
         self._servers: dict[int, Server] = {}
         self._dialled: dict[int, tuple[str, int]] = {}
         self._ports = itertools.count(_FIRST_PORT)

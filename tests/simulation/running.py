@@ -1,4 +1,4 @@
-"""A life of relay's in virtual time: everything that `relay run` wires, until it is stopped, or gone from one moment on.
+"""A life of relay's in virtual time: everything that `relay run` wires, until it is stopped or killed.
 
 A kill leaves the journal's file as it is on the disk just then. What still runs of the dead life reaches nobody: its
 connections are cut, and its writer writes no more.
@@ -303,6 +303,7 @@ class Relay:
             self.loop.aside(core.writer._disconnect)
             self.loop.aside(core.reader._disconnect)
             await base.journal.aclose()
+            await asyncio.gather(*(line.aclose() for line in base.lines.values()))
 
     def _reached(self, boundary: Boundary) -> None:
         if LIFE.get() != self.life or self._main is None:
@@ -333,9 +334,7 @@ class Relay:
         self.loop.aside(lay, self._place / "relay.db")
         chance = random.Random(f"{self.seed}/{self.life}")  # noqa: S311 - a failure must repeat
         ids = Ids(self.clock, chance)
-        async with core(
-            settings, discover(), clock=self.clock, ids=ids, journals=InlineJournal
-        ) as self.base:
+        async with core(settings, discover(), clock=self.clock, ids=ids, journals=InlineJournal) as self.base:
             node = await serving._claimed(self.base)
             plug(node.bus, self.broker)
             supervisor = Supervisor(self.clock, ids, node.standing.board, Pulse(self.loop.time), settings.node.grace)

@@ -1,4 +1,4 @@
-"""A seed's story: clients and handsets text, faults come and go, and then all is quiet for longer than AT&T's 72 hours."""
+"""A seed's story: people text, faults come and go, and then all is quiet for longer than AT&T's 72 hours."""
 
 import asyncio
 import random
@@ -99,7 +99,9 @@ class Story:
                 asked = {"id": f"r{chance.randint(1, number)}", "ref": f"{verb} {number}"}
                 world.command(chance.choice(LINES), verb, asked)
             case 9:
-                world.command(chance.choice(LINES), "check", {"id": f"c{number}", "to": self._somebody(), "text": "check"})
+                world.command(
+                    chance.choice(LINES), "check", {"id": f"c{number}", "to": self._somebody(), "text": "check"}
+                )
 
     def _send(self, world: World, number: int) -> None:
         chance, line = self._chance, self._chance.choice(LINES)

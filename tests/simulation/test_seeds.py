@@ -12,6 +12,11 @@ from tests.conftest import LONG
 from tests.simulation.story import Story, Told
 from tests.simulation.world import simulate
 
+# A life that is killed closes nothing, which is what Python warns of.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 SEEDS = range(300 if LONG else 30)
 OUTAGE_EVERY = 10  # so manieth seed has an outage of 72 hours
 

@@ -53,14 +53,22 @@ def too_early(world: World) -> list[str]:
             if (one.host, one.method, one.path) == (told.host, told.method, told.path) and told.at < one.at < until - 1
         ]
         # Calls that were under way already had not heard of it.
-        found += [f"{one.method} {one.path} {one.at - told.at:.1f} s after a rest of {float(wish[1]):.0f} s was asked for" for one in again if one.at - told.at > 35]
+        found += [
+            f"{one.method} {one.path} {one.at - told.at:.1f} s after a rest of {float(wish[1]):.0f} s was asked for"
+            for one in again
+            if one.at - told.at > 35
+        ]
     return found
 
 
 def herds(world: World) -> list[str]:
     """Minutes in which a provider was called more often than there was reason for."""
     minutes = Counter((one.host, int(one.at // 60)) for one in world.network.requests if one.host in PROVIDERS.values())
-    return [f"{times} requests to {host} in minute {minute}" for (host, minute), times in minutes.items() if times > MOST_A_MINUTE]
+    return [
+        f"{times} requests to {host} in minute {minute}"
+        for (host, minute), times in minutes.items()
+        if times > MOST_A_MINUTE
+    ]
 
 
 def in_outages(world: World, faults: Sequence[Fault]) -> list[str]:
@@ -73,7 +81,11 @@ def in_outages(world: World, faults: Sequence[Fault]) -> list[str]:
         for at, host, _ in world.network.attempts:
             if host == fault.about[0] and fault.begins <= at - 120 <= fault.ends:
                 hours[int((at - fault.begins) // 3600)] += 1
-        found += [f"{times} tries in hour {hour} of an outage of {fault.about}" for hour, times in hours.items() if times > MOST_IN_AN_OUTAGE]
+        found += [
+            f"{times} tries in hour {hour} of an outage of {fault.about}"
+            for hour, times in hours.items()
+            if times > MOST_IN_AN_OUTAGE
+        ]
     return found
 
 
@@ -97,7 +109,9 @@ def sequences(world: World) -> list[str]:
 
 def last_words(world: World) -> list[str]:
     """What was sent after the last fault, and was not delivered."""
-    asked = {one["payload"]["id"] for one, _ in world.asked if str(one.get("payload", {}).get("id")).startswith("last-")}
+    asked = {
+        one["payload"]["id"] for one, _ in world.asked if str(one.get("payload", {}).get("id")).startswith("last-")
+    }
     receipts = [line["event"]["data"] for line in world.broker.heard if line["event"]["type"] == "relay.receipt.v1"]
     good = {one["request_id"] for one in receipts if one["final"] and one["status"] in {"delivered", "submitted"}}
     return [f"{request_id} did not arrive" for request_id in sorted(asked - good)]
@@ -111,14 +125,22 @@ async def left_over(world: World) -> list[str]:
     assert node is not None
     if world.network.connections > 10:
         found.append(f"{world.network.connections} connections")
-    bad = {name: health.state.value for name, health in node.standing.board.all().items() if health.state.value != "ready"}
+    bad = {
+        name: health.state.value for name, health in node.standing.board.all().items() if health.state.value != "ready"
+    }
     if bad:
         found.append(f"lines that are not ready: {bad}")
-    failed = [line for line in world.logged if line["event"] in {"stage.failed", "stage.undrained"} and not _is_expected(line)]
-    found += [f"{line['event']} {line.get('stage')} at {line['at']:.0f}: {line.get('error', '')[:200]}" for line in failed[:5]]
+    failed = [
+        line for line in world.logged if line["event"] in {"stage.failed", "stage.undrained"} and not _is_expected(line)
+    ]
+    found += [
+        f"{line['event']} {line.get('stage')} at {line['at']:.0f}: {line.get('error', '')[:200]}" for line in failed[:5]
+    ]
     return found
 
 
 def _is_expected(line: dict[str, Any]) -> bool:
     """A stage may fail for the journal's sake alone."""
-    return any(name in line.get("error", "") for name in ("JournalUnusable", "JournalUnwritten", "JournalShut", "JournalFull"))
+    return any(
+        name in line.get("error", "") for name in ("JournalUnusable", "JournalUnwritten", "JournalShut", "JournalFull")
+    )

@@ -1,6 +1,5 @@
 """Relay, AT&T and a broker in one loop of virtual time, and the three ledgers that are kept outside relay."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -92,9 +91,9 @@ class World:
 
     def _settings(self, place: Path) -> Settings:
         att = self.att.base_url.rpartition(":")[2]
-        return self.loop.aside(_loaded, self.folder, _SETTINGS.format(
-            place=place, folder=self.folder, port=self._port, att=att
-        ))
+        return self.loop.aside(
+            _loaded, self.folder, _SETTINGS.format(place=place, folder=self.folder, port=self._port, att=att)
+        )
 
     def command(self, line: str, verb: str, payload: dict[str, Any], client: str | None = None) -> bool:
         """A client publishes a command; whether the broker took it. Only then it counts."""
