@@ -16,6 +16,7 @@ from relay.clock import Clock
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Priority
 from relay.domain.states import Fact, State
+from relay.domain.waiting import Why
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.copies import Happening, copy_from, happen, tell_damaged
 from relay.journal.damagedcommands import is_damaged, whole_command
@@ -30,7 +31,7 @@ from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
 AT_ONCE = 500  # rows
-_AHEAD = timedelta(days=5 * 365)  # nobody has a text sent, or follows one, that late
+_AHEAD = timedelta(days=5 * 365)  # relay itself lets nothing wait that long, and follows nothing that late
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +96,12 @@ def _is_carried(row: Row[Any], now: datetime) -> bool:
     """Whether the call of a copy is one that a stage will come upon."""
     if row.stage not in _STAGES or row.call_line != row.line:
         return False
+    # The clock may have been put back since, by years where it has lost its battery.
+    known = max(now, row.changed_at)
     if row.stage != "waiting":
-        return not _is_far(row.handed_over_at, now)
-    return row.lane in _LANES and (row.resume_at is not None or not _is_far(row.due_at, now))
+        return not _is_far(row.handed_over_at, known)
+    is_wished = row.resume_at is not None or row.why == Why.SEND_AT.value  # by a person: be it as late as it may
+    return row.lane in _LANES and (is_wished or not _is_far(row.due_at, known))
 
 
 def _is_far(at: datetime | None, now: datetime) -> bool:
@@ -138,6 +142,7 @@ _COPIES = select(
     call.c.line.label("call_line"),
     call.c.due_at,
     call.c.resume_at,
+    call.c.why,
     call.c.handed_over_at,
 ).outerjoin(call, call.c.id == copy.c.call_id)
 _LOOKS = (

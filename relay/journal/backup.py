@@ -58,7 +58,7 @@ def back_up(journal: Path, media: Path, to: Path, *, replace: bool = False) -> B
         JournalUnusable: there is no journal, the new file cannot be made, or is there already.
         JournalDamaged: the journal is damaged; nothing of this name was made.
     """
-    _refuse(journal, to, replace=replace)
+    _refuse(journal, media, to, replace=replace)
     part, part_media = Path(f"{to}.part"), Path(f"{media_of(to)}.part")
     try:
         with _in_words(journal):
@@ -107,15 +107,18 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _refuse(journal: Path, to: Path, *, replace: bool) -> None:
+def _refuse(journal: Path, media: Path, to: Path, *, replace: bool) -> None:
     if not journal.exists() or not journal.stat().st_size:
         raise JournalUnusable(f"there is no journal at {journal}: is this the right settings file?")
     if not to.parent.is_dir():
         raise JournalUnusable(f"the directory {to.parent} does not exist: make it first")
     if to.is_dir() or _is_own(journal, to):
         raise JournalUnusable(f"{to} is a directory, or a file of the journal itself: name a new file")
-    if to.exists() and not replace:
-        raise JournalUnusable(f"{to} is there already: name a new file, or say --replace")
+    if media.resolve().is_relative_to(media_of(to).resolve()):
+        raise JournalUnusable(f"{media_of(to)} is where relay keeps its attachments: name another file")
+    for there in (to, media_of(to)):
+        if there.exists() and not replace:
+            raise JournalUnusable(f"{there} is there already: name a new file, or say --replace")
 
 
 def _is_own(journal: Path, to: Path) -> bool:

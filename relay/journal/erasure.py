@@ -12,7 +12,6 @@ from relay.journal.writer import Writer
 T = TypeVar("T")
 
 ROWS_AT_ONCE = 10  # in one transaction, so that nobody waits long for it
-STANDS_FOR = "forgotten:"  # how an address begins that stands for somebody who was forgotten
 
 
 @dataclass(slots=True)

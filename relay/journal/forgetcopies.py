@@ -18,7 +18,7 @@ from relay.domain.states import Fact, State
 from relay.journal.callrows import settle
 from relay.journal.columns import BROKEN, as_json
 from relay.journal.copies import Happening, copies_where, happen
-from relay.journal.erasure import STANDS_FOR, Erasure, pieces
+from relay.journal.erasure import Erasure, pieces
 from relay.journal.failures import UnknownId
 from relay.journal.outgoing import FORGOTTEN, is_forgotten
 from relay.journal.redacting import redacted
@@ -28,7 +28,7 @@ from relay.journal.schema import command, copy, message
 from relay.journal.sqlite import one_of
 from relay.journal.steering import SteeringVerbs
 from relay.journal.sums import command_sum, copy_sum, echo_sum, fits
-from relay.journal.transaction import Transaction
+from relay.journal.transaction import STANDS_FOR, Transaction
 
 _GIVEN_UP = Problem(
     ErrorCode.UNCERTAIN, "given up because the recipient was forgotten: nobody knows whether it was sent"

@@ -5,6 +5,7 @@ a transaction each. Cut short, it is done again and finds the rest. It changes n
 a provider, a log and an older backup keep what they have.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from sqlalchemy import delete, update
 
 from relay.domain.addresses import Address
 from relay.domain.spellings import Spellings
-from relay.journal.erasure import STANDS_FOR, Erasure
+from relay.journal.erasure import Erasure
 from relay.journal.forgetbytes import forget_awaited, forget_bytes, forget_reports
 from relay.journal.forgetcopies import forget_copies
 from relay.journal.forgetevents import forget_events
@@ -53,6 +54,7 @@ class ForgetVerbs:
         self._reader = reader
         self._steering = steering
         self._remains = remains
+        self._one_at_a_time = asyncio.Lock()
 
     async def forget(
         self, addresses: Sequence[Address], drop_media: Callable[[Sequence[str]], Awaitable[None]]
@@ -69,7 +71,14 @@ class ForgetVerbs:
         Raises:
             JournalUnusable: it cannot be written; what was done stays, and the rest is found the next time.
         """
-        who = Spellings(await self._writer.run(lambda tx: {one: STANDS_FOR + tx.peer(one.value) for one in addresses}))
+        # Of two at once, each would write back what it has read before the other one's change.
+        async with self._one_at_a_time:
+            return await self._forget(addresses, drop_media)
+
+    async def _forget(
+        self, addresses: Sequence[Address], drop_media: Callable[[Sequence[str]], Awaitable[None]]
+    ) -> Forgotten:
+        who = Spellings(await self._writer.run(lambda tx: {one: tx.name_of_forgotten(one.value) for one in addresses}))
         erasure = Erasure(self._writer, self._reader, who, drop_media)
         await forget_copies(erasure, self._steering)
         await forget_events(erasure)

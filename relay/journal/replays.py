@@ -120,7 +120,9 @@ class ReplayVerbs:
 
     async def batch(self, one: Replay, limit: int) -> tuple[list[Announcement], Replay]:
         """The next events, and the replay as it is once they are published. A damaged event is left out."""
-        here = _wanted(one.wish, one.position, one.last)
+        # What is wanted may be rare: all that lies between would be looked through at one go.
+        end = min(one.position + _COUNTED_AT_ONCE, one.last)
+        here = _wanted(one.wish, one.position, end)
 
         def read(connection: Connection) -> list[Row[Any]]:
             found, size = [], 0
@@ -132,7 +134,7 @@ class ReplayVerbs:
             return found
 
         rows = await self._reader.run(read)
-        reached = rows[-1].position if rows else one.last
+        reached = rows[-1].position if rows else end
         whole = [found for row in rows if (found := announcement(row)) is not None]
         return whole, replace(one, position=reached)
 

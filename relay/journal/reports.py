@@ -156,6 +156,7 @@ def _is_same(one: Address, other: Address) -> bool:
 class _Call:
     """A call's copies, in its order; None in the place of one that has moved to another call."""
 
+    tx: Transaction
     copies: Sequence[Copy | None]
 
     @classmethod
@@ -173,7 +174,7 @@ class _Call:
         if row is None:
             return None
         copies = {one.id: one for one in copies_of(tx, row.id)}
-        return cls([copies.get(copy_id) for copy_id in ids_in(row.recipients) or copies])
+        return cls(tx, [copies.get(copy_id) for copy_id in ids_in(row.recipients) or copies])
 
     def copy_of(self, report: DeliveryReport) -> Copy | None:
         """By the address, else by the place; the only copy needs neither. Another's number is nobody's report."""
@@ -190,7 +191,8 @@ class _Call:
         here = [one for one in self.copies if one is not None]
         exact = [one for one in here if one.address.value == address.value]
         same_digits = [one for one in here if address.digits10 and one.address.digits10 == address.digits10]
-        found = exact or same_digits
+        nameless = self.tx.name_of_forgotten(address.value)
+        found = exact or same_digits or [one for one in here if one.address.value == nameless]
         return found[0] if len(found) == 1 else None
 
 

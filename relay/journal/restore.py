@@ -9,18 +9,20 @@ import asyncio
 import os
 import shutil
 import sqlite3
-import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
 from relay.clock import Clock
 from relay.ids import Ids
-from relay.journal.backup import checked, media_of, sync
+from relay.journal.backup import checked, media_of, reading, sync
 from relay.journal.failures import JournalUnusable
-from relay.journal.filecheck import remember_made, sync_directory
+from relay.journal.filecheck import mark_of, remember_made, sync_directory
 from relay.journal.journal import Journal
 from relay.journal.restored import Restored
 from relay.journal.sqlite import locked
@@ -47,16 +49,18 @@ def restore(file: Path, journal: Path, media: Path, *, clock: Clock) -> Restorat
     _refuse(file, journal)
     lock = locked(journal)
     try:
-        with tempfile.TemporaryDirectory(prefix=".relay-restore-", dir=journal.parent) as folder:
-            ready = Path(folder) / "relay.db"
+        with _workshop(journal) as folder:
+            ready = folder / "relay.db"
             rows = _copied(file, ready)
             restored = asyncio.run(_made_ready(ready, clock))
             sync(ready)
             attachments = _put_media(media_of(file), media)
+            _belong_to_its_owner(journal.parent, ready, Path(f"{journal}.lock"), media, *_files(media))
             former = _step_aside(journal, clock.now())
             ready.replace(journal)
             sync_directory(journal.parent)
             remember_made(journal)
+            _belong_to_its_owner(journal.parent, mark_of(journal))
     except OSError as error:
         raise JournalUnusable(f"the backup cannot be restored: {error.strerror}") from None
     finally:
@@ -71,11 +75,24 @@ def _refuse(file: Path, journal: Path) -> None:
         raise JournalUnusable(f"the directory {journal.parent} does not exist: make it, owned by relay's user")
 
 
+@contextmanager
+def _workshop(journal: Path) -> Iterator[Path]:
+    """A folder for the new journal; what a restore that was cut short has left there is thrown away."""
+    folder = journal.with_name(f".{journal.name}.restoring")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _copied(file: Path, to: Path) -> int:
-    """Copy a backup that is whole; gives its rows."""
+    """Copy a backup that is whole, with what only its WAL has; gives its rows."""
     try:
         rows = checked(file)
-        shutil.copyfile(file, to)
+        with closing(reading(file)) as connection:
+            connection.execute("VACUUM INTO ?", [str(to)])
         to.chmod(0o600)
         return sum(rows.values())
     except sqlite3.Error:
@@ -92,19 +109,47 @@ async def _made_ready(path: Path, clock: Clock) -> Restored:
 
 
 def _step_aside(journal: Path, now: datetime) -> Path | None:
-    """Rename what is there: the file before its WAL, so that it is never taken for whole without it."""
-    if not journal.exists() and not Path(f"{journal}-wal").exists():
+    """Give what is there another name: the file loses its own before its WAL, and is never taken for whole without it.
+
+    Both have their new names before they lose the old ones, so that they stay together whenever this is cut short.
+    """
+    left = [end for end in ("", "-wal") if Path(f"{journal}{end}").exists()]
+    if not left:
         return None
-    former = Path(f"{journal}.before-restore-{now:%Y%m%dT%H%M%SZ}")
-    for end in ("", "-wal"):
-        left = Path(f"{journal}{end}")
-        if end and left.exists() and not left.stat().st_size:
-            left.unlink()
-        elif left.exists():
-            left.rename(f"{former}{end}")
-            sync_directory(journal.parent)
-    Path(f"{journal}-shm").unlink(missing_ok=True)
+    former = _unused(f"{journal}.before-restore-{now:%Y%m%dT%H%M%SZ}")
+    for end in left:
+        _keep(Path(f"{journal}{end}"), Path(f"{former}{end}"))
+    sync_directory(journal.parent)
+    for end in (*left, "-shm"):
+        Path(f"{journal}{end}").unlink(missing_ok=True)
+        sync_directory(journal.parent)
     return former
+
+
+def _unused(name: str) -> Path:
+    names = (Path(f"{name}{end}") for end in ("", *(f"-{number}" for number in count(2))))
+    return next(one for one in names if not one.exists() and not Path(f"{one}-wal").exists())
+
+
+def _keep(file: Path, name: Path) -> None:
+    try:
+        name.hardlink_to(file)
+    except OSError:  # a file system without links
+        shutil.copyfile(file, name)
+        name.chmod(0o600)
+        sync(name)
+
+
+def _belong_to_its_owner(directory: Path, *paths: Path) -> None:
+    """Give files to whom their directory belongs: root's would keep relay's user from starting relay."""
+    if os.geteuid() == 0:
+        owner = directory.stat()
+        for path in filter(Path.exists, paths):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _files(directory: Path) -> list[Path]:
+    return [file for file in directory.iterdir() if file.is_file()] if directory.is_dir() else []
 
 
 def _put_media(kept: Path, media: Path) -> int:
@@ -112,7 +157,7 @@ def _put_media(kept: Path, media: Path) -> int:
     if not kept.is_dir():
         return 0
     media.mkdir(mode=0o700, exist_ok=True)
-    missing = [file for file in sorted(kept.iterdir()) if file.is_file() and not (media / file.name).exists()]
+    missing = [file for file in sorted(_files(kept)) if not (media / file.name).exists()]
     for file in missing:
         part = media / f"{file.name}.part"
         shutil.copyfile(file, part)

@@ -169,7 +169,9 @@ def _by_ref(tx: Transaction, line: str, one: Sighting) -> list[Copy]:
     copies = copies_of(tx, row.id)
     # Others of the call may have ended before it was made.
     carried = ids_in(row.recipients) or [each.id for each in copies]
-    return [each for each in copies if each.address in one.to and each.id in carried]
+    forgotten = {tx.name_of_forgotten(to.value) for to in one.to}
+    meant = [each for each in copies if each.address in one.to or each.address.value in forgotten]
+    return [each for each in meant if each.id in carried]
 
 
 def _by_content(tx: Transaction, line: str, one: Sighting) -> Iterator[Copy]:

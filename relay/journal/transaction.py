@@ -16,6 +16,7 @@ from relay.rules.line import Rules
 
 T = TypeVar("T")
 
+STANDS_FOR = "forgotten:"  # how an address begins that stands for somebody who was forgotten
 WAITING_COPIES = "waiting copies"
 UNPUBLISHED = "unpublished events"
 
@@ -82,6 +83,10 @@ class Transaction:
     def peer(self, address: str) -> str:
         """What stands for an address where the address itself may be forgotten: see `peer_of`."""
         return peer_of(address, self.peer_key)
+
+    def name_of_forgotten(self, address: str) -> str:
+        """What stands for an address in the rows of somebody who was forgotten."""
+        return STANDS_FOR + self.peer(address)
 
     def add_event(self, row: dict[str, Any]) -> None:
         """Announce something: the rows go to the table together, in this order, just before the commit."""

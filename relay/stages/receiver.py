@@ -15,7 +15,7 @@ import structlog
 from relay.boundaries import Boundary, reached
 from relay.domain.errors import Malformed
 from relay.domain.messages import RawAnswer
-from relay.journal import KeptRaw
+from relay.journal import JournalUnusable, KeptRaw
 from relay.providerkit.spec import Line, TakesHooks
 from relay.stagekit import Rest, Stage, Standing
 
@@ -55,7 +55,13 @@ class Receiver(Stage):
     async def take(self, line: str, event: str, raw: RawAnswer) -> None:
         """Keep a hook; it is on disk on return. Raises JournalFull or JournalUnusable where it cannot be kept."""
         reached(Boundary.HOOK_TAKEN)
-        kept = await self._journal.raw.keep(line, "hook", event, "", raw)
+        try:
+            kept = await self._journal.raw.keep(line, "hook", event, "", raw)
+        except JournalUnusable:
+            # It may be on disk all the same: the journal is asked what there is to read.
+            self._behind = True
+            self._arrived.set()
+            raise
         reached(Boundary.HOOK_KEPT)
         if len(self._kept) >= MOST:
             self._behind = True

@@ -133,7 +133,9 @@ def lacks(command: str) -> list[str]:
             if word not in here.commands:
                 return [word]
             here = here.commands[word]
-        elif word.startswith("--") and word not in {flag for param in here.params for flag in (*param.opts, *param.secondary_opts)}:
+        elif word.startswith("--") and word not in {
+            flag for param in here.params for flag in (*param.opts, *param.secondary_opts)
+        }:
             missing.append(word)
     return missing
 

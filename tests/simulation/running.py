@@ -195,7 +195,7 @@ class Relay:
     broker: MemoryBroker
     seed: int
     life: int = 0
-    crashes: list[str] = field(default_factory=list)
+    started_at: list[float] = field(default_factory=list)
     reached: dict[Boundary, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -228,6 +228,7 @@ class Relay:
         """Begin a life; raises what it fails to start with."""
         await self.buried()
         self.life += 1
+        self.started_at.append(self.loop.time())
         self._context = context = contextvars.copy_context()
         context.run(LIFE.set, self.life)
         self._stop = asyncio.Event()

@@ -52,11 +52,12 @@ def too_early(world: World) -> list[str]:
             for one in world.network.requests
             if (one.host, one.method, one.path) == (told.host, told.method, told.path) and told.at < one.at < until - 1
         ]
-        # Calls that were under way already had not heard of it.
+        # Calls that were under way already had not heard of it, and a life that begins only remembers it of sending.
+        unheard = 35.0
         found += [
             f"{one.method} {one.path} {one.at - told.at:.1f} s after a rest of {float(wish[1]):.0f} s was asked for"
             for one in again
-            if one.at - told.at > 35
+            if one.at - told.at > unheard and not any(told.at < start <= one.at for start in world.relay.started_at)
         ]
     return found
 
@@ -99,7 +100,7 @@ def sequences(world: World) -> list[str]:
         if event["id"] in seen:
             continue
         seen.add(event["id"])
-        key = f"{event['source']} {event['subject']}"
+        key = f"{event['source']} {event.get('subject')}"
         if event["type"] == "relay.receipt.v1" and event["sequence"] <= last.get(key, -1):
             found.append(f"sequence {event['sequence']} of {key} after {last[key]}")
         if event["type"] == "relay.receipt.v1":
