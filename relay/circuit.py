@@ -51,6 +51,7 @@ class Breaker:
         self._ids = ids
         self._now = Circuit()
         self._passed = math.inf  # calls since it closed
+        self._failing: set[str] = set()  # calls that failed in a row: a text that never passes is no trouble of the line
         self._log = log.bind(line=line)
 
     async def recall(self) -> None:
@@ -73,13 +74,16 @@ class Breaker:
         """How many calls may be in flight where there are `size` places: one while it is open, then more and more."""
         return places(size, 0 if self._now.is_open else self._passed)
 
-    def failed(self, error: RelayError) -> Sequence[End]:
-        """A call failed; what is to be kept of that."""
+    def failed(self, call_id: str, error: RelayError) -> Sequence[End]:
+        """A call failed; what is to be kept of that. Until it opens, the same call counts once."""
         answered = _is_answer(error)
         if answered is None:
             return ()
         if answered:
             return self.answered()
+        if not self._now.is_open and call_id in self._failing:
+            return ()
+        self._failing.add(call_id)
         before, after = self._now, error.after if isinstance(error, TryLater) else None
         self._now = before.failed(error.problem, self._clock.now(), self._ids.chance.random(), after)
         if not self._now.is_open:
@@ -99,6 +103,7 @@ class Breaker:
     def answered(self) -> Sequence[End]:
         """The provider answered a call; what is to be kept of that."""
         self._passed += 1
+        self._failing.clear()
         before, self._now = self._now, Circuit()
         if before.since is None:
             return ()

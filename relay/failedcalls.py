@@ -130,7 +130,7 @@ class FailedCalls:
 
     def ends(self, call: OutboundCall, error: RelayError, *, is_probe: bool = False) -> Sequence[End]:
         """What is to be written down, in this order. `is_probe`: it was made to see whether the provider answers."""
-        self._log_failure(call, error)
+        self._log_failure(call, error, is_probe=is_probe)
         self._report(error)
         match error:
             case RefusedForNow():
@@ -205,10 +205,12 @@ class FailedCalls:
         }
         return partial(self._journal.events.announce, self._line.alias, "spam-blocked", body)
 
-    def _log_failure(self, call: OutboundCall, error: RelayError) -> None:
+    def _log_failure(self, call: OutboundCall, error: RelayError, *, is_probe: bool) -> None:
         problem = error.problem
+        # That the circuit opened was a warning. A text that became uncertain is one each time.
+        is_news = not (is_probe and isinstance(error, TryLater))
         self._log.log(
-            _LEVEL.get(type(error), 30),
+            _LEVEL.get(type(error), 30) if is_news else 20,
             "call.failed",
             call_id=call.call_id,
             message_id=call.message_id,

@@ -86,13 +86,14 @@ class Loopback:
             BusLost: the link broke.
         """
         self._new.difference_update(topics)
-        probes = [probe for probe in map(self._probe, topics) if probe]
-        granted = await self._granted(link, [probe.topic for probe in probes])
+        granted = await self._granted(link, [topic for topic in topics if self._probe(topic)])
         if not granted:
             return
-        self._awaited = {probe.topic: probe.payload for probe in probes if probe.topic in granted}
+        # Not before: a state may have changed meanwhile, and the broker keeps the last that is said.
+        probes = [probe for probe in map(self._probe, granted) if probe]
+        self._awaited = {probe.topic: probe.payload for probe in probes}
         self._all_back.clear()
-        await asyncio.gather(*(self._say(link, probe) for probe in probes if probe.topic in granted))
+        await asyncio.gather(*(self._say(link, probe) for probe in probes))
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
                 await self._all_back.wait()

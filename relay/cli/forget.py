@@ -34,11 +34,22 @@ _LEFT = {
     "under_way": "{0} under way just now: run it again once they have ended",
     "unread": "{0} from a provider not read yet: run it again in a minute",
 }
+_KINDS = {
+    "copies": ("copy", "copies"),
+    "messages": ("message", "messages"),
+    "events": ("event", "events"),
+    "raw": ("page or web hook", "pages or web hooks"),
+    "reports": ("parked receipt", "parked receipts"),
+    "awaited": ("message on its way", "messages on their way"),
+    "media": ("attachment", "attachments"),
+    "asides": ("entry set aside", "entries set aside"),
+    "optouts": ("opt-out without its number now", "opt-outs without their numbers now"),
+}
 _NOUNS = {"under_way": ("text is", "texts are"), "unread": ("page is", "pages are")}
 
 
 def forget(file: Path = _FileArgument, as_json: bool = JsonOption, socket: Path | None = SocketOption) -> None:
-    """Forget people: erase them and their texts from everything but their opt-outs."""
+    """Erase people and their texts from everything but their opt-outs."""
     try:
         asked = numbers_of(file)
     except BadList as error:
@@ -76,8 +87,7 @@ async def _forget(daemon: Daemon, asked: Sequence[Row]) -> dict[str, Any]:
 
 
 def _said(counts: dict[str, Any]) -> str:
-    erased = (
-        ", ".join(f"{count} {kind}" for kind, count in counts["done"].items() if count) or "nothing was known of them"
-    )
+    some = (counted(count, *_KINDS[kind]) for kind, count in counts["done"].items() if count)
+    erased = ", ".join(some) or "nothing was known of them"
     people = counted(counts["people"], "person", "people")
     return f"{people} forgotten ({erased}), {counts['refused']} not read; older backups are not touched"

@@ -13,8 +13,7 @@ from relay.cli.words import counted
 from relay.clock import SystemClock
 from relay.journal.backup import back_up, media_of
 from relay.journal.restore import restore
-from relay.providers import discover
-from relay.settings import Settings, load_settings
+from relay.settings import kept_at
 
 
 def back_the_journal_up(file: Path, config: Path | None, *, replace: bool, as_json: bool) -> None:
@@ -24,9 +23,9 @@ def back_the_journal_up(file: Path, config: Path | None, *, replace: bool, as_js
         typer.Exit: 1 where it could not be made, 78 where the settings are bad.
     """
     with ending_in_words():
-        settings = _settings(config)
+        journal, media = kept_at(path=config, environment=os.environ)
         began = time.monotonic()
-        made = back_up(settings.journal.path, settings.media_directory, file.absolute(), replace=replace)
+        made = back_up(journal, media, file.absolute(), replace=replace)
         seconds = round(time.monotonic() - began, 2)
     rows = sum(made.rows.values())
     if as_json:
@@ -47,9 +46,8 @@ def restore_the_journal(file: Path, config: Path | None, *, as_json: bool) -> No
         typer.Exit: 1 where it could not be restored, 78 where the settings are bad.
     """
     with ending_in_words():
-        settings = _settings(config)
-        path = settings.journal.path
-        done = restore(file.absolute(), path, settings.media_directory, clock=SystemClock())
+        path, media = kept_at(path=config, environment=os.environ)
+        done = restore(file.absolute(), path, media, clock=SystemClock())
     held, former = done.restored.held, done.former
     newest = done.restored.newest and done.restored.newest.isoformat(timespec="seconds").replace("+00:00", "Z")
     if as_json:
@@ -63,11 +61,6 @@ def restore_the_journal(file: Path, config: Path | None, *, as_json: bool) -> No
         typer.echo("relay queue release --line LINE sends them, relay queue cancel --line LINE --yes ends them")
     if former:
         typer.echo(f"the former journal is kept as {former}")
-
-
-def _settings(config: Path | None) -> Settings:
-    models = {name: provider.settings for name, provider in discover().items()}
-    return load_settings(path=config, environment=os.environ, line_models=models)
 
 
 def _size(number: int) -> str:

@@ -45,7 +45,8 @@ def _show(found: dict[str, Any]) -> None:
     typer.echo()
     for name, meaning in _COUNTS.items():
         kinds = _kinds(found["journal"]["set_aside"]) if name == "asides" else ""
-        typer.echo(f"{found['journal'][name]:>6} {meaning}{kinds}")
+        number = found["journal"][name]
+        typer.echo(f"{number:>6} {meaning[number != 1]}{kinds}")
 
 
 def _show_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -62,10 +63,10 @@ _CONSENT = ("line", "consent", "since", "can be renewed until")
 _MAILBOX = ("line", "mailbox", "since")
 _WAITING = ("line", "calls waiting", "in flight", "followed", "oldest is due", "copies")
 _COUNTS = {
-    "unpublished": "events wait for the bus",
-    "unread": "inbound pages and web hooks wait to be read",
-    "parked": "receipts wait for their message",
-    "asides": "things wait for a person",
+    "unpublished": ("event waits for the bus", "events wait for the bus"),
+    "unread": ("inbound page or web hook waits to be read", "inbound pages and web hooks wait to be read"),
+    "parked": ("receipt waits for its message", "receipts wait for their message"),
+    "asides": ("thing waits for a person", "things wait for a person"),
 }
 
 

@@ -47,7 +47,7 @@ class JournalUnusable(JournalError):  # noqa: N818 - as above
 
 
 class JournalUnwritten(JournalUnusable):
-    """The disk did not take it. What was asked for is to be tried again.
+    """The disk did not take it, or may not have. What was asked for is to be tried again.
 
     Attributes:
         over: set once the disk takes things again; None where nobody looks whether it does.

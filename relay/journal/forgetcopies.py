@@ -101,7 +101,8 @@ def _echo(who: Spellings, row: Row[Any]) -> dict[str, Any]:
     if not fits(row.echo_sum, echo_sum(row.echo, was)):
         return {}
     kept = json.loads(row.echo)
-    echo = as_json({**kept, "metadata": None}) if kept else row.echo
+    reply = None if who.stand_in(as_json(kept and kept["reply"])) else kept and kept["reply"]
+    echo = as_json({"metadata": None, "reply": reply}) if kept else row.echo
     named = {"request_id": _id_of(who, row.request_id, row.id)}
     return {**named, "echo": echo, "echo_sum": echo_sum(echo, {**was, **named})}
 

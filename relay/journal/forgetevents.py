@@ -38,7 +38,7 @@ async def forget_events(erasure: Erasure) -> None:
     who = erasure.who
 
     def wanted(row: Row[Any]) -> bool:
-        return who.stand_in(row.body) or who.stand_in(row.subject.encode()) or _may_be_nobodys(row.body)
+        return who.stand_in(row.body) or _is_answered_at(row, who) or who.stand_in(row.subject.encode()) or _may_be_nobodys(row.body)
 
     async for rows in found(erasure.reader, select(event), event.c.position, 0, wanted):
         for some in pieces(rows):
@@ -48,6 +48,11 @@ async def forget_events(erasure: Erasure) -> None:
             await erasure.drop_media(tokens)
             erasure.done["media"] += len(tokens)
             erasure.done += await erasure.writer.run(partial(_write, told=told, who=who))
+
+
+def _is_answered_at(row: Row[Any], who: Spellings) -> bool:
+    """Whether its client has put them into the topic at which it waits for this."""
+    return row.reply is not None and who.stand_in(row.reply)
 
 
 def _may_be_nobodys(body: bytes) -> bool:
@@ -77,7 +82,7 @@ def _write_one(tx: Transaction, one: _Told, who: Spellings, *, alone: set[str]) 
         tx.counts[UNPUBLISHED] -= waited
         return waited + tx.execute(delete(event).where(*here)).rowcount
     values = _columns(one.row, one.left, who, alone=alone)
-    is_same = (values["body"], values["subject"]) == (one.row.body, one.row.subject)
+    is_same = all(one.row._mapping[name] == value for name, value in values.items())  # noqa: SLF001 - SQLAlchemy's public name
     return 0 if is_same else tx.execute(update(event).where(*here).values(values)).rowcount
 
 
@@ -87,7 +92,8 @@ def _columns(row: Row[Any], left: Redacted, who: Spellings, *, alone: set[str]) 
     if row.subject in alone and body.get("metadata") is not None:
         body = {**body, "metadata": None}
     subject = row.subject if row.subject == body.get("message_id") else who.replaced(row.subject)
-    values = {"body": as_json(body), "subject": subject}
+    reply = None if _is_answered_at(row, who) else row.reply
+    values = {"body": as_json(body), "subject": subject, "reply": reply}
     was: Any = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
     return {**values, "sum": event_sum({**was, **values})}
 

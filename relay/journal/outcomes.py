@@ -27,7 +27,7 @@ from relay.journal.copies import Copy, Happening, happen
 from relay.journal.limitrows import slow
 from relay.journal.outgoing import echo_of
 from relay.journal.reports import unpark
-from relay.journal.sightings import match_waiting
+from relay.journal.sightings import match_answered, match_waiting
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
@@ -200,7 +200,7 @@ def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first
     if again:
         move_copies(tx, row, again, tx.now + timedelta(seconds=AGAIN_AFTER), why=Why.RETRY)
     refs = [ref for ref in (answer.ref, *(handover.ref for handover in answer.handovers)) if ref]
-    match_waiting(tx, row.line, refs)
+    match_answered(tx, row.line, refs)
     unpark(tx, row.line, refs)
     settle(tx, [row.id])
     return True

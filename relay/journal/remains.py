@@ -21,6 +21,7 @@ log = structlog.get_logger()
 
 SMALL = 64 * 1024 * 1024  # bytes: such a file is written anew in less than a second
 _PIECE = 1024 * 1024
+_BUSY_FOR = 200  # milliseconds
 
 
 class Remains:
@@ -44,8 +45,7 @@ class Remains:
         if not await asyncio.to_thread(self._is_small) and not await asyncio.to_thread(self._hold, needles):
             return True
         try:
-            await writer.apart(_written_anew)
-            emptied = await writer.apart(_emptied)
+            emptied = await writer.apart(_written_anew)
         except JournalError as error:
             log.warning("journal.not_rewritten", reason=str(error))
             return False
@@ -79,14 +79,27 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 
 def _emptied(connection: Connection) -> bool:
-    """Whether the WAL is empty now: everything is in the file."""
-    busy, _, _ = _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    """Whether the WAL is empty now: everything is in the file.
+
+    A backup under way may read from it for minutes: whoever writes waits for none of that.
+    """
+    driver = _driver(connection)
+    [(usual,)] = driver.execute("PRAGMA busy_timeout").fetchall()
+    driver.execute(f"PRAGMA busy_timeout={_BUSY_FOR}")
+    busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    driver.execute(f"PRAGMA busy_timeout={usual}")
     return not busy
 
 
-def _written_anew(connection: Connection) -> None:
+def _written_anew(connection: Connection) -> bool:
+    """Write the file anew through the WAL, and empty that; gives whether it is empty."""
     driver = _driver(connection)
     # As large as the journal itself: not in memory.
     driver.execute("PRAGMA temp_store=FILE")
-    driver.execute("VACUUM")
-    driver.execute("PRAGMA temp_store=MEMORY")
+    try:
+        driver.execute("VACUUM")
+    finally:
+        driver.execute("PRAGMA temp_store=MEMORY")
+        # Above all where there was no room for it: it has filled the disk.
+        emptied = _emptied(connection)
+    return emptied

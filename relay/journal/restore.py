@@ -95,7 +95,9 @@ def _copied(file: Path, to: Path) -> int:
             connection.execute("VACUUM INTO ?", [str(to)])
         to.chmod(0o600)
         return sum(rows.values())
-    except sqlite3.Error:
+    except sqlite3.Error as error:
+        if error.sqlite_errorname == "SQLITE_FULL":
+            raise JournalUnusable(f"the backup cannot be restored: no room for it in {to.parent.parent}") from None
         raise JournalUnusable(f"{file} is no journal of relay's, or damaged: take another backup") from None
     except JournalUnusable as unusable:
         raise JournalUnusable(f"{file}: {unusable}") from None
@@ -113,22 +115,21 @@ def _step_aside(journal: Path, now: datetime) -> Path | None:
 
     Both have their new names before they lose the old ones, so that they stay together whenever this is cut short.
     """
-    left = [end for end in ("", "-wal") if Path(f"{journal}{end}").exists()]
-    if not left:
-        return None
+    there = [Path(f"{journal}{end}") for end in ("", "-wal", "-shm")]
     former = _unused(f"{journal}.before-restore-{now:%Y%m%dT%H%M%SZ}")
-    for end in left:
-        _keep(Path(f"{journal}{end}"), Path(f"{former}{end}"))
+    kept = [file for file in there[:2] if file.exists() and (file == journal or file.stat().st_size)]
+    for file in kept:
+        _keep(file, Path(f"{former}{file.name.removeprefix(journal.name)}"))
     sync_directory(journal.parent)
-    for end in (*left, "-shm"):
-        Path(f"{journal}{end}").unlink(missing_ok=True)
+    for file in there:
+        file.unlink(missing_ok=True)
         sync_directory(journal.parent)
-    return former
+    return former if kept else None
 
 
 def _unused(name: str) -> Path:
-    names = (Path(f"{name}{end}") for end in ("", *(f"-{number}" for number in count(2))))
-    return next(one for one in names if not one.exists() and not Path(f"{one}-wal").exists())
+    names = (Path(f"{name}-{number}" if number > 1 else name) for number in count(1))
+    return next(one for one in names if not one.exists())
 
 
 def _keep(file: Path, name: Path) -> None:

@@ -74,9 +74,9 @@ def _tell(tx: Transaction, held: Counter[str]) -> Restored:
     lines = ", ".join(sorted(held))
     how = (
         f"relay queue list --held shows them; relay queue release --line LINE sends them ({lines}), relay queue cancel"
-        " --line LINE ends them"
+        " --line LINE --yes ends them, and all else that waits on the line"
         if copies
-        else "relay dead show says more"
+        else "nothing was held: look at what was accepted since the backup was made"
     )
     set_aside(tx, SetAside("damaged", None, "journal", why), how=how, held=dict(sorted(held.items())))
     return Restored(dict(sorted(held.items())), newest)

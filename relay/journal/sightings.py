@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select, update
 
 from relay.domain.messages import Part, Sighting
 from relay.domain.receipts import ProviderWord
@@ -63,10 +63,16 @@ def settle_sightings(tx: Transaction, limit: int) -> int:
     return len(rows)
 
 
-def match_waiting(tx: Transaction, line: str, refs: Iterable[str] | None = None) -> None:
-    """Judge waiting sightings of a line now: those of `refs`, or all that may show what a call left uncertain."""
+def match_answered(tx: Transaction, line: str, refs: Iterable[str]) -> None:
+    """An answer has named `refs`: judge what is seen of them, then what waited to see whether it is of them."""
+    match_waiting(tx, line, one_of(sighting.c.ref, sorted(set(refs))))
+    match_waiting(tx, line, sighting.c.due_at <= tx.now + AGAIN_AFTER)
+
+
+def match_waiting(tx: Transaction, line: str, among: ColumnElement[bool] | None = None) -> None:
+    """Judge waiting sightings of a line now: those that `among` names, or all that may show what a call left uncertain."""
     here = sighting.c.line == line
-    which = here if refs is None else here & one_of(sighting.c.ref, sorted(set(refs)))
+    which = here if among is None else here & among
     rows = tx.execute(select(sighting).where(which).order_by(sighting.c.ref, sighting.c.id).limit(MOST_WAITING)).all()
     for row in rows:
         one = mail_of(row)
@@ -138,7 +144,10 @@ class _Said:
 
 def _own(tx: Transaction, line: str, one: Sighting) -> bool:
     """Whether relay sent it; then its copies are settled."""
-    copies = _by_ref(tx, line, one) or list(_by_content(tx, line, one))
+    copies = _by_ref(tx, line, one)
+    # While another call carries the same, it may be that one which is seen: its answer tells.
+    if not copies and not _may_be_under_way(tx, line, one):
+        copies = list(_by_content(tx, line, one))
     if not copies:
         return False
     # The id names one copy only where the sighting is one copy's.
@@ -175,15 +184,18 @@ def _by_ref(tx: Transaction, line: str, one: Sighting) -> list[Copy]:
 
 
 def _by_content(tx: Transaction, line: str, one: Sighting) -> Iterator[Copy]:
-    """For each recipient the oldest copy that says the same and may be the one that is seen."""
+    """For each recipient the oldest copy that says the same and may be the one that is seen.
+
+    What was taken for certain shows in any case: what is in doubt is proven by what shows besides.
+    """
     said = _Said.by(one)
     if not said.is_known:
         return
     for address in dict.fromkeys(one.to):
         here = (copy_is_unseen, copy.c.line == line, copy.c.address == address.value)
         candidates = copies_where(tx, *here, limit=MOST_CANDIDATES)
-        fitting = (each for each in candidates if not _under_way(tx, each) and said.says(tx, each.message_id))
-        yield from list(fitting)[:1]
+        fitting = [each for each in candidates if said.says(tx, each.message_id)]
+        yield from sorted(fitting, key=_is_in_doubt)[:1]
 
 
 def _may_be_under_way(tx: Transaction, line: str, one: Sighting) -> bool:
@@ -195,9 +207,8 @@ def _may_be_under_way(tx: Transaction, line: str, one: Sighting) -> bool:
     )
 
 
-def _under_way(tx: Transaction, one: Copy) -> bool:
-    """A call carries it now: whether the sighting is of this call or of an earlier one shows when it ends."""
-    return one.state is State.SENDING and tx.execute(_FLIES, {"this": one.call_id}).first() is not None
+def _is_in_doubt(one: Copy) -> bool:
+    return one.state is State.UNCERTAIN or one.waits
 
 
 def _words(parts: Iterable[Part]) -> Iterator[str]:
@@ -224,4 +235,3 @@ _IN_FLIGHT = (
         copy.c.state == bindparam("sending"),
     )
 )
-_FLIES = select(call.c.id).where(call_is_in_flight, call.c.id == bindparam("this"))

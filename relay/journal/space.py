@@ -58,6 +58,7 @@ class Space:
         self._ballast = ballast
         self._real = real
         self._seconds = seconds
+        self._is_full = False
         self._every = PROBED_EVERY
         self._opened_at = -SOON
         self._probe_at = 0.0
@@ -72,8 +73,9 @@ class Space:
         """Have the ballast at the start; how it is shut where there is no room even for that."""
         return None if self._ballast.make() else self.close(_NO_ROOM)
 
-    def close(self, why: str) -> Shut | None:
-        """Take nothing new from now on; None where that is so already."""
+    def close(self, why: str, *, is_full: bool = True) -> Shut | None:
+        """Take nothing new from now on; None where that is so already. `is_full`: it needs more room to open again."""
+        self._is_full = is_full or (self.shut is not None and self._is_full)
         if self.shut is not None:
             return None
         now = self._seconds()
@@ -91,7 +93,7 @@ class Space:
     def open(self, prove: Callable[[], bool]) -> Shut | None:
         """Take new things again where there is room to spare for them and `prove` can write; the end of what was."""
         self._probe_at = self._seconds() + self._every
-        if not self._ballast.make(spare=True) or not prove():
+        if not self._ballast.make(spare=self._is_full) or not prove():
             return None
         shut, self.shut = self.shut, None
         self._opened_at = self._seconds()

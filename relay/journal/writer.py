@@ -4,7 +4,8 @@ So a thousand waiting writers cost a few syncs. Each is woken after the commit t
 before; whoever gets an error instead knows that nothing of his may be relied on.
 
 Where the disk takes no more, what is new is refused, and what is known of work under way is written in the room that
-the ballast gave. From then on the thread looks now and then whether the disk takes things again.
+the ballast gave. What is new is refused as well where the file cannot be written for another reason. From then on the
+thread looks now and then whether the disk takes things again.
 """
 
 import asyncio
@@ -190,11 +191,14 @@ class Writer:
         jobs = self._admitted(jobs)
         if not jobs:
             return
+        bells: Iterable[str] = ()
         with _Attempt() as outside:
             transaction = self._begin()
             with _Attempt() as inside:
                 self._run(transaction, jobs)
             if inside.error is None:
+                # They ring even where the commit fails: it may be on disk all the same, with work for somebody.
+                bells = transaction.bells
                 self._commit(transaction)
             else:
                 transaction.connection.rollback()
@@ -202,7 +206,7 @@ class Writer:
             # After a failed commit nobody knows what the connection holds: a new one asks the file.
             self._disconnect()
         elif inside.error is None:
-            self._answer(jobs, None, transaction.bells)
+            self._answer(jobs, None, bells)
             return
         error = self._judged(outside.error or inside.error)
         if isinstance(error, JournalUnwritten):
@@ -210,7 +214,9 @@ class Writer:
             self._without_room(jobs, error)
         elif isinstance(error, JournalMisindexed) and len(jobs) == 1 and self._mended():
             self._settle(jobs)
-        elif outside.error is not None or len(jobs) == 1:
+        elif outside.error is not None:
+            self._answer(jobs, self._shut_by(error), bells)
+        elif len(jobs) == 1:
             self._answer(jobs, error)
         else:
             for job in jobs:
@@ -245,11 +251,23 @@ class Writer:
             self._answer(refused, JournalShut(shut.why, shut.over))
         return [job for job in jobs if not job.is_new]
 
-    def _without_room(self, jobs: Sequence[_Job], error: JournalUnwritten) -> None:
-        """Refuse what is new from now on, and try the rest once more if the ballast makes room for it."""
-        shut = self._space.close(str(error))
+    def _shut_by(self, error: BaseException | None) -> BaseException | None:
+        """Refuse what is new from now on where nothing can be written, though not for want of room: that is said once."""
+        if type(error) is not JournalUnusable:
+            return error
+        self._shut(error, is_full=False)
+        unwritten = JournalUnwritten(str(error))
+        unwritten.over = self._space.shut.over if self._space.shut else None
+        return unwritten
+
+    def _shut(self, error: JournalUnusable, *, is_full: bool) -> None:
+        shut = self._space.close(str(error), is_full=is_full)
         if shut is not None:
             self._loop.call_soon_threadsafe(self._space.tell_shut, shut)
+
+    def _without_room(self, jobs: Sequence[_Job], error: JournalUnwritten) -> None:
+        """Refuse what is new from now on, and try the rest once more if the ballast makes room for it."""
+        self._shut(error, is_full=True)
         if self._space.make_room():
             self._settle(jobs)
             return

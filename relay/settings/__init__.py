@@ -1,6 +1,6 @@
 """The whole settings tree: TOML file < systemd's credentials < environment < flags."""
 
-from relay.settings.loading import load_settings
+from relay.settings.loading import kept_at, load_settings
 from relay.settings.model import (
     Admin,
     BusSection,
@@ -35,5 +35,6 @@ __all__ = [
     "Webhooks",
     "config_path",
     "default_socket",
+    "kept_at",
     "load_settings",
 ]

@@ -7,6 +7,7 @@ misspelt variable pass.
 
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from relay.providerkit.linesettings import LineSettings
 from relay.settings.findings import in_order, problems_of
 from relay.settings.judging import Judged, judge
-from relay.settings.model import Settings
+from relay.settings.keys import Keys
+from relay.settings.model import JournalSection, Media, Settings
 from relay.settings.problems import BadSettings, SettingProblem
 from relay.settings.section import unfit
 from relay.settings.sources import (
@@ -65,6 +67,38 @@ def load_settings(
     if judged.problems:
         raise BadSettings(in_order(judged.problems))
     return settings
+
+
+def kept_at(*, path: Path | None, environment: Mapping[str, str]) -> tuple[Path, Path]:
+    """Where the journal and the attachments are kept, for who has no right to the secrets, or no use for them.
+
+    Args:
+        path: as for `load_settings`.
+        environment: as for `load_settings`.
+
+    Raises:
+        BadSettings: one of these settings is wrong; the others are not looked at.
+    """
+    layers, problems = _layers(path, environment, {})
+    if problems:
+        raise BadSettings(problems)
+    own = [replace(layer, values=_of_tables(layer.values, {"journal", "media"})) for layer in layers]
+    judged = judge(own, {})
+    merged: dict[str, dict[str, Any]] = {"journal": {}, "media": {}}
+    for tree in reversed(judged.trees):
+        for table, values in tree.items():
+            merged[table].update(values)
+    try:
+        journal, media = JournalSection.model_validate(merged["journal"]), Media.model_validate(merged["media"])
+    except ValidationError as errors:
+        raise BadSettings(in_order(judged.problems + problems_of(errors.errors(), judged, own))) from None
+    if judged.problems:
+        raise BadSettings(in_order(judged.problems))
+    return journal.path, media.kept_beside(journal.path)
+
+
+def _of_tables(values: Mapping[Keys, Any], tables: set[str]) -> Mapping[Keys, Any]:
+    return {keys: value for keys, value in values.items() if keys and keys[0] in tables}
 
 
 def _layers(

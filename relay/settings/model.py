@@ -145,6 +145,10 @@ class Media(Section):
     )
     folder: Path | None = Field(None, description="the folder below which requests may name files to send")
 
+    def kept_beside(self, journal: Path) -> Path:
+        """The folder for kept attachments, where the journal is this file."""
+        return self.directory or journal.with_name("media")
+
 
 class Queue(Section):
     """How much may wait to be sent, and how often the same may be sent to the same number."""
@@ -220,7 +224,7 @@ class Settings(BaseSettings):
     @property
     def media_directory(self) -> Path:
         """Where attachments are kept."""
-        return self.media.directory or self.journal.path.with_name("media")
+        return self.media.kept_beside(self.journal.path)
 
     @classmethod
     def settings_customise_sources(cls, *_: Any, **usual: Any) -> tuple[PydanticBaseSettingsSource, ...]:

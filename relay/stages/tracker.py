@@ -186,7 +186,7 @@ class Tracker(Stage):
             case Gone():
                 await self._journal.looks.forgotten(look.call_id, _forgotten(problem))
             case NotAuthorized():
-                self._pause = UNAUTHORIZED_PAUSE
+                self._back_off(UNAUTHORIZED_PAUSE)
                 self._board.report(self._line.alias, "status", state_after(error), problem.code)
                 await self._journal.looks.later(look.call_id, UNAUTHORIZED_PAUSE)
             case TryLater():
@@ -203,11 +203,13 @@ class Tracker(Stage):
             code=problem.code.value,
         )
 
-    def _back_off(self) -> None:
+    def _back_off(self, wait: float | None = None) -> None:
         """Rest as a line: however many calls are followed, a provider in trouble is asked for a few of them."""
         if not self._pause:
             self._failures += 1
             self._pause = RETRY_SEND.delay(self._failures, self._ids.chance.random())
+        if wait is not None:
+            self._pause = wait
 
     def _recovered(self) -> None:
         if self._failures:
@@ -217,7 +219,7 @@ class Tracker(Stage):
     def _wait(self, error: TryLater) -> float:
         wait = min(error.after or RETRY_LOOK, LONGEST_WAIT)
         if isinstance(error, Throttled):
-            self._pause = wait
+            self._back_off(wait)
         self._board.report(self._line.alias, "status", state_after(error), error.problem.code)
         return wait
 

@@ -98,7 +98,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "journal.full": Entry(
         "error",
         "reason refused free_bytes",
-        "the disk takes no more: what is new is refused, and outcomes are written in the ballast's room",
+        "the disk takes no more, or fails: what is new is refused, and outcomes are written in the ballast's room",
     ),
     "journal.takes_again": Entry(
         "info", "reason seconds", "the disk takes things again, `seconds` after `journal.full`"
@@ -158,7 +158,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "call.failed": Entry(
         "info warning error",
         "line call_id message_id attempt policy code http provider_code",
-        "a call failed; `policy` is what follows",
+        "a call failed; `policy` is what follows. A warning no longer where it was tried whether the provider answers",
     ),
     "call.untracked": Entry(
         "warning", "line call_id copies", "the provider took copies without an id: no report can reach them"
@@ -255,7 +255,9 @@ CATALOGUE: Mapping[str, Entry] = {
     "hooks.not_installed": Entry("warning", "line reason", "no web hooks are installed for a line that takes them"),
     "listener.started": Entry("info", "host port setting", "an address is listened on, which `setting` names"),
     "listener.crowded": Entry(
-        "warning", "connections", "a listener holds as many connections as it may: the most silent are cut for new ones"
+        "warning",
+        "connections unlogged",
+        "a listener holds as many connections as it may: the most silent are cut for new ones",
     ),
     "listener.uncrowded": Entry("info", "connections", "a listener that was crowded has room again"),
     # the providers' services

@@ -7,6 +7,7 @@ import asyncio
 import os
 import resource
 import socket
+import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Self, cast
@@ -16,9 +17,12 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from relay.telemetry.sparingly import Sparingly
+
 log = structlog.get_logger()
 
 MOST_CONNECTIONS = 400  # at once
+_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's window bits, by Content-Encoding
 _OWN_DESCRIPTORS = 40  # of the whole process's: the journal, the broker and the providers need some too
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -56,6 +60,7 @@ class WebServer:
         server = _GuardedServer(
             self._handle,
             access_log=None,
+            auto_decompress=False,
             keepalive_timeout=deadlines.idle,
             lingering_time=deadlines.body,
         )
@@ -127,7 +132,23 @@ async def read_body(request: web.BaseRequest, most: int, within: float) -> bytes
         return last(408, "too slow\n")
     except (web.RequestPayloadError, ConnectionError):
         return not_http()
-    return bytes(body)
+    return _unpacked(bytes(body), request.headers.get("Content-Encoding", "").strip().lower(), most)
+
+
+def _unpacked(body: bytes, packing: str, most: int) -> bytes | web.Response:
+    """What a body says. aiohttp would unpack whatever anybody sends, to its end, and stand still meanwhile."""
+    if packing in {"", "identity"}:
+        return body
+    if packing not in _WINDOWS:
+        return last(415, "unknown Content-Encoding\n")
+    unpacker = zlib.decompressobj(_WINDOWS[packing])
+    try:
+        unpacked = unpacker.decompress(body, most + 1)
+    except zlib.error:
+        return not_http()
+    if len(unpacked) > most:
+        return last(413, "too large\n")
+    return unpacked if unpacker.eof else not_http()
 
 
 def not_found() -> web.Response:
@@ -232,7 +253,11 @@ class _GuardedServer(web.Server):
 
     head_within: float
     most: int
-    _was_crowded = False
+    _is_crowded = _is_told = False
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self._sparingly = Sparingly()
 
     def make_room(self, newest: _GuardedHandler) -> None:
         """Where there is one connection too many, cut the one that has been silent for longest.
@@ -242,13 +267,23 @@ class _GuardedServer(web.Server):
         # What is cut is among the connections until the loop has come round: callers may come faster.
         held = [one for one in self.connections if isinstance(one, _GuardedHandler) and not one.is_cut]
         if len(held) > self.most:
-            if not self._was_crowded:
-                log.warning("listener.crowded", connections=self.most)
+            self._crowded()
             silent = [one for one in held if not one.is_being_answered]
             min(silent, key=lambda one: one.since, default=newest).cut()
-        elif self._was_crowded and len(held) <= self.most // 2:
-            log.info("listener.uncrowded", connections=len(held))
-        self._was_crowded = len(held) > (self.most // 2 if self._was_crowded else self.most)
+        elif self._is_crowded and len(held) <= self.most // 2:
+            self._is_crowded = False
+            if self._is_told:
+                log.info("listener.uncrowded", connections=len(held))
+
+    def _crowded(self) -> None:
+        """A crowd has come; whoever lets one come and go all the time does not fill the log."""
+        if self._is_crowded:
+            return
+        self._is_crowded = True
+        unlogged = self._sparingly.may("listener.crowded")
+        self._is_told = unlogged is not None
+        if self._is_told:
+            log.warning("listener.crowded", connections=self.most, unlogged=unlogged)
 
     def __call__(self) -> _GuardedHandler:
         handler = _GuardedHandler(self, loop=self._loop, **self._kwargs)

@@ -253,3 +253,20 @@ async def test_a_journal_that_held_a_ballast_opens_on_a_full_disk() -> None:
     finally:
         await desk.journal.aclose()
         clean()
+
+
+async def test_an_erasure_that_finds_no_room_gives_back_what_it_took() -> None:
+    """To write the file anew filled the disk, and the WAL kept all of that until relay was stopped."""
+    desk = await Desk.at(SqlitePlace(DISK / "relay.db"))
+    try:
+        for _ in range(10):
+            await page(desk.journal)
+        await desk.sent(ALICE)
+        await desk.reopen()
+        fill(leave=BALLAST)
+        left = free_bytes()
+        assert not (await desk.journal.people.forget([ALICE], desk.journal.media.drop)).is_clean
+        assert free_bytes() > left // 2
+    finally:
+        await desk.journal.aclose()
+        clean()

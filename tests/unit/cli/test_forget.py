@@ -34,7 +34,7 @@ async def test_people_are_forgotten(desk: Counter) -> None:
     await desk.command()
     told = await forget(desk, given=f"{ALICE}\n\n{BOB}\n")
     assert (told.exit_code, told.stderr) == (0, "")
-    assert told.stdout.startswith("2 people forgotten (1 copies, 1 messages, ")
+    assert told.stdout.startswith("2 people forgotten (1 copy, 1 message, ")
     assert told.stdout.endswith("0 not read; older backups are not touched\n")
     told = await forget(desk, given=ALICE)
     assert told.stdout.startswith("1 person forgotten (nothing was known of them), 0 not read")

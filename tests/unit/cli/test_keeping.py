@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 from relay.cli.main import app
@@ -28,6 +31,17 @@ short_code = "12345"
 app_key = "key"
 app_secret_file = "{folder}/secret"
 """
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """`relay check` sets logging up for its whole process."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -88,7 +102,7 @@ def test_a_place_that_cannot_be_is_refused(config: Path, tmp_path: Path, where: 
 
 def test_bad_settings_end_it_as_they_end_relay(tmp_path: Path) -> None:
     """With 78."""
-    (tmp_path / "relay.toml").write_text("[node]\n")
+    (tmp_path / "relay.toml").write_text('[journal]\nurl = "nonsense"\n')
     for words in (("backup", "b.db"), ("restore", "b.db")):
         assert relay(tmp_path / "relay.toml", *words).exit_code == 78
 
@@ -145,3 +159,13 @@ def test_a_check_finds_a_journal_that_is_gone(config: Path, tmp_path: Path) -> N
     told = relay(config, "check", "--offline")
     assert told.exit_code == 1
     assert "relay restore FILE" in told.output
+
+
+def test_a_backup_needs_no_secrets(config: Path, tmp_path: Path) -> None:
+    """At 3 a.m. nobody has the credentials at hand; what is wrong about the journal itself is told."""
+    (tmp_path / "secret").unlink()
+    told = relay(config, "backup", str(tmp_path / "one.db"))
+    assert told.exit_code == 0, told.output
+    config.write_text(config.read_text().replace('url = "sqlite:', 'ballast = "1 kB"\nurl = "sqlite:'))
+    told = relay(config, "backup", str(tmp_path / "two.db"))
+    assert (told.exit_code, "ballast" in told.output) == (78, True)

@@ -1,0 +1,176 @@
+"""What a hostile reading of the moving side found, each with the smallest test that failed."""
+
+import asyncio
+import gzip
+import time
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from relay.bus.link import Link, Received
+from relay.bus.loopback import Loopback
+from relay.bus.payloads import Publication
+from relay.bus.rights import Rights
+from relay.domain.messages import CallAnswer, Handover
+from relay.domain.states import Fact
+from relay.simulator.virtual import ManualClock
+from relay.stages.sender import Sender
+from relay.web.server import Deadlines
+from tests.contract.journal.conftest import open_journal, place
+from tests.contract.journal.desk import ME, PROBLEM, Desk, seen
+from tests.unit.stages.house import ALERTS, ALICE, BOB, GRACE, House, seconds, settled, until_rest
+from tests.unit.web.test_public import HOOK, Caller, Listen, Shelf, listen, request, shelf
+
+_ = (listen, open_journal, place, shelf)  # fixtures
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """A small relay."""
+    async with AsyncExitStack() as stack:
+        yield await House.built(tmp_path, stack)
+
+
+@pytest.fixture
+async def desk(open_journal: object) -> Desk:  # noqa: F811 - the fixture
+    """An open journal, empty."""
+    return await open_journal()  # type: ignore[operator,no-any-return] # it opens journals
+
+
+async def in_doubt_and_again(desk: Desk) -> str:
+    """A text of which nobody knows whether it was taken, and a later one like it that is being sent: its call."""
+    await desk.send()
+    await desk.journal.calls.unanswered((await desk.claim()).call_id, ME, PROBLEM, evidence_within=60)
+    await desk.send()
+    return (await desk.claim()).call_id
+
+
+async def test_the_web_hook_of_another_text_is_no_evidence(desk: Desk) -> None:
+    """Two texts to one number said the same: the second one's hook, before its answer, passed off the first as sent."""
+    second = await in_doubt_and_again(desk)
+    assert (await desk.see(seen(ref="m-2", fact=Fact.SUBMITTED))).own == 0
+    answer = CallAnswer(None, (Handover(Fact.SUBMITTED, "m-2"),))
+    await desk.journal.calls.answered(second, ME, answer, first_look=None)
+    assert (await desk.standing("key-1"), await desk.standing("key-2")) == (["uncertain"], ["submitted"])
+
+
+async def test_evidence_that_waits_for_another_texts_answer_is_taken_with_it(desk: Desk) -> None:
+    """The answer names another id, so that what was seen is the first one."""
+    second = await in_doubt_and_again(desk)
+    await desk.see(seen(ref="m-1", fact=Fact.SUBMITTED))
+    answer = CallAnswer(None, (Handover(Fact.SUBMITTED, "m-2"),))
+    await desk.journal.calls.answered(second, ME, answer, first_look=None)
+    assert (await desk.standing("key-1"), await desk.standing("key-2")) == (["submitted"], ["submitted"])
+
+
+async def test_one_text_in_a_mailbox_is_the_one_that_was_taken_for_certain(desk: Desk) -> None:
+    """Where no answer names an id, the text that showed was taken for the older one, of which nobody knows."""
+    await desk.send()
+    await desk.journal.calls.unanswered((await desk.claim(unseen=True)).call_id, ME, PROBLEM)
+    await desk.send()
+    await desk.hand_over(await desk.claim(unseen=True), None, Fact.SUBMITTED_UNTRACKED, None)
+    await desk.see(seen(ref="m-1"))
+    assert await desk.standing("key-1") == ["uncertain"]
+    await desk.see(seen(ref="m-2"))
+    assert await desk.standing("key-1") == ["submitted"]
+
+
+class Echo:
+    """A broker's connection that sends back what is published, and is slow to subscribe."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.said: list[Publication] = []
+        self.meanwhile = asyncio.Event()
+        self.heard: Loopback | None = None
+
+    async def subscribe(self, _: Sequence[str]) -> None:
+        """Grant everything, once something else has happened."""
+        await self.meanwhile.wait()
+
+    def unsubscribe(self, _: Sequence[str]) -> None:
+        """Nothing to do."""
+
+    async def publish(self, what: Publication) -> None:
+        """Keep it, and send it back."""
+        self.said.append(what)
+        assert self.heard is not None
+        self.heard.heard(Received(1, 1, what.topic, what.payload, retain=False, dup=False))
+
+
+async def test_a_state_that_changes_while_rights_are_looked_at_is_not_put_back() -> None:
+    """The probe of a retained topic was its state from before the subscription: the broker kept that for good."""
+    state = {"relay/line/alerts/status": b"ready"}
+    link, rights = Echo(), Rights()
+    link.heard = look = Loopback(
+        state, lambda topic: Publication(topic, state[topic], retain=True), rights, ManualClock(), 1.0
+    )
+    looking = asyncio.create_task(look.look(cast("Link", link), list(state)))
+    await asyncio.sleep(0)
+    state["relay/line/alerts/status"] = b"unauthorized"
+    link.meanwhile.set()
+    await looking
+    assert [one.payload for one in link.said] == [b"unauthorized"]
+    assert rights.denied == ()
+
+
+@pytest.mark.parametrize("status", [401, 429])
+async def test_looks_that_are_refused_are_one_warning(house: House, status: int) -> None:
+    """Each of them was, as long as the credentials were refused or the line was throttled; nothing told the end."""
+    for _ in range(3):
+        await house.sent(ALICE)
+    house.fault("status", operation="status", status=status, times=0)
+    tracker = house.tracker(window=1)
+    with capture_logs() as logs:
+        for _ in range(20):
+            await house.clock.advance(seconds(await settled(tracker)))
+        house.simulator.world.faults.clear()
+        for _ in range(20):
+            await house.clock.advance(seconds(await settled(tracker)))
+    loud = [line["event"] for line in logs if line["log_level"] in {"warning", "error"} and "status" in line["event"]]
+    assert loud == ["status.failed"]
+    assert [line["event"] for line in logs if line["event"] == "status.recovered"] == ["status.recovered"]
+
+
+async def test_crowds_that_come_and_go_do_not_fill_the_log(listen: Listen) -> None:
+    """Each of them was two lines: whoever reached the listener could write as many as he liked."""
+    listener = await listen(Deadlines(head=5.0))
+    most = 4
+    listener._server._runner.server.most = most  # type: ignore[union-attr] # so that a few are a crowd
+    with capture_logs() as logs:
+        for _ in range(20):
+            async with AsyncExitStack() as crowd:
+                for _ in range(most + 2):
+                    await crowd.enter_async_context(Caller(listener.port))
+            async with Caller(listener.port) as good:
+                assert (await good.ask(request())).status == 200
+    told = [line["event"] for line in logs if "crowded" in line["event"]]
+    assert told in (["listener.crowded"], ["listener.crowded", "listener.uncrowded"])
+
+
+async def test_what_strangers_pack_is_not_unpacked(listen: Listen, shelf: Shelf) -> None:
+    """A packed body of a megabyte, under any secret, held the whole process up for as long as a gigabyte takes."""
+    packed = gzip.compress(bytes(200 << 20), 1)
+    bomb = request("/hooks/office/wrong/receive", packed, "POST", "Content-Encoding: gzip")
+    listener = await listen()
+    before = time.process_time()
+    for _ in range(10):
+        async with Caller(listener.port) as caller:
+            assert (await caller.ask(bomb)).status == 404
+            await caller.end()
+    assert time.process_time() - before < 1.0
+
+
+async def test_a_packed_hook_of_the_providers_is_taken(listen: Listen, shelf: Shelf) -> None:
+    """Under the right secret it is unpacked, as far as it may be large; a packing that is not known is refused."""
+    async with Caller((await listen()).port) as caller:
+        for packing, packed in (("gzip", gzip.compress(b"{}")), ("deflate", zlib.compress(b"{}"))):
+            assert (await caller.ask(request(HOOK, packed, "POST", f"Content-Encoding: {packing}"))).status == 200
+        assert (await caller.ask(request(HOOK, b"{}", "POST", "Content-Encoding: br"))).status == 415
+    assert [raw.body for _, _, raw in shelf.kept] == [b"{}", b"{}"]
