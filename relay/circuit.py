@@ -51,7 +51,7 @@ class Breaker:
         self._ids = ids
         self._now = Circuit()
         self._passed = math.inf  # calls since it closed
-        self._failing: set[str] = set()  # calls that failed in a row: a text that never passes is no trouble of the line
+        self._failing: set[str] = set()  # the calls that failed in a row: one text that never passes stops no line
         self._log = log.bind(line=line)
 
     async def recall(self) -> None:

@@ -134,9 +134,7 @@ def _in_words(journal: Path) -> Iterator[None]:
         name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise JournalDamaged(f"the journal {journal} is damaged ({name}): {restored_by(journal)}") from None
-        raise JournalUnusable(
-            f"no backup was made: {name}; is there room, and may this user write there?"
-        ) from None
+        raise JournalUnusable(f"no backup was made: {name}; is there room, and may this user write there?") from None
     except OSError as error:
         raise JournalUnusable(f"no backup was made: {error.strerror}") from None
 

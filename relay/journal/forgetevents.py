@@ -38,7 +38,12 @@ async def forget_events(erasure: Erasure) -> None:
     who = erasure.who
 
     def wanted(row: Row[Any]) -> bool:
-        return who.stand_in(row.body) or _is_answered_at(row, who) or who.stand_in(row.subject.encode()) or _may_be_nobodys(row.body)
+        return (
+            who.stand_in(row.body)
+            or _is_answered_at(row, who)
+            or who.stand_in(row.subject.encode())
+            or _may_be_nobodys(row.body)
+        )
 
     async for rows in found(erasure.reader, select(event), event.c.position, 0, wanted):
         for some in pieces(rows):

@@ -14,7 +14,7 @@ from relay.journal.transaction import Transaction
 
 WITHIN = timedelta(minutes=1)
 MOST_TOLD = 20  # notices of a line within that time, each about one thing
-MOST_ALIKE = 10  # notices after it, each about all that are alike
+MOST_ALIKE = 10  # notices after it, each about all that are alike; and one for each kind that is not among them
 _OWNER = "set aside"  # no line's: an alias holds no blank
 
 
@@ -43,13 +43,14 @@ class _Tally:
         return not self.since <= now < self.since + WITHIN.total_seconds()
 
     def add(self, one: Untold) -> None:
-        """Count what is not told one by one. With too many kinds of reasons, the last stands for the others."""
-        for place, known in enumerate(self.untold):
-            is_last = place == MOST_ALIKE - 1
-            if is_last or (known.kind, known.what, known.why) == (one.kind, one.what, one.why):
-                self.untold[place] = _joined(known, one)
-                return
-        self.untold.append(one)
+        """Count what is not told one by one. With too many reasons, the last of a kind stands for the others of it."""
+        fitting = [place for place, known in enumerate(self.untold) if _are_alike(known, one)]
+        if not fitting and len(self.untold) >= MOST_ALIKE:
+            fitting = [place for place, known in enumerate(self.untold) if known.kind == one.kind][-1:]
+        if fitting:
+            self.untold[fitting[0]] = _joined(self.untold[fitting[0]], one)
+        else:
+            self.untold.append(one)
 
 
 def is_told(tx: Transaction, line: str | None, one: Untold) -> tuple[bool, Sequence[Untold]]:
@@ -95,9 +96,12 @@ def _keep(tx: Transaction, line: str | None, tally: _Tally) -> None:
     put_memory(tx, _OWNER, line or "", as_json(asdict(tally)))
 
 
+def _are_alike(known: Untold, one: Untold) -> bool:
+    return (known.kind, known.what, known.why) == (one.kind, one.what, one.why)
+
+
 def _joined(known: Untold, one: Untold) -> Untold:
-    is_alike = (known.kind, known.what, known.why) == (one.kind, one.what, one.why)
-    why = known.why if is_alike else "for several reasons"
+    why = known.why if _are_alike(known, one) else "for several reasons"
     return Untold(known.kind, known.what, why, known.about, known.aside_id, known.things + one.things)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError
 
 from relay.journal.failures import JournalError
 from relay.journal.writer import Writer
@@ -98,6 +99,9 @@ def _written_anew(connection: Connection) -> bool:
     driver.execute("PRAGMA temp_store=FILE")
     try:
         driver.execute("VACUUM")
+    except sqlite3.DatabaseError as error:
+        # In the words of those whose errors the writer judges.
+        raise DatabaseError(None, None, error) from None
     finally:
         driver.execute("PRAGMA temp_store=MEMORY")
         # Above all where there was no room for it: it has filled the disk.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, delete, func, literal, select, update
 
 from relay.journal.answers import unnamed
 from relay.journal.columns import BROKEN
@@ -22,6 +22,7 @@ from relay.journal.schema import (
     command,
     command_is_left,
     copy,
+    copy_is_unseen,
     event,
     event_is_published,
     message,
@@ -37,6 +38,7 @@ from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
 WEEK = timedelta(days=7)
+EVIDENCE_FOR = timedelta(hours=72)  # a provider may show for so long what it was given
 SEEN_FOR = timedelta(hours=80)  # longer than the 72 hours for which AT&T repeats a web hook
 
 
@@ -46,7 +48,8 @@ class Lifetimes:
 
     Attributes:
         texts: what a message says, after its last copy has ended; at most as long as `finals`. What came in is found
-            again by its event alone, and so it is kept no longer than that.
+            again by its event alone, and so it is kept no longer than that. A text of which nobody knows whether it
+            was sent is kept for `EVIDENCE_FOR` all the same.
         finals: a message's copies, its calls and the message itself, after that.
         keys: the id of a request, after that; at least as long as `finals`, because it leads to them.
         events: what was published.
@@ -113,9 +116,14 @@ def _forget_texts(tx: Transaction, directions: Sequence[str], before: datetime, 
     ids: list[str] = []
     for direction in directions:
         here = (message_is_told, message.c.direction == direction, message.c.ended_at < before)
-        old = select(message.c.id).where(*here, _NOBODY_WAITS).order_by(message.c.ended_at).limit(limit - len(ids))
-        ids += tx.execute(old).scalars()
+        old = select(message.c.id).where(*here, _NOBODY_WAITS, ~_may_be_shown(tx.now - EVIDENCE_FOR).exists())
+        ids += tx.execute(old.order_by(message.c.ended_at).limit(limit - len(ids))).scalars()
     return tx.execute(update(message).where(one_of(message.c.id, ids)).values(FORGOTTEN)).rowcount if ids else 0
+
+
+def _may_be_shown(since: datetime) -> Select[Any]:
+    """Copies of a message of which nobody knows whether they were sent, and which are known again by their text."""
+    return select(copy.c.id).where(copy.c.message_id == message.c.id, copy_is_unseen, copy.c.changed_at > since)
 
 
 def _drop_messages(tx: Transaction, kept_for: Lifetimes, limit: int) -> int:

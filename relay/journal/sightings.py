@@ -70,7 +70,7 @@ def match_answered(tx: Transaction, line: str, refs: Iterable[str]) -> None:
 
 
 def match_waiting(tx: Transaction, line: str, among: ColumnElement[bool] | None = None) -> None:
-    """Judge waiting sightings of a line now: those that `among` names, or all that may show what a call left uncertain."""
+    """Judge waiting sightings of a line now, `among` which; else all that may show what a call left uncertain."""
     here = sighting.c.line == line
     which = here if among is None else here & among
     rows = tx.execute(select(sighting).where(which).order_by(sighting.c.ref, sighting.c.id).limit(MOST_WAITING)).all()

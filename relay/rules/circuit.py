@@ -11,7 +11,7 @@ from relay.domain.errors import Problem
 from relay.domain.schedule import Backoff
 
 KEPT_AS = "send.circuit"  # in the line's memory
-OPENS_AFTER = 3  # calls in a row that brought no usable answer
+OPENS_AFTER = 3  # calls in a row, each another, that brought no usable answer
 PROBES = Backoff(first=10, ceiling=300)  # between two tries while it is open
 # A provider asks for an hour at most. What lies further ahead was noted by a clock that has been put right since.
 LONGEST_REST = 3600.0

@@ -12,6 +12,7 @@ import structlog
 
 from relay.domain.errors import (
     ConsentRequired,
+    ErrorCode,
     Gone,
     Malformed,
     NotAuthorized,
@@ -23,7 +24,7 @@ from relay.domain.errors import (
 )
 from relay.domain.mailbox import Mail
 from relay.domain.messages import RawAnswer
-from relay.domain.schedule import Backoff
+from relay.domain.schedule import RETRY_SEND, Backoff
 from relay.journal import Arrival
 from relay.mediastore import MediaStore
 from relay.providerkit.spec import FetchesParts, Line, SyncsMailbox
@@ -80,6 +81,7 @@ class Collector(Stage):
         self._gone: Counter[str] = Counter()  # by arrival: how often it was shown and not handed out
         self._served_at: datetime | None = None  # when a message was last had whole
         self._pause = 0.0
+        self._unreachable = 0  # times in a row that the provider was, those in flight together counted once
         self._log = log.bind(line=line.alias)
 
     async def step(self) -> Rest | None:
@@ -96,7 +98,11 @@ class Collector(Stage):
             if self._pause or self._gate.is_shut:
                 break
             self._under_way.add(arrival.id)
-            self._window.start(self._collect(arrival), self.name)
+            if self._unreachable:
+                # However many arrivals wait, one shows whether the provider is there again.
+                await self._window.run(self._collect(arrival), self.name)
+            else:
+                self._window.start(self._collect(arrival), self.name)
         if fresh:
             return None
         return Rest(await self._until_due(), self._journal.bell(f"arrivals:{self._line.alias}"))
@@ -125,7 +131,10 @@ class Collector(Stage):
             if mail is not None:
                 await self._complete(arrival, mail)
         except RelayError as error:
+            self._judge(error)
             await self._failed(arrival, error)
+        else:
+            self._unreachable = 0
         finally:
             self._under_way.discard(arrival.id)
 
@@ -222,6 +231,14 @@ class Collector(Stage):
             policy=type(error).__name__,
             code=error.problem.code.value,
         )
+
+    def _judge(self, error: RelayError) -> None:
+        """Rest as a line while the provider cannot be reached: that is no single message's trouble."""
+        if error.problem.code is not ErrorCode.UNREACHABLE:
+            self._unreachable = 0
+        elif not self._pause:
+            self._unreachable += 1
+            self._pause = RETRY_SEND.delay(self._unreachable, self._ids.chance.random())
 
     def _is_given_up(self, arrival: Arrival, error: RelayError) -> bool:
         """Whether the provider fails for this message alone, since a day: a person is to know of it."""

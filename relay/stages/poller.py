@@ -174,7 +174,7 @@ class Poller(Stage):
     async def _suspect_loss(self, reason: str) -> None:
         """Say that a page may have been deleted with nobody to keep it: it can never be fetched again."""
         await self._journal.events.announce(self._line.alias, "loss-suspected", {"reason": reason})
-        self._log.error("inbox.loss_suspected", reason=reason)
+        self._log.log(40 if self._failures <= 1 else 20, "inbox.loss_suspected", reason=reason)
 
     def _tell_loss(self, polled: datetime) -> None:
         self._board.loss_at(self._line.alias, polled + timedelta(seconds=self._line.loss_after))

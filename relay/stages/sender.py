@@ -191,7 +191,8 @@ class Sender(Stage):
         try:
             answer = await self._line.send(call)
         except RelayError as error:
-            return [*self._failed.ends(call, error, is_probe=self._circuit.is_open), *self._circuit.failed(call.call_id, error)]
+            ends = self._failed.ends(call, error, is_probe=self._circuit.is_open)
+            return [*ends, *self._circuit.failed(call.call_id, error)]
         except JournalError:
             return [self._failed.unmade(call)]
         return [self._answered(call, answer), *self._pause.passed(), *self._circuit.answered()]

@@ -201,7 +201,7 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     "inbox.recovered": Entry("info", "line failures", "the inbox can be fetched again"),
     "inbox.loss_suspected": Entry(
-        "error", "line reason", "a page may have been deleted at the provider and not received"
+        "info error", "line reason", "a page may have been deleted at the provider and not received"
     ),
     "mailbox.followed": Entry(
         "debug info", "line added updated deleted", "what changed in a message store was taken; info where anything did"

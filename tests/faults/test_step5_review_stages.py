@@ -17,14 +17,16 @@ from relay.bus.link import Link, Received
 from relay.bus.loopback import Loopback
 from relay.bus.payloads import Publication
 from relay.bus.rights import Rights
-from relay.domain.messages import CallAnswer, Handover
+from relay.domain.errors import ErrorCode, Problem, ProviderDetail, TryLater
+from relay.domain.messages import CallAnswer, Handover, OutboundCall
 from relay.domain.states import Fact
+from relay.providers.att_sms.client import AttSmsLine
 from relay.simulator.virtual import ManualClock
 from relay.stages.sender import Sender
 from relay.web.server import Deadlines
 from tests.contract.journal.conftest import open_journal, place
 from tests.contract.journal.desk import ME, PROBLEM, Desk, seen
-from tests.unit.stages.house import ALERTS, ALICE, BOB, GRACE, House, seconds, settled, until_rest
+from tests.unit.stages.house import ALERTS, ALICE, BOB, House, seconds, settled, until_rest
 from tests.unit.web.test_public import HOOK, Caller, Listen, Shelf, listen, request, shelf
 
 _ = (listen, open_journal, place, shelf)  # fixtures
@@ -38,7 +40,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 @pytest.fixture
-async def desk(open_journal: object) -> Desk:  # noqa: F811 - the fixture
+async def desk(open_journal: object) -> Desk:
     """An open journal, empty."""
     return await open_journal()  # type: ignore[operator,no-any-return] # it opens journals
 
@@ -79,6 +81,43 @@ async def test_one_text_in_a_mailbox_is_the_one_that_was_taken_for_certain(desk:
     assert await desk.standing("key-1") == ["uncertain"]
     await desk.see(seen(ref="m-2"))
     assert await desk.standing("key-1") == ["submitted"]
+
+
+class Allergic(AttSmsLine):
+    """A line whose provider always fails at one text."""
+
+    at = ""
+
+    async def send(self, call: OutboundCall) -> CallAnswer:
+        """Fail, or send."""
+        if call.message_id == self.at:
+            raise TryLater(Problem(ErrorCode.PROVIDER_ERROR, "the provider is unavailable", ProviderDetail(http=503)))
+        return await super().send(call)
+
+
+async def work(house: House, sender: Sender, for_seconds: float) -> None:
+    """Let the sender work for so long."""
+    until = house.clock.now() + timedelta(seconds=for_seconds)
+    while (left := (until - house.clock.now()).total_seconds()) > 0:
+        rest = await settled(sender)
+        await house.clock.advance(min(max(seconds(rest), 0.001), left))
+    await settled(sender)
+
+
+@pytest.mark.parametrize("to", [ALICE, BOB])
+async def test_one_text_that_the_provider_always_fails_at_stops_no_line(house: House, to: str) -> None:
+    """It opened the circuit alone: all others waited for minutes, and those to its number for three days."""
+    line = house.sms()
+    line.__class__ = Allergic
+    assert isinstance(line, Allergic)
+    line.at = (await house.send(ALICE)).message_id or ""
+    sender = house.sender(line)
+    await work(house, sender, 3600)
+    assert house.board.of(ALERTS).circuit is None
+    await house.send(to)
+    await work(house, sender, 1)
+    assert house.accepted() == {to: 1}
+    assert await house.standing("key-1") == {ALICE: "sending"}
 
 
 class Echo:
@@ -136,6 +175,19 @@ async def test_looks_that_are_refused_are_one_warning(house: House, status: int)
     loud = [line["event"] for line in logs if line["log_level"] in {"warning", "error"} and "status" in line["event"]]
     assert loud == ["status.failed"]
     assert [line["event"] for line in logs if line["event"] == "status.recovered"] == ["status.recovered"]
+
+
+async def test_an_inbox_that_never_answers_is_one_error_in_the_log(house: House) -> None:
+    """Each fetch was one, for hours; each is told on the bus, as each may have cost a page."""
+    house.fault("cut-before", operation="inbox", times=5)
+    poller = house.poller()
+    with capture_logs() as logs:
+        for _ in range(10):
+            await house.clock.advance(max(seconds(await until_rest(poller)), 0.001))
+    assert len(await house.bodies("event.loss-suspected")) == 5
+    loud = [line["event"] for line in logs if line["log_level"] in {"warning", "error"}]
+    assert loud == ["inbox.loss_suspected", "inbox.failed"]
+    assert [line["failures"] for line in logs if line["event"] == "inbox.recovered"] == [5]
 
 
 async def test_crowds_that_come_and_go_do_not_fill_the_log(listen: Listen) -> None:

@@ -9,16 +9,25 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from relay.clock import SystemClock
+from relay.domain.errors import ErrorCode, TryLater
 from relay.domain.messages import RawAnswer
 from relay.ids import Ids
-from relay.journal import Journal, JournalUnusable
+from relay.journal import Journal, JournalShut, JournalUnusable, JournalUnwritten
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
+from relay.mediastore import MediaStore
+from relay.rules.circuit import OPENS_AFTER
+from relay.stagekit import Standing
+from relay.stages.collector import Collector
+from relay.stages.receiver import Receiver
+from relay.stages.syncer import Syncer
 from tests.journals import lay
 from tests.simulation.world import World, simulate
-from tests.unit.stages.house import ALICE, BOB, GRACE, House, seconds, until_rest
+from tests.unit.stages.desk import DeskLine, Stored, problem
+from tests.unit.stages.house import ALICE, BOB, GRACE, OFFICE, House, seconds, settled, until_rest
 
 PAGE = RawAnswer(json.dumps({"InboundSmsMessageList": {}}).encode(), "application/json")
 
@@ -49,7 +58,7 @@ class UnsureJournal(Journal):
 @pytest.fixture
 async def journal(tmp_path: Path) -> AsyncIterator[UnsureJournal]:
     """An empty one."""
-    path = tmp_path / "relay.db"
+    path = tmp_path / "unsure.db"
     await asyncio.to_thread(lay, path)
     clock = SystemClock()
     async with await UnsureJournal.open(f"sqlite:///{path}", clock=clock, ids=Ids(clock), node="relay-1") as opened:
@@ -86,6 +95,81 @@ async def test_two_equal_hooks_are_kept_twice(journal: UnsureJournal):
     for _ in range(2):
         await journal.raw.keep("office", "hook", "receive", "", PAGE)
     assert len(await journal.raw.unread("office")) == 2
+
+
+async def test_a_disk_that_fails_is_told_once_and_nothing_new_is_taken_meanwhile(journal: UnsureJournal):
+    """Each stage said so again and again, and the bus was left and entered once for each command."""
+    with capture_logs() as logs:
+        journal.fail(fails=True)
+        for number in range(5):
+            with pytest.raises(JournalUnwritten) as unwritten:
+                await journal.raw.keep("alerts", "inbox", "", f"poll-{number}", PAGE)
+        with pytest.raises(JournalShut):
+            await journal.raw.keep("office", "hook", "receive", "", PAGE)
+        journal.fail(fails=False)
+        assert unwritten.value.over is not None
+        async with asyncio.timeout(5):
+            await unwritten.value.over.wait()
+        await journal.raw.keep("office", "hook", "receive", "", PAGE)
+    assert [line["event"] for line in logs] == ["journal.full", "journal.takes_again"]
+
+
+async def test_what_may_be_on_disk_rings_for_whoever_works_on_it(journal: UnsureJournal):
+    """A commit was told to have failed and had not: its work waited until somebody looked by himself, or for ever."""
+    bell = journal.bell("raw:alerts")
+    journal.fail(fails=True)
+    with pytest.raises(JournalUnusable):
+        await journal.raw.keep("alerts", "inbox", "", "poll-1", PAGE)
+    async with asyncio.timeout(1):
+        await bell.wait()
+
+
+async def test_a_hook_that_was_refused_and_is_on_disk_is_read_all_the_same(journal: UnsureJournal, house: House):
+    """Its sender was told that it could not be kept, and it stayed unread until the next start."""
+    receiver = Receiver({OFFICE: house.landline()}, Standing(journal, house.board, house.clock, house.ids))
+    await until_rest(receiver)
+    journal.fail(fails=True)
+    with pytest.raises(JournalUnusable):
+        await receiver.take(OFFICE, "receive", PAGE)
+    journal.fail(fails=False)
+    assert len(await journal.raw.unread(OFFICE)) == 1
+    await until_rest(receiver)
+    assert await journal.raw.unread(OFFICE) == []
+
+
+async def test_a_try_whether_the_provider_answers_again_is_no_warning(house: House):
+    """That the circuit opened was one; two hours of an outage had twenty more."""
+    for _ in range(5):
+        await house.send(ALICE)
+    house.fault("status", operation="send", status=503, times=0)
+    sender, until = house.sender(window=1), house.clock.now() + timedelta(hours=1)
+    with capture_logs() as logs:
+        while house.clock.now() < until:
+            rest = await settled(sender)
+            await house.clock.advance(max(seconds(rest), 0.001))
+    levels = [line["log_level"] for line in logs if line["event"] == "call.failed"]
+    assert levels[:OPENS_AFTER] == ["warning"] * OPENS_AFTER
+    assert set(levels[OPENS_AFTER:]) == {"info"}
+
+
+async def test_an_outage_is_not_asked_about_once_for_each_arrival(house: House):
+    """Forty messages are to be fetched and the provider is gone: a handful of tries in ten minutes, not four hundred."""
+    line = DeskLine()
+    await until_rest(Syncer(line, house.ground))
+    line.arrives(*(Stored(f"m{number}") for number in range(40)))
+    await until_rest(Syncer(line, house.ground))
+    line.fails("mail", *[TryLater(problem(ErrorCode.UNREACHABLE))] * 1000)
+    media = MediaStore(house.folder / "media", house.journal, house.clock, inline_max=1, max_part=1, lifetime=1.0)
+    collector = Collector(line, house.ground, media=media, patience=600.0, window=4)
+    until = house.clock.now() + timedelta(minutes=10)
+    while house.clock.now() < until:
+        await house.clock.advance(seconds(await settled(collector)))
+    assert line.calls["mail"] < 30
+    line.errors.clear()
+    until = house.clock.now() + timedelta(minutes=10)
+    while house.clock.now() < until:
+        await house.clock.advance(seconds(await settled(collector)))
+    assert len(await house.bodies("message")) == 40
 
 
 async def test_an_outage_is_not_asked_about_once_for_each_text_that_is_followed(house: House):

@@ -202,6 +202,7 @@ class Relay:
         self.clock = VirtualClock(self.loop)
         self.node: serving._Node | None = None
         self.base: Core | None = None
+        self.pulse = Pulse(self.loop.time)
         self._tasks: dict[asyncio.Task[Any], int] = {}  # and the life that each belongs to
         self._context = contextvars.Context()
         self._serial = itertools.count(1)
@@ -338,7 +339,8 @@ class Relay:
         async with core(settings, discover(), clock=self.clock, ids=ids, journals=InlineJournal) as self.base:
             node = await serving._claimed(self.base)
             plug(node.bus, self.broker)
-            supervisor = Supervisor(self.clock, ids, node.standing.board, Pulse(self.loop.time), settings.node.grace)
+            self.pulse = Pulse(self.loop.time)
+            supervisor = Supervisor(self.clock, ids, node.standing.board, self.pulse, settings.node.grace)
             async with serving._running(node, supervisor):
                 self.node = node
                 ready.set()
@@ -360,7 +362,7 @@ _LOOKS: list[tuple[Any, str, float]] = [
     (publisher, "IDLE", 7200.0),
     (publisher, "WAIT", 7200.0),
     (consumer, "WAIT", 7200.0),
-    (janitor, "EVERY", 3600.0),
+    (janitor, "EVERY", 7200.0),
     (sweeper, "EVERY", 3600.0),
     (accountant, "EVERY", 21_600.0),
     (installer, "LOOK_AGAIN", 7200.0),

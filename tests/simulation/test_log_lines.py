@@ -8,19 +8,22 @@ from typing import Any
 
 import pytest
 
+from relay.rules.circuit import OPENS_AFTER
 from tests.simulation.faults import HOUR, Fault, Troubles
 from tests.simulation.world import HOOKS, INAPP, LANDLINE, NUMBER, SHORT_CODE, SMS, SUBSCRIBER, World, simulate
 
 LINES = ("alerts", "office", "desk")
 BENEATH = {"debug", "info"}
-EACH_CALL = "call.failed"  # told of each try to send, of which the circuit leaves one in five minutes
+UNTIL_OPEN = "call.failed"  # told of each try to send, until the circuit has opened
 TROUBLES = {
     "att-sms": (Fault(0, 2 * HOUR, "network", (SMS, "refused")), {"circuit.opened", "inbox.failed"}),
     "att-landline": (Fault(0, 2 * HOUR, "network", (LANDLINE, "refused")), {"circuit.opened", "hooks.failed"}),
     "att-inapp": (Fault(0, 2 * HOUR, "network", (INAPP, "refused")), {"circuit.opened", "mailbox.failed"}),
     "web hooks": (Fault(0, 2 * HOUR, "network", (HOOKS, "refused")), set[str]()),
     "broker": (Fault(0, 2 * HOUR, "broker", "down"), {"bus.lost"}),
-    "disk": (Fault(0, HOUR / 4, "journal", "full"), {"journal.full"}),
+    "full disk": (Fault(0, HOUR / 4, "journal", "full"), {"journal.full"}),
+    "disk that fails": (Fault(0, HOUR / 4, "journal", "refuses"), {"journal.full"}),
+    "disk of which nobody knows": (Fault(0, HOUR / 4, "journal", "unsure"), {"journal.full"}),
 }
 ENDS = {
     "circuit.opened": "circuit.closed",
@@ -81,9 +84,10 @@ def test_a_trouble_is_told_when_it_begins_and_when_it_ends(free_port: Callable[[
         await troubles.end(fault)
         await an_hour(world, 2)
         told = Counter(
-            line["event"] for line in loud(world) if line["event"] not in {EACH_CALL, "inbox.loss_suspected"}
+            line["event"] for line in loud(world) if line["event"] not in {UNTIL_OPEN, "inbox.loss_suspected"}
         )
         assert told == Counter(beginnings)
+        assert sum(line["event"] == UNTIL_OPEN for line in loud(world)) <= OPENS_AFTER
         all_told = Counter(line["event"] for line in world.logged)
         assert {all_told[ENDS[beginning]] for beginning in beginnings} <= {1}
 

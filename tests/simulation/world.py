@@ -75,6 +75,7 @@ class World:
     Attributes:
         asked: what the publisher has asked for, and the texts that handsets have sent, each with its command.
         logged: every line of relay's log, with the loop's seconds.
+        again: ids of events that a person had published again.
     """
 
     def __init__(self, loop: VirtualLoop, folder: Path, port: int, seed: int) -> None:
@@ -83,6 +84,7 @@ class World:
         self.broker = MemoryBroker()
         self.asked: list[tuple[dict[str, Any], Command | None]] = []
         self.logged: list[dict[str, Any]] = []
+        self.again: set[str] = set()
         self.folder = folder
         self.seed = seed
         self._port = port

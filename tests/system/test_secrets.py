@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import aiohttp
 
 from tests.system.inhouse import DESK, SUBSCRIBER, agree, daemon, followed
+from tests.system.test_cli import run, socket_of
 from tests.system.world import LINES, SECRETS, World, world
 
 TEXT = "marked-text-7f3a"
@@ -54,7 +55,7 @@ async def test_no_secret_text_or_number_is_shown(tmp_path: Path, free_port: Call
         await _sends(made)
         await _receives(made)
         await _refused(made)
-        shown = await _shown(made)
+        shown = await _shown(made) + await _kept(made, tmp_path / "kept")
         arguments = (await asyncio.to_thread(Path(f"/proc/{made.relay.process.pid}/cmdline").read_bytes)).decode()
         assert await made.relay.stop() == 0
 
@@ -65,6 +66,8 @@ async def test_no_secret_text_or_number_is_shown(tmp_path: Path, free_port: Call
         secrets = [*_secrets(made), *_of_addresses(opened), *_tokens(made)]
         assert len(secrets) >= 12
         _assert_hidden(secrets, log=log, topics=topics, errors=errors, shown=shown, arguments=arguments)
+        names = "\n".join(str(path) for path in await asyncio.to_thread(lambda: sorted(tmp_path.rglob("*"))))
+        _assert_hidden([*secrets, *NUMBERS, FILENAME], names=names)
         marks = (TEXT, LONG_TEXT, REPLY, SUBJECT, FILENAME, CONTENT[:20].decode(), PICTURE["data"][:40], *NUMBERS)
         _assert_hidden(marks, log=log, topics=topics, errors=errors, arguments=arguments)
         assert made.violations() == []
@@ -150,6 +153,24 @@ async def _shown(made: World) -> str:
             async with asking.get(f"http://relay{path}") as answer:
                 said.append(await answer.text())
     return "\n".join(said)
+
+
+async def _kept(made: World, folder: Path) -> str:
+    """What commands say that keep, repeat, list and forget, and what is measured."""
+    await asyncio.to_thread(folder.mkdir)
+    config, forgotten = ("--config", made.relay.directory / "relay.toml"), f"+1{NUMBERS[0]}\n".encode()
+    said = [await run("backup", folder / "relay-monday.db", *config)]
+    said.append(await run("replay", "--since", "10h", "--kind", "dead", *socket_of(made)))
+    for words in (("dead", "list"), ("queue", "list"), ("queue", "list", "--uncertain")):
+        said += [await run(*words, *socket_of(made)), await run(*words, "--json", *socket_of(made))]
+    said.append(await run("forget", *socket_of(made), stdin=forgotten))
+    assert {code for code, _ in said[:-1]} == {0}
+    assert "1 person forgotten" in said[-1][1]
+    said.append(await run("status", *socket_of(made)))
+    [admin] = [line["port"] for line in made.relay.logged("listener.started") if line["setting"] == "admin.listen"]
+    async with aiohttp.ClientSession() as scraper, scraper.get(f"http://127.0.0.1:{admin}/metrics") as measured:
+        assert measured.status == 200
+        return "\n".join([*(text for _, text in said), await measured.text()])
 
 
 def _answers(made: World) -> list[tuple[str, dict[str, Any]]]:

@@ -51,7 +51,7 @@ async def test_a_text_that_is_forgotten_is_nobodys_by_its_words(desk: Desk) -> N
     await desk.journal.calls.unanswered((await desk.claim(unseen=True)).call_id, ME, PROBLEM)
     [aside] = await desk.journal.dead.list(10)
     await desk.journal.dead.discard(aside["id"])
-    desk.clock.pass_(hours=2)
+    desk.clock.pass_(hours=73)
     await _purged(desk, replace(LONG_KEPT, texts=HOUR))
     assert (await desk.see(seen())).own == 0
     assert await desk.journal.dead.list(10) == []
