@@ -134,6 +134,7 @@ class Connection:
     def _left(self, link: Link) -> None:
         """It was relay's own wish: no trouble of the broker's, and nothing to wait long for."""
         self._attempt = 0
+        self._trouble.left(self._purpose.name)
         log.info("bus.left", connection=self._purpose.name, protocol=link.dial.protocol)
 
     async def _give_way(self) -> None:

@@ -41,6 +41,7 @@ class Trouble:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._down: set[str] = set()
+        self._away: set[str] = set()  # by relay's own wish
         self._told: set[str] = set()
         self._unsteady = False
         self._since = clock.now()
@@ -59,7 +60,9 @@ class Trouble:
             code=loss.code,
         )
         now = asyncio.get_running_loop().time()
-        self._lost_at[connection].append(now)
+        # What is not there would have been lost as well.
+        for each in {connection} | self._down | self._away:
+            self._lost_at[each].append(now)
         sure = loss.code == SESSION_TAKEN_OVER
         if sure or (idle and loss.code is None and not loss.ours):
             self._taken[connection].append(_Taken(self._clock.now(), now, sure))
@@ -71,8 +74,13 @@ class Trouble:
             log.error("bus.refused", connection=connection, cause=cause, detail=detail)
         self._begin(connection, known)
 
+    def left(self, connection: str) -> None:
+        """A connection is no more because relay wants none."""
+        self._away.add(connection)
+
     def over(self, connection: str) -> None:
         """A connection can be used."""
+        self._away.discard(connection)
         if connection not in self._down:
             return
         self._down.remove(connection)

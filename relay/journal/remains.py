@@ -8,7 +8,8 @@ whole; a large one is looked through, and written anew only where something was 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -79,6 +80,15 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return driver
 
 
+@contextmanager
+def _as_sqlalchemys() -> Iterator[None]:
+    """Raise an error of the driver's as one that the writer can judge."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise DatabaseError(None, None, error) from None
+
+
 def _emptied(connection: Connection) -> bool:
     """Whether the WAL is empty now: everything is in the file.
 
@@ -87,7 +97,8 @@ def _emptied(connection: Connection) -> bool:
     driver = _driver(connection)
     [(usual,)] = driver.execute("PRAGMA busy_timeout").fetchall()
     driver.execute(f"PRAGMA busy_timeout={_BUSY_FOR}")
-    busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    with _as_sqlalchemys():
+        busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     driver.execute(f"PRAGMA busy_timeout={usual}")
     return not busy
 
@@ -98,10 +109,8 @@ def _written_anew(connection: Connection) -> bool:
     # As large as the journal itself: not in memory.
     driver.execute("PRAGMA temp_store=FILE")
     try:
-        driver.execute("VACUUM")
-    except sqlite3.DatabaseError as error:
-        # In the words of those whose errors the writer judges.
-        raise DatabaseError(None, None, error) from None
+        with _as_sqlalchemys():
+            driver.execute("VACUUM")
     finally:
         driver.execute("PRAGMA temp_store=MEMORY")
         # Above all where there was no room for it: it has filled the disk.

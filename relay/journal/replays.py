@@ -17,7 +17,7 @@ from relay.journal.events import AT_ONCE
 from relay.journal.failures import TooManyReplays
 from relay.journal.memoryrows import put_memory
 from relay.journal.reader import Reader
-from relay.journal.schema import event, event_is_published, memory
+from relay.journal.schema import aside, aside_is_open, event, event_is_published, memory
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
@@ -172,6 +172,7 @@ def _counted(connection: Connection, wanted: ColumnElement[bool]) -> tuple[int, 
 def _wanted(wish: Wish, after: int, last: int) -> ColumnElement[bool]:
     conditions = [
         event_is_published,
+        ~_WAITS_FOR_A_PERSON,
         event.c.position > after,
         event.c.position <= last,
         event.c.recorded_at >= wish.since,
@@ -191,6 +192,8 @@ def _of_kinds(kinds: Sequence[str]) -> ColumnElement[bool]:
     return or_(plain, event.c.kind.like("event.%")) if "event" in kinds else plain
 
 
+# It could not be published: it is marked, so that nothing waits for it, and was never told.
+_WAITS_FOR_A_PERSON = select(aside.c.id).where(aside.c.event_id == event.c.id, aside_is_open).exists()
 _SPAN = select(func.coalesce(func.min(event.c.position), 1), func.coalesce(func.max(event.c.position), 0))
 _KEPT = select(memory.c.key, memory.c.value).where(memory.c.owner == _OWNER).order_by(memory.c.key)
 

@@ -21,6 +21,7 @@ class Retention(Section):
     texts: Annotated[Duration, Field(ge=_HOUR, le=_LONGEST)] = Field(
         7.0 * _DAY,
         description="1h to 3650d: what a message says, after its last copy has ended; at most as long as `finals`."
+        " A text of which nobody knows whether it was sent is kept for 72h all the same, to be known again."
         " Events and raw bytes hold texts, too: shorten `events` and `raw` with it",
     )
     finals: Annotated[Duration, Field(ge=72 * _HOUR, le=_LONGEST)] = Field(

@@ -262,6 +262,18 @@ async def test_a_rare_event_is_looked_for_in_pieces(desk: Desk) -> None:
     assert told == 1
 
 
+async def test_a_replay_leaves_out_what_was_set_aside(desk: Desk) -> None:
+    """The broker refuses it each time: every replay failed, and blamed relay's rights."""
+    for _ in range(2):
+        await desk.journal.events.announce(LINE, "read", {})
+    [poison, good] = [event.id for event in await desk.events()]
+    await desk.journal.events.set_aside(poison, "too large")
+    await desk.journal.events.published([good])
+    replay = await desk.journal.replays.begin(Wish(START - timedelta(hours=1), START + timedelta(hours=1), LINE))
+    events, _ = await desk.journal.replays.batch(replay, 10)
+    assert [event.id for event in events] == [good]
+
+
 def _multiply_first_event(path: Path, number: int) -> None:
     """So many more of it, published all, and the second one before and after them."""
     with closing(sqlite3.connect(path)) as connection, connection:

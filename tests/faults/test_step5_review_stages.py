@@ -13,10 +13,12 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
+from relay.bus.channel import Loss
 from relay.bus.link import Link, Received
 from relay.bus.loopback import Loopback
 from relay.bus.payloads import Publication
 from relay.bus.rights import Rights
+from relay.bus.trouble import Trouble
 from relay.domain.errors import ErrorCode, Problem, ProviderDetail, TryLater
 from relay.domain.messages import CallAnswer, Handover, OutboundCall
 from relay.domain.states import Fact
@@ -175,6 +177,28 @@ async def test_looks_that_are_refused_are_one_warning(house: House, status: int)
     loud = [line["event"] for line in logs if line["log_level"] in {"warning", "error"} and "status" in line["event"]]
     assert loud == ["status.failed"]
     assert [line["event"] for line in logs if line["event"] == "status.recovered"] == ["status.recovered"]
+
+
+@pytest.mark.parametrize("absence", ["refused", "left"])
+async def test_a_broker_that_falls_while_only_one_connection_stands_accuses_nobody(absence: str) -> None:
+    """Each fall of a failing broker was that connection's alone: relay gave way to nobody, and condemned an event."""
+    trouble = Trouble(ManualClock())
+    for standing, other in (("commands", "node"), ("node", "commands")):
+        if absence == "refused":
+            trouble.refused(other, "unreachable", "nobody there")
+        else:
+            trouble.left(other)
+        for _ in range(3):
+            trouble.lost(standing, Loss("the connection broke"), idle=True)
+        assert not trouble.contested(standing)
+        assert not trouble.alone(standing, asyncio.get_running_loop().time())
+        trouble.over(standing)
+        trouble.over(other)
+    trouble = Trouble(ManualClock())
+    trouble.left("node")
+    trouble.over("node")
+    trouble.lost("commands", Loss("the connection broke"), idle=True)
+    assert trouble.alone("commands", asyncio.get_running_loop().time())
 
 
 async def test_an_inbox_that_never_answers_is_one_error_in_the_log(house: House) -> None:

@@ -14,8 +14,8 @@ import pytest
 import structlog
 
 from relay.domain.messages import RawAnswer
-from relay.journal import Journal, JournalShut, JournalUnwritten
-from tests.contract.journal.desk import ALICE, LINE, ME, Desk, SqlitePlace
+from relay.journal import Journal, JournalShut, JournalUnusable, JournalUnwritten
+from tests.contract.journal.desk import ALICE, BOB, LINE, ME, Desk, SqlitePlace
 
 DISK = Path(os.environ["SMALL_DISK"])
 BALLAST = 1024 * 1024
@@ -267,6 +267,20 @@ async def test_an_erasure_that_finds_no_room_gives_back_what_it_took() -> None:
         left = free_bytes()
         assert not (await desk.journal.people.forget([ALICE], desk.journal.media.drop)).is_clean
         assert free_bytes() > left // 2
+    finally:
+        await desk.journal.aclose()
+        clean()
+
+
+async def test_an_erasure_says_in_words_that_the_wal_cannot_be_emptied() -> None:
+    """It raised SQLite's own error, which no caller knows: whoever asked for it was told nothing."""
+    desk = await Desk.at(SqlitePlace(DISK / "relay.db"))
+    try:
+        for _ in range(10):
+            await page(desk.journal)
+        fill()
+        with pytest.raises(JournalUnusable):
+            await desk.journal.people.forget([BOB], desk.journal.media.drop)
     finally:
         await desk.journal.aclose()
         clean()
