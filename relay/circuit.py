@@ -127,10 +127,13 @@ def _is_answer(error: RelayError) -> bool | None:
             return None
         case Throttled():
             return True
-        case TryLater() | OutcomeUnknown():
+        case TryLater():
             # A word of the provider's own about this one text, which may have to be tried again, is no trouble.
             is_about_text = said is not None and said.code is not None and (said.http or 0) < 500  # noqa: PLR2004 - HTTP's own number
             return None if is_about_text else False
+        case OutcomeUnknown():
+            # Whatever it said: the next one would be as uncertain.
+            return False
         case Refused() | NotAuthorized():
             # Without a word of the provider's it was refused here.
             return True if said else None

@@ -207,8 +207,8 @@ class FailedCalls:
 
     def _log_failure(self, call: OutboundCall, error: RelayError, *, is_probe: bool) -> None:
         problem = error.problem
-        # That the circuit opened was a warning. A text that became uncertain is one each time.
-        is_news = not (is_probe and isinstance(error, TryLater))
+        # The first try is a warning, and that the circuit opens is one. A text that became uncertain is one each time.
+        is_news = not isinstance(error, TryLater) or not (is_probe or call.attempt > 1)
         self._log.log(
             _LEVEL.get(type(error), 30) if is_news else 20,
             "call.failed",

@@ -7,6 +7,7 @@ retained. What does not come back is denied. On MQTT 5 the broker says so itself
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 import structlog
 
@@ -19,6 +20,7 @@ from relay.clock import Clock
 log = structlog.get_logger()
 
 _MOST = 1000  # topics of clients that are looked at
+_APART = timedelta(minutes=1)  # between two looks at all: probes would fill the queues of those who are away
 _DENIED = (
     "nothing that relay publishes there comes back: grant it to read and write them (the broker's ACL);"
     " MQTT 3.1.1 does not say which of the two is denied"
@@ -49,7 +51,8 @@ class Loopback:
         self._probe = probe
         self._rights = rights
         self._clock = clock
-        self._new = set(self._topics)
+        self._new: set[str] = set()
+        self._next_look = clock.now()
         self._used = asyncio.Event()
         self._awaited: dict[str, bytes] = {}
         self._all_back = asyncio.Event()
@@ -64,13 +67,17 @@ class Loopback:
 
     async def run(self, link: Link) -> None:
         """Look at all topics, then at what is new and, now and then, at what is denied; until the link is lost."""
-        self._new = set(self._topics)
+        owed = True
         with suppress(BusLost):
             while True:
                 self._used.clear()
+                left = min(self._next_look - self._clock.now(), _APART) if owed else timedelta(seconds=AGAIN)
+                if left <= timedelta():
+                    owed, left = False, timedelta(seconds=AGAIN)
+                    self._new, self._next_look = set(self._topics), self._clock.now() + _APART
                 await self.look(link, sorted(self._new | set(self._rights.denied_to("publish"))))
                 with suppress(TimeoutError):
-                    await self._clock.wait(self._used.wait(), AGAIN)
+                    await self._clock.wait(self._used.wait(), left.total_seconds())
 
     def heard(self, received: Received) -> None:
         """A message has come; one with the retain flag was published before, and proves nothing."""

@@ -5,6 +5,7 @@ erased from it. Whoever writes goes on meanwhile; the WAL grows until the copy i
 copy is looked at (`PRAGMA integrity_check`) before it has its name, so that a file of that name is a whole backup.
 """
 
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -60,8 +61,8 @@ def back_up(journal: Path, media: Path, to: Path, *, replace: bool = False) -> B
     """
     _refuse(journal, media, to, replace=replace)
     part, part_media = Path(f"{to}.part"), Path(f"{media_of(to)}.part")
-    try:
-        with _in_words(journal):
+    with _in_words(journal), _alone_in(to.parent):
+        try:
             _drop(part, part_media)
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
             with closing(reading(journal)) as connection:
@@ -70,8 +71,8 @@ def back_up(journal: Path, media: Path, to: Path, *, replace: bool = False) -> B
             attachments, size = _copy_media(media, part_media)
             sync(part)
             _put(part, part_media, to)
-    finally:
-        _drop(part, part_media)
+        finally:
+            _drop(part, part_media)
     return Backup(to.stat().st_size, rows, attachments, size)
 
 
@@ -119,6 +120,26 @@ def _refuse(journal: Path, media: Path, to: Path, *, replace: bool) -> None:
     for there in (to, media_of(to)):
         if there.exists() and not replace:
             raise JournalUnusable(f"{there} is there already: name a new file, or say --replace")
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Keep a second backup out of the directory: the two would throw away what the other has made so far."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _lock(descriptor, directory)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, directory: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise JournalUnusable(f"another backup is being made in {directory}: wait for it") from None
+    except OSError:
+        return  # its file system has no such locks
 
 
 def _is_own(journal: Path, to: Path) -> bool:

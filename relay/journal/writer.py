@@ -252,7 +252,7 @@ class Writer:
         return [job for job in jobs if not job.is_new]
 
     def _shut_by(self, error: BaseException | None) -> BaseException | None:
-        """Refuse what is new from now on where nothing can be written, though not for want of room: that is said once."""
+        """Where nothing can be written, and not for want of room, refuse what is new: that is said once."""
         if type(error) is not JournalUnusable:
             return error
         self._shut(error, is_full=False)

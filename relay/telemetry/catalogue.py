@@ -158,7 +158,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "call.failed": Entry(
         "info warning error",
         "line call_id message_id attempt policy code http provider_code",
-        "a call failed; `policy` is what follows. A warning no longer where it was tried whether the provider answers",
+        "a call failed; `policy` is what follows. What is tried again is a warning the first time",
     ),
     "call.untracked": Entry(
         "warning", "line call_id copies", "the provider took copies without an id: no report can reach them"

@@ -227,7 +227,9 @@ def _inbound(ledgers: Ledgers, events: Sequence[Line]) -> dict[str, Any]:
     """
     texts = [line["text"] for line in ledgers.asked if line["what"] == "text-in"]
     heard = Counter(data["text"] for data in _data(events, "message"))
+    # A page that cannot be read is kept, and listed for a person.
     told = len(_data(events, "event.loss-suspected"))
+    told += sum(data.get("what") == "inbox" for data in _data(events, "dead"))
     missing = {text for text in texts if not heard[text]}
     handed_out = [line for line in _att(ledgers, "handed-out") if line["service"] == "att-sms"]
     purged = {line["text"] for line in _att(ledgers, "purged")} & missing

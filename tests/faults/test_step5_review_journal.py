@@ -35,6 +35,7 @@ from tests.contract.journal.desk import (
     StillClock,
     delivered,
     seen,
+    text,
 )
 
 BACKUP = "backup.db"
@@ -223,6 +224,24 @@ async def test_a_backup_throws_no_folder_away_that_is_there(desk: Desk, tmp_path
     with pytest.raises(JournalUnusable, match="--replace"):
         await asyncio.to_thread(back_up, desk.place.path, tmp_path / "media", tmp_path / "b.db")
     assert (theirs / "photo").exists()
+
+
+async def test_two_backups_at_once_do_not_spoil_each_other(desk: Desk, tmp_path: Path) -> None:
+    """Each threw away what the other had made so far: neither was made, and the attachments of an older one went."""
+    await desk.receive(*(text(f"{number} " + "x" * 300_000) for number in range(10)))
+    said: list[str] = []
+
+    def back_up_often() -> None:
+        for _ in range(4):
+            try:
+                back_up(desk.place.path, tmp_path / "media", tmp_path / BACKUP, replace=True)
+                said.append("made")
+            except JournalUnusable as error:
+                said.append(str(error))
+
+    await asyncio.gather(*(asyncio.to_thread(back_up_often) for _ in range(2)))
+    assert "made" in said
+    assert set(said) <= {"made", f"another backup is being made in {tmp_path}: wait for it"}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

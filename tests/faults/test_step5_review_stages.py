@@ -19,10 +19,13 @@ from relay.bus.loopback import Loopback
 from relay.bus.payloads import Publication
 from relay.bus.rights import Rights
 from relay.bus.trouble import Trouble
-from relay.domain.errors import ErrorCode, Problem, ProviderDetail, TryLater
-from relay.domain.messages import CallAnswer, Handover, OutboundCall
+from relay.domain.errors import ErrorCode, Malformed, OutcomeUnknown, Problem, ProviderDetail, RelayError, TryLater
+from relay.domain.messages import CallAnswer, Handover, OutboundCall, RawAnswer
 from relay.domain.states import Fact
 from relay.providers.att_sms.client import AttSmsLine
+from relay.providers.att_sms.salvage import salvage
+from relay.providers.att_sms.wire import read_inbox
+from relay.rules.circuit import OPENS_AFTER
 from relay.simulator.virtual import ManualClock
 from relay.stages.sender import Sender
 from relay.web.server import Deadlines
@@ -85,16 +88,25 @@ async def test_one_text_in_a_mailbox_is_the_one_that_was_taken_for_certain(desk:
     assert await desk.standing("key-1") == ["submitted"]
 
 
-class Allergic(AttSmsLine):
-    """A line whose provider always fails at one text."""
+class Failing(AttSmsLine):
+    """A line whose provider always fails, at one text or at all."""
 
-    at = ""
+    at: str | None = None
+    error: RelayError = TryLater(Problem(ErrorCode.PROVIDER_ERROR, "it is unavailable", ProviderDetail(http=503)))
 
     async def send(self, call: OutboundCall) -> CallAnswer:
         """Fail, or send."""
-        if call.message_id == self.at:
-            raise TryLater(Problem(ErrorCode.PROVIDER_ERROR, "the provider is unavailable", ProviderDetail(http=503)))
+        if self.at in {None, call.message_id}:
+            raise self.error
         return await super().send(call)
+
+
+def failing(house: House) -> Failing:
+    """Such a line."""
+    line = house.sms()
+    line.__class__ = Failing
+    assert isinstance(line, Failing)
+    return line
 
 
 async def work(house: House, sender: Sender, for_seconds: float) -> None:
@@ -109,10 +121,8 @@ async def work(house: House, sender: Sender, for_seconds: float) -> None:
 @pytest.mark.parametrize("to", [ALICE, BOB])
 async def test_one_text_that_the_provider_always_fails_at_stops_no_line(house: House, to: str) -> None:
     """It opened the circuit alone: all others waited for minutes, and those to its number for three days."""
-    line = house.sms()
-    line.__class__ = Allergic
-    assert isinstance(line, Allergic)
-    line.at = (await house.send(ALICE)).message_id or ""
+    line = failing(house)
+    line.at = (await house.send(ALICE)).message_id
     sender = house.sender(line)
     await work(house, sender, 3600)
     assert house.board.of(ALERTS).circuit is None
@@ -120,6 +130,19 @@ async def test_one_text_that_the_provider_always_fails_at_stops_no_line(house: H
     await work(house, sender, 1)
     assert house.accepted() == {to: 1}
     assert await house.standing("key-1") == {ALICE: "sending"}
+
+
+async def test_a_provider_that_says_unknown_error_to_all_makes_a_handful_uncertain(house: House) -> None:
+    """Landline's -1 is a word of its own, and leaves a text uncertain: with it in the answer all of them became so."""
+    people = [f"+1206555{place:04}" for place in range(1, 21)]
+    for person in people:
+        await house.send(person, text=f"Dear {person}")
+    line = failing(house)
+    line.error = OutcomeUnknown(Problem(ErrorCode.UNCERTAIN, "Unknown Error", ProviderDetail(http=200, code="-1")))
+    await settled(house.sender(line, window=1))
+    assert house.board.of(ALERTS).circuit is not None
+    left = [await house.standing(f"key-{place}") for place in range(1, 21)]
+    assert [next(iter(one.values())) for one in left] == ["uncertain"] * OPENS_AFTER + ["queued"] * 17
 
 
 class Echo:
@@ -159,6 +182,30 @@ async def test_a_state_that_changes_while_rights_are_looked_at_is_not_put_back()
     await looking
     assert [one.payload for one in link.said] == [b"unauthorized"]
     assert rights.denied == ()
+
+
+async def test_connections_that_come_and_go_do_not_fill_the_queues_of_those_who_are_away() -> None:
+    """Each connection was a probe on each topic: a broker keeps so many for a reader, and drops the texts behind."""
+    clock, link = ManualClock(), Echo()
+    link.meanwhile.set()
+    link.heard = look = Loopback(
+        ["relay/line/alerts/message"], lambda topic: Publication(topic, b"{}"), Rights(), clock, 1.0
+    )
+    for _ in range(20):
+        running = asyncio.create_task(look.run(cast("Link", link)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await clock.advance(1)
+    assert len(link.said) == 1
+    running = asyncio.create_task(look.run(cast("Link", link)))
+    await asyncio.sleep(0)
+    await clock.advance(41)
+    async with asyncio.timeout(5):
+        while len(link.said) < 2:  # noqa: ASYNC110 - nobody tells when it has come about
+            await asyncio.sleep(0)
+    running.cancel()
 
 
 @pytest.mark.parametrize("status", [401, 429])
@@ -250,3 +297,20 @@ async def test_a_packed_hook_of_the_providers_is_taken(listen: Listen, shelf: Sh
             assert (await caller.ask(request(HOOK, packed, "POST", f"Content-Encoding: {packing}"))).status == 200
         assert (await caller.ask(request(HOOK, b"{}", "POST", "Content-Encoding: br"))).status == 415
     assert [raw.body for _, _, raw in shelf.kept] == [b"{}", b"{}"]
+
+
+def test_what_a_text_quotes_is_no_message_of_a_damaged_page() -> None:
+    """Of a page that broke off, a text in a CDATA section was read as two: one from whoever its sender wished."""
+    forged = _MESSAGE.format(text="forged", sender="tel:+12065550199")
+    texted = f"<![CDATA[x</inboundSMSMessage>{forged}]]>"
+    page = "<inboundSMSMessageList>" + _MESSAGE.format(text=texted, sender="tel:+12065550101")
+    raw = RawAnswer(page.encode(), "application/xml")
+    with pytest.raises(Malformed):
+        read_inbox("12345", raw)
+    assert salvage("12345", raw).messages == ()
+
+
+_MESSAGE = (
+    "<inboundSMSMessage><DateTime>2026-11-21T09:00:00.000+0000</DateTime><MessageId>m</MessageId>"
+    "<Message>{text}</Message><SenderAddress>{sender}</SenderAddress></inboundSMSMessage>"
+)

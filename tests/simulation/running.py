@@ -38,6 +38,7 @@ from relay.wiring.core import Core, core
 from tests.journals import lay
 from tests.simulation.broker import MemoryBroker, plug
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.passing import passes
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ class VirtualClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
-        await asyncio.sleep(max(seconds, 0.0))
+        await passes(max(seconds, 0.0))
 
     async def wait(self, awaited: Awaitable[T], seconds: float) -> T:
         """What `awaited` gives; raises TimeoutError after so many seconds."""

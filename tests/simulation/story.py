@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.battery.checker import Findings, judge
+from tests.conftest import LONG
 from tests.simulation.faults import HOUR, Troubles, plan
+from tests.simulation.passing import passes
 from tests.simulation.verdict import wrongs
 from tests.simulation.world import NUMBER, SHORT_CODE, SUBSCRIBER, World
 from tests.system.inhouse import media, part
@@ -46,7 +48,7 @@ class Story:
 
     def __post_init__(self) -> None:
         self.active += 72 * self.long_outage
-        self._pause = 360.0 * self.active / 6
+        self._pause = self.active * HOUR / (60 if LONG else 36)
         self._has_stuck = self.seed % 3 == 0
         self._chance = random.Random(f"traffic {self.seed}")  # noqa: S311 - a failure must repeat
         self.faults = plan(random.Random(f"faults {self.seed}"), self.active, long_outage=self.long_outage)  # noqa: S311
@@ -59,27 +61,27 @@ class Story:
     async def __call__(self, world: World) -> Told:
         """Tell it."""
         await world.agree()
-        await asyncio.sleep(120)
+        await passes(120)
         troubles = Troubles(world, random.Random(f"requests {self.seed}"))  # noqa: S311 - as above
         writing = asyncio.ensure_future(self._write(world))
         await asyncio.gather(writing, *(self._happen(troubles, fault) for fault in self.faults))
         await troubles.all_over()
-        await asyncio.sleep(600)
+        await passes(600)
         await self._publish_again(world)
         self._last_words(world)
-        await asyncio.sleep((self.hours - self.active) * HOUR)
+        await passes((self.hours - self.active) * HOUR)
         return Told(_judged(world), await wrongs(world, self.faults), world.loop.time() / HOUR, self.faults, world)
 
     async def _happen(self, troubles: Troubles, fault: Any) -> None:
-        await asyncio.sleep(fault.begins)
+        await passes(fault.begins)
         await troubles.begin(fault)
-        await asyncio.sleep(fault.lasts)
+        await passes(fault.lasts)
         await troubles.end(fault)
 
     async def _write(self, world: World) -> None:
         until = world.loop.time() + self.active * HOUR
         while world.loop.time() < until:
-            await asyncio.sleep(self._chance.uniform(0, 2 * self._pause))
+            await passes(self._chance.uniform(0, 2 * self._pause))
             for _ in range(self._chance.choice([1, 1, 1, 4])):
                 self._something(world)
 

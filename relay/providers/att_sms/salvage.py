@@ -88,6 +88,9 @@ def _json_rest(unreadable: list[str], tail: str) -> str:
 
 def _xml_pieces(page: str) -> Pieces:
     whole: list[str] = []
+    if "<!" in page:
+        # In a CDATA section or a comment may stand what only looks like messages: anybody could text it.
+        return whole, page
     at = 0
     while (begins := _XML_MESSAGE.search(page, at)) is not None:
         ends = re.compile(rf"</{re.escape(begins[1])}\s*>").search(page, begins.end())

@@ -61,7 +61,9 @@ async def test_a_journal_of_the_first_tables_is_brought_up_to_date_with_its_queu
     desk = await Desk.at(SqlitePlace(tmp_path / "then.db"), now.clock)
     assert (await desk.journal.calls.recover()).calls == 1
     assert len(await desk.uncertain()) == 2
-    assert [to.address for to in (await desk.claim()).recipients] == [ALICE]
+    waited = await desk.claim()
+    assert [to.address for to in waited.recipients] == [ALICE]
+    await desk.hand_over(waited)
     assert (await desk.receive(text(key="k"))).duplicates == 1
     assert await desk.standing("key-1") == ["uncertain"]
     await desk.see(seen(ref="m-1"), seen(ref="m-2"))
