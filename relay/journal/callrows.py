@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, Update, bindparam, insert, select, update
+from sqlalchemy import Row, Update, bindparam, insert, literal, select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact, State
@@ -208,7 +208,9 @@ def expire_calls(tx: Transaction, limit: int) -> int:
 def end_expired(tx: Transaction, ids: Sequence[str]) -> int:
     """End these waiting calls, whose expiry has come; gives how many copies expired."""
     copies = [one for one in copies_where(tx, one_of(copy.c.call_id, ids)) if one.waits]
-    happen(tx, [Happening(one, Fact.EXPIRED, problem=_expired(one)) for one in copies])
+    restored = {row.id for row in tx.execute(select(call.c.id).where(one_of(call.c.id, ids), _IS_RESTORED))}
+    whys = (_PERHAPS_SENT if one.call_id in restored else _expired(one) for one in copies)
+    happen(tx, [Happening(one, Fact.EXPIRED, problem=why) for one, why in zip(copies, whys, strict=True)])
     close_waiting(tx, ids)
     return len(copies)
 
@@ -256,6 +258,13 @@ _OVERDUE = (
     .where(call_expires, call.c.expires_at <= bindparam("now"))
     .order_by(call.c.expires_at)
     .limit(bindparam("most"))
+)
+
+
+_IS_RESTORED = call.c.why == literal(Why.RESTORED.value)
+# Whoever is told that it was not sent may send it once more.
+_PERHAPS_SENT = Problem(
+    ErrorCode.UNCERTAIN, "it expired while it was held after a restore: it may have been sent before that"
 )
 
 

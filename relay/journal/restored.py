@@ -68,8 +68,8 @@ def _tell(tx: Transaction, held: Counter[str]) -> Restored:
     newest: datetime | None = tx.execute(select(func.max(event.c.recorded_at))).scalar()
     copies = held.total()
     why = (
-        "restored from a backup: what was accepted or came in after it is not known, and what waited then may have"
-        f" been sent since; {copies} copies are held"
+        "restored from a backup: what was accepted, came in, opted out or was canceled after it is not known, and what"
+        f" waited then may have been sent since; {copies} copies are held"
     )
     lines = ", ".join(sorted(held))
     how = (

@@ -82,6 +82,20 @@ async def test_an_older_backup_sends_nothing_by_itself(tmp_path: Path, found: Fo
     await desk.journal.aclose()
 
 
+async def test_what_expires_while_it_is_held_after_a_restore_is_not_told_to_be_unsent(tmp_path: Path) -> None:
+    """It may have been sent: whoever reads that it was not would send it once more."""
+    desk = await Desk.at(SqlitePlace(tmp_path / "relay.db"))
+    await desk.send(ALICE, ttl=60)
+    await asyncio.to_thread(back_up, desk.place.path, tmp_path / "media", tmp_path / "b.db")
+    await desk.hand_over(await desk.claim(), "SMS1")
+    desk = await _restored(desk, tmp_path / "b.db")
+    desk.clock.pass_(hours=1)
+    assert await desk.journal.upkeep.expire() == 1
+    [receipt] = [body for body in await desk.bodies("receipt") if body["final"]]
+    assert (receipt["status"], receipt["error"]["code"]) == ("expired", "uncertain")
+    await desk.journal.aclose()
+
+
 async def test_what_an_old_backup_knows_is_not_told_twice(tmp_path: Path) -> None:
     """Messages and reports that the provider repeats after the restore are recognised."""
     desk = await Desk.at(SqlitePlace(tmp_path / "relay.db"))
