@@ -28,6 +28,7 @@ log = structlog.get_logger()
 IDLE = 30.0  # seconds between two looks into the journal when no bell rings
 HOOKS_WITHIN = 60.0  # seconds at a start for web hooks to stand: what is sent before them, nothing is heard of
 
+_LOOKED_AT_FIRST = ""  # in the place of a call's id
 _LIMITS = "limits"  # the part of the line that the operator's limits stop
 _STOPPED = {
     Limit.HELD: (LineState.SUSPENDED, Limit.HELD.value),
@@ -86,6 +87,8 @@ class Sender(Stage):
         if (shut := self._journal.shut) is not None:
             return Rest(IDLE, shut.over)
         lanes = self._open_lanes()
+        if self._circuit.is_open and not await self._may_try(lanes):
+            return None
         call = await self._journal.calls.claim(
             self._line.alias, self._owner, lanes=lanes, unseen=self._failed.shows_sent
         )
@@ -114,6 +117,17 @@ class Sender(Stage):
             self._window.when_freed(self._bell.ring)
             return Rest(IDLE, self._bell)
         return await self._gate.rest()
+
+    async def _may_try(self, lanes: Sequence[int]) -> bool:
+        """Whether a text is to be tried: not where the provider does not even answer a call that has no effect."""
+        due = await self._journal.calls.next_due(self._line.alias, lanes)
+        if due is None or due > self._clock.now():
+            return True  # there is none
+        try:
+            await self._line.verify()
+        except RelayError as error:
+            await self._write_down(self._circuit.failed(_LOOKED_AT_FIRST, error))
+        return not self._circuit.left
 
     def _open_lanes(self) -> Sequence[int]:
         """The lanes to claim from now, in this order."""

@@ -112,12 +112,13 @@ def test_what_is_as_it_should_be_is_clean() -> None:
 
 
 def test_what_is_allowed_is_counted_and_no_flaw() -> None:
-    """A copy that waits for a person; a resend that the request, or a person, allows; a page that is told lost."""
+    """A copy that waits for a person; a resend that is allowed; a page that is told lost or unreadable."""
     waits = judge(Ledgers([TAKEN], [result(), receipt(status="uncertain")], [asked()]))
     resent = judge(Ledgers([TAKEN, TAKEN], [result(), receipt()], [asked(on_uncertain="resend")]))
     allowed = judge(Ledgers([TAKEN, TAKEN], [result(), receipt()], [asked(), {"what": "leave", "text": TEXT}]))
     told = judge(Ledgers([PAGE], [heard("e-7", "event.loss-suspected", {"reason": "stopped"})], [TEXT_IN]))
-    assert [found.is_clean for found in (waits, resent, allowed, told)] == [True] * 4
+    listed = judge(Ledgers([PAGE], [heard("e-7", "dead", {"kind": "raw", "what": "inbox"})], [TEXT_IN]))
+    assert [found.is_clean for found in (waits, resent, allowed, told, listed)] == [True] * 5
     assert (waits.uncertain, resent.with_leave, allowed.with_leave, told.told_losses) == (1, 1, 1, 1)
 
 

@@ -13,7 +13,7 @@ from tests.simulation.verdict import wrongs
 from tests.simulation.world import NUMBER, SHORT_CODE, SUBSCRIBER, World
 from tests.system.inhouse import media, part
 
-QUIET, SHORTER = 80.0, 50.0  # hours: where something may be stuck for 72 hours, and where not
+QUIET, SHORTER = 80.0, 44.0  # hours: where something may be stuck for 72 hours, and where not
 LINES = ("alerts", "office", "desk")
 _FATES = ("13", "18", "19", "20", "21")
 _STUCK = ("14", "22")  # until AT&T gives up after 72 hours: each is asked for hundreds of times
@@ -48,7 +48,7 @@ class Story:
 
     def __post_init__(self) -> None:
         self.active += 72 * self.long_outage
-        self._pause = self.active * HOUR / (60 if LONG else 36)
+        self._pause = self.active * HOUR / (60 if LONG else 24)
         self._has_stuck = self.seed % 3 == 0
         self._chance = random.Random(f"traffic {self.seed}")  # noqa: S311 - a failure must repeat
         self.faults = plan(random.Random(f"faults {self.seed}"), self.active, long_outage=self.long_outage)  # noqa: S311

@@ -30,7 +30,7 @@ def test_days_of_faults_lose_nothing_and_double_nothing(
     told = _told(seed, free_port())
     findings, has_outage = told.findings, _has_outage(seed)
     what = "a provider is gone for 72 h, and more breaks" if has_outage else "all kinds of faults at random"
-    note = "in virtual time, 56 h and more each"
+    note = "in virtual time, 50 h and more each"
     assert findings.is_clean, f"seed-{seed}-: {findings}; {_plan(told)}"
     assert told.wrongs == [], f"seed-{seed}-: {told.wrongs}; {_plan(told)}"
     assert told.hours > _story(seed).hours

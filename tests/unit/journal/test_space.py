@@ -110,6 +110,29 @@ def test_it_is_shut_once(space: Space) -> None:
     assert space.shut is first
 
 
+class Filling(Ballast):
+    """On a disk that has `left` bytes."""
+
+    left = NEVER
+
+    @property
+    def free(self) -> int:
+        """As it is said."""
+        return self.left
+
+
+def test_what_was_not_shut_for_want_of_room_opens_without_more_of_it(tmp_path: Path, ticking: Ticking) -> None:
+    """As where another program held the file locked: the ballast was not touched."""
+    ballast = Filling(tmp_path / "relay.db", SIZE)
+    space = Space(ballast, StillClock(), ticking)
+    assert space.hold() is None
+    ballast.left = 0
+    for is_full in (False, True):
+        space.close("why", is_full=is_full)
+        ticking.now += SOON
+        assert (space.open(lambda: True) is None) is is_full
+
+
 def test_it_opens_only_when_something_could_be_written(space: Space, ticking: Ticking) -> None:
     """Room alone is not enough: the disk may be read-only."""
     space.close("why")

@@ -56,6 +56,23 @@ async def test_a_provider_that_takes_and_never_answers_makes_a_handful_uncertain
     assert set(house.accepted().values()) == {1}
 
 
+async def test_a_provider_that_answers_nothing_at_all_costs_no_further_text(house: House) -> None:
+    """A try begins with a call that has no effect: only where that is answered a text is risked."""
+    people = await crowd(house, 1)
+    sender = house.sender(window=1)
+    await settled(sender)
+    people += [f"+1206555{place:04}" for place in range(2, 21)]
+    for person in people[1:]:
+        await house.send(person, text=f"Dear {person[-4:]}")
+    house.fault("cut-before", times=0)
+    await outage(house, sender, 3600)
+    assert (await statuses(house, people))["uncertain"] == OPENS_AFTER
+    house.simulator.world.faults.clear()
+    await outage(house, sender, 1800)
+    assert await statuses(house, people) == {"uncertain": OPENS_AFTER, "submitted": 20 - OPENS_AFTER}
+    assert set(house.accepted().values()) == {1}
+
+
 async def test_an_outage_begins_and_ends_with_one_line_in_the_log(house: House) -> None:
     """And the line shows it as long as it lasts, with a reason and the next try."""
     await crowd(house, 10)
