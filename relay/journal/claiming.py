@@ -84,7 +84,10 @@ def _whole(tx: Transaction, row: Row[Any], waiting: Sequence[Copy]) -> tuple[lis
     a copy whose message does not belongs elsewhere.
     """
     whole = [one for one in waiting if one.may_be_sent and one.line == row.line]
-    message_ids = dict.fromkeys(one.message_id for one in whole)
+    # First the one whose words were found whole before, so that damage is told once.
+    message_ids = dict.fromkeys(
+        one.message_id for one in sorted(whole, key=lambda one: one.message_id != row.message_id)
+    )
     sums = sums_of(tx, message_ids) if len(message_ids) > 1 else {}
     for message_id in message_ids:
         content = content_of(tx, message_id)

@@ -244,18 +244,18 @@ async def test_two_backups_at_once_do_not_spoil_each_other(desk: Desk, tmp_path:
     assert set(said) <= {"made", f"another backup is being made in {tmp_path}: wait for it"}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 async def test_what_root_restores_belongs_to_relays_user(desk: Desk, tmp_path: Path) -> None:
     """Root's own journal could not be opened by the service, which then would not start."""
     home = tmp_path / "home"
     home.mkdir()
-    os.chown(home, 12345, 12345)
+    theirs = 12345 if os.geteuid() == 0 else os.geteuid()  # nobody but root can give files away
+    os.chown(home, theirs, -1)
     (tmp_path / "media").mkdir()
     (tmp_path / "media" / ("a" * 32)).write_bytes(b"picture")
     await asyncio.to_thread(back_up, desk.place.path, tmp_path / "media", tmp_path / BACKUP)
     await asyncio.to_thread(restore, tmp_path / BACKUP, home / "relay.db", home / "media", clock=desk.clock)
     owners = {file.name: file.stat().st_uid for file in home.rglob("*")}
-    assert set(owners.values()) == {12345}, owners
+    assert set(owners.values()) == {theirs}, owners
 
 
 async def test_a_text_for_the_far_future_is_not_called_damaged(desk: Desk) -> None:

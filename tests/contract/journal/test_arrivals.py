@@ -177,7 +177,7 @@ async def test_a_message_that_cannot_be_read_is_kept_for_a_person(desk: Desk) ->
     assert (listed["kind"], listed["what"], listed["why"]) == ("raw", "mail", "no JSON object")
     [notice] = await desk.bodies("dead")
     assert (notice["id"], notice["why"]) == (listed["raw_id"], "no JSON object")
-    kept = await desk.journal.dead.again(listed["id"])
+    kept = (await desk.journal.dead.again(listed["id"])).kept
     assert kept is not None
     assert (kept.source, kept.event, kept.raw) == ("mail", "m-1", RawAnswer(b"bytes", "text/html"))
     await desk.journal.raw.understood(kept, messages=[mms(None, parts=())])
@@ -259,7 +259,7 @@ async def test_an_id_that_was_set_aside_without_bytes_is_fetched_again(desk: Des
     [arrival] = await desk.arriving()
     await desk.journal.arrivals.aside(arrival, RawAnswer(b""), "refused")
     [listed] = await desk.journal.dead.list(10)
-    kept = await desk.journal.dead.again(listed["id"])
+    kept = (await desk.journal.dead.again(listed["id"])).kept
     assert kept is not None
     for _ in range(2):
         await desk.journal.arrivals.again(kept)

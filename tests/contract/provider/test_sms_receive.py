@@ -1,5 +1,6 @@
 """A short code that listens: its inbox, and what became of its texts."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -78,8 +79,13 @@ async def test_a_final_status_is_told_once_and_then_gone(
         assert caught.value.problem.code is ErrorCode.UNKNOWN_ID
 
 
-@pytest.mark.parametrize("fault", ["cut-before", "cut-after", "truncate"])
-@pytest.mark.parametrize("operation", ["inbox", "status"])
+@pytest.mark.parametrize(
+    ("operation", "fault"),
+    [
+        *itertools.product(("inbox", "status"), ("cut-before", "cut-after")),
+        ("status", "truncate"),
+    ],
+)
 async def test_a_read_that_breaks_off_is_made_once_and_may_be_a_loss(
     simulator: Any, line: Any, call: Any, operation: str, fault: str
 ) -> None:
@@ -89,6 +95,15 @@ async def test_a_read_that_breaks_off_is_made_once_and_may_be_a_loss(
     simulator.world.faults.add({"match": {"operation": operation}, "times": 0, "do": fault})
     with pytest.raises(OutcomeUnknown):
         await (line.fetch_inbox() if operation == "inbox" else line.fetch_status(ref))
+    assert sum(one["what"] == "fault" for one in simulator.world.ledger.lines()) == 1
+
+
+async def test_an_inbox_that_breaks_off_is_made_once_and_says_that_it_is_broken(simulator: Any, line: Any) -> None:
+    """What came of it is kept: whole messages of it can be saved."""
+    simulator.world.handset.text(sender=DELIVERED, to="12345", text="hi")
+    simulator.world.faults.add({"match": {"operation": "inbox"}, "times": 0, "do": "truncate"})
+    raw = await line.fetch_inbox()
+    assert raw.broken
     assert sum(one["what"] == "fault" for one in simulator.world.ledger.lines()) == 1
 
 
