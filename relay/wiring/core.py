@@ -134,9 +134,7 @@ def lifetimes(settings: Settings) -> Lifetimes:
 
 async def _recover(journal: Journal, node: str, lines: Mapping[str, Line]) -> None:
     """Say in one line what a former life left: calls that were cut, and what waits."""
-    shows = {
-        alias for alias, line in lines.items() if isinstance(line, ShowsSentInHooks) and line.shows_sent_in_hooks
-    }
+    shows = {alias for alias, line in lines.items() if isinstance(line, ShowsSentInHooks) and line.shows_sent_in_hooks}
     cut = await journal.calls.recover(shows)
     left = await journal.queries.status()
     log.log(

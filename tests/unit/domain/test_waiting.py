@@ -66,8 +66,10 @@ def waiting(why: Why | None = None, due_at: datetime | None = NOW, **more: Any) 
             waiting(Why.SEND_AT, LATER, gate=Gate("circuit", LATER, "it is deaf")),
             "send_at",
             LATER,
-            "waits for its time: it is to be sent at 2026-11-22T16:00Z; besides, the line's circuit is open: it is deaf;"
-            " next try 2026-11-22T16:00Z",
+            (
+                "waits for its time: it is to be sent at 2026-11-22T16:00Z; besides, the line's circuit is open: it is"
+                " deaf; next try 2026-11-22T16:00Z"
+            ),
         ),
         (
             waiting(gate=Gate("month", LATER)),
