@@ -187,8 +187,8 @@ class Post:
         """Wait until everything that was asked for is answered and sent."""
         for name in self.asked:
             await self.made.ears.result(name)
-        # A receipt follows each text that AT&T has taken.
-        await self.made.ears.until(lambda: len(self.made.accepted()) >= len(self.asked), what="all is sent")
+        wanted = {f"text {name}" for name in self.asked}
+        await self.made.until_att(lambda: wanted <= {line["text"] for line in self.made.accepted()})
 
     def lost_and_doubled(self) -> tuple[int, int]:
         """What was asked for and not answered or not sent, and what was sent twice."""
