@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import shutil
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -196,11 +197,28 @@ class Mosquitto:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody listens on, and that nobody who connects is given meanwhile.
+
+    Each worker has its own: a server that is stopped in a test finds its port free when it is started again.
+    """
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _own_ports() -> Iterator[int]:
+    """Below those that Linux gives to whoever connects (ip_local_port_range)."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    first = _FIRST_PORT + worker * _PORTS_EACH
+    begin = os.getpid() % _PORTS_EACH
+    return itertools.cycle(first + (begin + number) % _PORTS_EACH for number in range(_PORTS_EACH))
+
+
+_FIRST_PORT, _PORTS_EACH, _WORKERS = 12_000, 5_000, 4
+_PORTS = _own_ports()
 
 
 def _program(name: str) -> str:

@@ -1,7 +1,6 @@
 """What every test has: a guard over the event loop, Hypothesis's profiles, free ports."""
 
 import os
-import socket
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from tests import brokers
 from tests.battery.table import PROPERTY, Row, lines
 
 LONG = os.environ.get("LONG", "") not in ("", "0")
@@ -45,14 +45,7 @@ def unblocked_loop() -> Iterator[None]:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """Gives TCP ports on loopback that nobody listens on, for servers that cannot choose one themselves."""
-
-    def pick() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
-
-    return pick
+    return brokers.free_port
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

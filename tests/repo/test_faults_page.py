@@ -31,7 +31,7 @@ def outcome(wanted: Expected) -> str:
     return "; ".join(said + ["a loss is told"] * wanted.told_losses)
 
 
-_ANSWERS = {"new": "answered", "again": "answered again, as a replay"}
+_ANSWERS = {"new": "answered", "again": "answered again, as a replay", "perhaps": "perhaps answered again, as a replay"}
 
 
 def part(heading: str) -> str:
