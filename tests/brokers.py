@@ -95,11 +95,12 @@ class Mosquitto:
         self._reading: asyncio.Task[None] | None = None
         self._said: deque[str] = deque(maxlen=10_000)
         self._spoke = asyncio.Condition()
-        lines = [f"listener {self.port} 127.0.0.1", "log_dest stderr", "log_type all", *extra]
+        lines = [f"listener {self.port} 127.0.0.1", "log_dest stderr", "log_type all"]
         if os.geteuid() == 0:
             lines.append("user root")  # it would give up its rights, and with them the folder
         lines += self._persistence(persistent=persistent) + self._people(users, acl)
         lines += self._tls(certificates, ask_certificate=ask_certificate)
+        lines += extra  # of two lines about one thing the last counts
         (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n")
 
     async def __aenter__(self) -> Self:
@@ -174,7 +175,9 @@ class Mosquitto:
         if not persistent:
             return ["persistence false"]
         at_once = ["autosave_interval 1", "autosave_on_changes true"]
-        return ["persistence true", f"persistence_location {self.folder / 'state'}/", *at_once]
+        # Its own limit of 1000 drops what a reader who is slow has not taken yet, and tells nobody.
+        roomy = ["max_queued_messages 1000000"]
+        return ["persistence true", f"persistence_location {self.folder / 'state'}/", *at_once, *roomy]
 
     def _people(self, users: Mapping[str, str] | None, acl: Sequence[str] | None) -> list[str]:
         lines = [f"allow_anonymous {'false' if users else 'true'}"]
