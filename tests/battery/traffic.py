@@ -1,7 +1,5 @@
 """Traffic in all directions at once, for as long as a fault lasts, and the wait until all of it has ended."""
 
-import asyncio
-import contextlib
 import random
 import time
 from typing import Any
@@ -80,10 +78,4 @@ class Traffic:
                 return findings
             if began > until:
                 raise AssertionError(f"not all has ended within {within} s: {findings}")
-            await self._more_is_heard(max(COMPARED_EVERY, 4 * took))
-
-    async def _more_is_heard(self, within: float) -> None:
-        """Wait for what is heard in so many seconds."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._made.relay.process.wait()
+            await self._made.relay.lives_for(max(COMPARED_EVERY, 4 * took))
