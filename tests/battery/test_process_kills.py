@@ -72,7 +72,7 @@ async def _listed(made: World) -> list[str]:
     socket = str(made.relay.directory / "relay.sock")
     asking = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "relay", "queue", "list", "--uncertain", "--json", "--socket", socket),
+        *("-m", "relay", "queue", "list", "--uncertain", "--limit", "10000", "--json", "--socket", socket),
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
     )
