@@ -74,7 +74,7 @@ async def test_the_message_store_settles_what_was_not_answered(
 ):
     """AT&T took SMS and MMS, and the answers were lost: they are submitted, and never sent again."""
     # Slower than elsewhere: a busy machine must compare the message store before a resend is due, 75 seconds later.
-    async with at_home(tmp_path, free_port, modes={"att-inapp": {"shape": shape}}, speed=15) as made:
+    async with at_home(tmp_path, free_port, modes={"att-inapp": {"shape": shape}}, speed=25) as made:
         await followed(made)
         made.fault("cut-after", "send", times=20)
         requests: dict[str, dict[str, Any]] = {}
