@@ -81,9 +81,10 @@ class Breaker:
             return ()
         if answered:
             return self.answered()
-        if not self._now.is_open and call_id in self._failing:
-            return ()
-        self._failing.add(call_id)
+        if not self._now.is_open:
+            if call_id in self._failing:
+                return ()
+            self._failing.add(call_id)
         before, after = self._now, error.after if isinstance(error, TryLater) else None
         self._now = before.failed(error.problem, self._clock.now(), self._ids.chance.random(), after)
         if not self._now.is_open:
