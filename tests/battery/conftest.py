@@ -1,9 +1,11 @@
-"""The fixture of the battery: each test says what it found, and the end of the run shows all of it as one table."""
+"""The fixtures of the battery: each test says what it found, which the run's end shows as one table; relay's log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 
+from tests.battery.brokering import LogWatch
 from tests.battery.table import PROPERTY, Row
 
 
@@ -16,3 +18,12 @@ def found(record_property: Callable[[str, object], None]) -> Callable[[Row], Non
         assert (row.lost, row.doubled) == (0, 0), row
 
     return note
+
+
+@pytest.fixture
+def logs() -> Iterator[LogWatch]:
+    """Relay's log."""
+    kept = LogWatch()
+    structlog.configure(processors=[kept])
+    yield kept
+    structlog.reset_defaults()

@@ -1,27 +1,17 @@
 """B8, B9: commands that come twice, and commands that nobody could obey: each is answered once, and none comes back."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from tests.battery.brokering import ALICE, LogWatch, Post, Wire, post
 from tests.battery.table import Row
 
 Found = Callable[[Row], None]
 SEND = "relay/line/alerts/send"
-
-
-@pytest.fixture
-def logs() -> Iterator[LogWatch]:
-    """Relay's log."""
-    kept = LogWatch()
-    structlog.configure(processors=[kept])
-    yield kept
-    structlog.reset_defaults()
 
 
 def body(**more: Any) -> bytes:

@@ -4,11 +4,10 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import structlog
 
 from relay.bus.config import BusSettings
 from relay.bus.mqtt import Bus
@@ -21,15 +20,6 @@ from tests.contract.bus.conftest import Ear, announcement
 
 Found = Callable[[Row], None]
 KEEPALIVE = 1  # second
-
-
-@pytest.fixture
-def logs() -> Iterator[LogWatch]:
-    """Relay's log."""
-    kept = LogWatch()
-    structlog.configure(processors=[kept])
-    yield kept
-    structlog.reset_defaults()
 
 
 def now() -> float:

@@ -3,13 +3,12 @@
 import asyncio
 import gc
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import structlog
 from pydantic_core import from_json
 
 from relay.bus.mqtt import Bus
@@ -25,15 +24,6 @@ from tests.unit.stages.house import ALERTS, House
 
 Found = Callable[[Row], None]
 READ = f"relay/line/{ALERTS}/event/read"
-
-
-@pytest.fixture
-def logs() -> Iterator[LogWatch]:
-    """Relay's log."""
-    kept = LogWatch()
-    structlog.configure(processors=[kept])
-    yield kept
-    structlog.reset_defaults()
 
 
 @pytest.fixture

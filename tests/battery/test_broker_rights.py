@@ -5,11 +5,10 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import structlog
 
 from relay.bus.mqtt import Bus
 from tests.battery.brokering import LogWatch, Wire, acl, amend, post
@@ -30,15 +29,6 @@ SAID = [
 NO_RESULT = [*COMMANDS, *SAID, "topic readwrite relay/line/alerts/message", "topic readwrite relay/line/alerts/event/#"]
 NO_RESULT += ["topic readwrite relay/dead", "topic read relay/line/alerts/result"]
 RESULT = "relay/line/alerts/result"
-
-
-@pytest.fixture
-def logs() -> Iterator[LogWatch]:
-    """Relay's log."""
-    kept = LogWatch()
-    structlog.configure(processors=[kept])
-    yield kept
-    structlog.reset_defaults()
 
 
 def now() -> float:
