@@ -31,6 +31,9 @@ class Boundary(StrEnum):
     CHANGES_KEPT = "changes.kept"  # they are on disk with the cursor
     TOKEN_FETCHED = "token.fetched"  # noqa: S105 - a moment's name
     TABLES_CHANGED = "tables.changed"  # a migration has run, and is not committed
+    MOVE_COPIED = "move.copied"  # all rows are in the other database, and nothing is committed there
+    MOVE_MARKED = "move.marked"  # the file is marked as being moved, and nothing is committed
+    MOVE_COMMITTED = "move.committed"  # the rows are committed, and the mark says that nobody knows
 
 
 Listener = Callable[[Boundary], None]

@@ -167,7 +167,7 @@ class FailedCalls:
             case RefusedAsGroup() if len(call.recipients) > 1:
                 return partial(calls.divide, *about)
             case Refused():
-                return partial(calls.refused, *about, problem)
+                return partial(calls.refused, *about, problem, carried=call.copy_ids)
             case TooLate():
                 # Whoever claims next ends it as expired.
                 return partial(calls.release, *about)

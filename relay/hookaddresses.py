@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic_core import from_json, to_json
 
@@ -24,8 +24,8 @@ class Memory(Protocol):
     async def get(self, key: str) -> bytes | None:
         """What was put under `key`."""
 
-    async def put(self, key: str, value: bytes) -> None:
-        """Keep `value` under `key`."""
+    async def swap(self, key: str, before: bytes | None, value: bytes) -> bytes:
+        """Keep `value` under `key` where `before` is there, and only there; gives what is there then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +39,34 @@ class HookSecrets:
         """Every secret under which hooks are taken at this time."""
         return (self.current, *(secret for secret, until in self.former.items() if until > now))
 
+    def as_body(self) -> dict[str, Any]:
+        """As it is kept."""
+        return {"current": self.current, "former": {one: until.isoformat() for one, until in self.former.items()}}
+
 
 async def hook_secrets(memory: Memory, configured: str | None, now: datetime) -> HookSecrets:
-    """The line's secrets, made at the first call and kept; a change of `configured` retires the one before."""
-    kept = from_json(await memory.get(_KEY) or b"{}")
+    """The line's secrets, made at the first call and kept; a change of `configured` retires the one before.
+
+    Nodes that begin at the same moment end with the same secret: the one that was kept first.
+    """
+    there = await memory.get(_KEY)
+    while True:
+        secrets = _following(there, configured, now)
+        fresh = to_json(secrets.as_body())
+        if there == fresh:
+            return secrets
+        # What another node kept meanwhile is given, and followed in its turn.
+        there = await memory.swap(_KEY, there, fresh)
+
+
+def _following(there: bytes | None, configured: str | None, now: datetime) -> HookSecrets:
+    kept = from_json(there or b"{}")
     before: str | None = kept.get("current")
     current = configured or before or unguessable()
     former = {secret: datetime.fromisoformat(until) for secret, until in kept.get("former", {}).items()}
     if before and before != current:
         former[before] = now + FORMER_FOR
     former = {secret: until for secret, until in former.items() if until > now and secret != current}
-    fresh = {"current": current, "former": {secret: until.isoformat() for secret, until in former.items()}}
-    if fresh != kept:
-        await memory.put(_KEY, to_json(fresh))
     return HookSecrets(current, former)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -50,6 +51,7 @@ class MediaStore:
         max_part: bytes of an attachment that is taken at all.
         lifetime: seconds for which a file is kept.
         address: the beginning of the addresses that files are handed out under, without a slash at its end.
+        spares: seconds of age below which a file that the journal does not know may be one that another node writes.
     """
 
     directory: Path
@@ -59,6 +61,7 @@ class MediaStore:
     max_part: int = field(kw_only=True)
     lifetime: float = field(kw_only=True)
     address: str = field(kw_only=True)
+    spares: float = field(kw_only=True, default=0.0)
     _being_kept: set[str] = field(default_factory=set, init=False, repr=False)
     _is_swept: bool = field(default=False, init=False)
 
@@ -132,7 +135,7 @@ class MediaStore:
 
     async def _sweep(self) -> int:
         """Delete the files that the journal does not know: relay fell before it could write them down."""
-        names = await asyncio.to_thread(_names, self.directory)
+        names = await asyncio.to_thread(_names, self.directory, self.spares)
         orphans = [name for name in names if not await self._is_known(name)]
         await asyncio.to_thread(_delete, self.directory, orphans)
         if orphans:
@@ -233,7 +236,18 @@ def _delete(directory: Path, names: Sequence[str]) -> None:
         (directory / name).unlink(missing_ok=True)
 
 
-def _names(directory: Path) -> list[str]:
-    """The files of a folder that are the store's own by their names."""
-    found = [file.name for file in directory.iterdir() if file.is_file()] if directory.is_dir() else []
-    return [name for name in found if _TOKEN.fullmatch(name.removesuffix(_UNFINISHED))]
+def _names(directory: Path, spares: float) -> list[str]:
+    """The files of a folder that are the store's own by their names, and older than so many seconds."""
+    found = [file for file in directory.iterdir() if file.is_file()] if directory.is_dir() else []
+    own = [file for file in found if _TOKEN.fullmatch(file.name.removesuffix(_UNFINISHED))]
+    return [file.name for file in (_older(own, spares) if spares else own)]
+
+
+def _older(files: Sequence[Path], seconds: float) -> list[Path]:
+    """Those that are older than the newest, by so many seconds of the clock of their own file system."""
+    written: dict[Path, float] = {}
+    for file in files:
+        with suppress(FileNotFoundError):  # another node may delete them
+            written[file] = file.stat().st_mtime
+    newest = max(written.values(), default=0.0)
+    return [file for file, at in written.items() if at <= newest - seconds]

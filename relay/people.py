@@ -1,9 +1,11 @@
 """An operator's list of numbers -> people who are forgotten, in the journal and among the attachments it knows."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from relay.domain.addresses import Address, AddressKind, InvalidAddress, outbound
-from relay.journal import Forgotten, Journal
+from relay.domain.spellings import Spellings
+from relay.journal import Forgotten, Journal, Spool
 from relay.mediastore import MediaStore
 
 
@@ -14,12 +16,14 @@ class People:
         journal: what knows them.
         media: their attachments.
         own: the numbers of relay's own lines, which are nobody's.
+        spool: what this node has still to fold into the journal.
     """
 
-    def __init__(self, journal: Journal, media: MediaStore, own: Collection[str]) -> None:
+    def __init__(self, journal: Journal, media: MediaStore, own: Collection[str], spool: Spool | None = None) -> None:
         self._journal = journal
         self._media = media
         self._own = frozenset(own)
+        self._spool = spool
 
     def named(self, text: str) -> Address:
         """Whom an operator means by a number or an e-mail address.
@@ -40,4 +44,11 @@ class People:
         # Of what nobody is told, nobody knows whose it is: it goes at once.
         while await self._media.purge():
             pass
-        return forgotten
+        spooled = await self._spool.naming(Spellings(dict.fromkeys(people, "")).stand_in) if self._spool else 0
+        return _with_spooled(forgotten, spooled) if spooled else forgotten
+
+
+def _with_spooled(forgotten: Forgotten, hooks: int) -> Forgotten:
+    """What waits in the spool is left until it was folded in and read."""
+    left = {**forgotten.left, "unread": forgotten.left.get("unread", 0) + hooks}
+    return replace(forgotten, left=left, is_clean=False)

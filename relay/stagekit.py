@@ -59,6 +59,32 @@ class Rest:
                 await clock.wait(self.bell.wait(), max(self.seconds, 0))
 
 
+def always() -> bool:
+    """So it is, on a journal of one's own."""
+    return True
+
+
+class EitherBell:
+    """Rings when one of two does."""
+
+    def __init__(self, first: Bell, second: Bell) -> None:
+        self._bells = (first, second)
+
+    async def wait(self) -> None:
+        """Return once one of them has rung since the last wait."""
+        waits = [asyncio.ensure_future(_rung(bell)) for bell in self._bells]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def _rung(bell: Bell) -> None:
+    await bell.wait()
+
+
 class Window:
     """Work in flight, at most `size` pieces at once: a free place is taken at once, none waits for the slowest.
 

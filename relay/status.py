@@ -7,10 +7,12 @@ from typing import Any
 
 from relay import __version__
 from relay.bus.mqtt import Bus
+from relay.journal import NodeSeen, Spool
 from relay.providerkit.spec import Line, NeedsConsent, SyncsMailbox
 from relay.settings import Settings
 from relay.stagekit import Standing
 from relay.telemetry.health import LineHealth, LineState
+from relay.turns import BUS, Turns, line_turn
 
 _IN_ORDER = frozenset({LineState.READY, LineState.THROTTLED})
 
@@ -22,14 +24,27 @@ class NodeStatus:
         settings: the node's name and lines.
         standing: relay's time, the journal that counts what waits, and how the lines stand.
         lines: every line, by alias.
+        spool: where web hooks are kept while the journal takes none.
+        turns: this node's: it tells of the lines whose turns it has.
     """
 
-    def __init__(self, settings: Settings, standing: Standing, lines: Mapping[str, Line]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        standing: Standing,
+        lines: Mapping[str, Line],
+        spool: Spool | None = None,
+        *,
+        turns: Turns,
+    ) -> None:
         self._settings = settings
         self._clock = standing.clock
         self._journal = standing.journal
         self._board = standing.board
         self._lines = lines
+        self._spool = spool
+        self._turns = turns
+        self._told: set[str] = set()  # the lines that it tells of
         self._bus: Bus | None = None
         self._started = self._clock.now()
         self._since = self._started
@@ -41,9 +56,8 @@ class NodeStatus:
         """Keep the retained topics on `bus` right from now on."""
         self._bus = bus
         bus.set_retained("node_info", self._settings.node.name, self._info())
-        for line, health in self._board.all().items():
-            bus.set_retained("line_status", line, health.as_body())
-        self._show_node()
+        self._turns_changed()
+        self._turns.on_change(self._turns_changed)
         self._board.listen(self._line_changed)
         bus.on_listening(self._hearing_changed)
         bus.on_denied(self._rights_changed)
@@ -61,6 +75,8 @@ class NodeStatus:
             "state": self._state,
             "since": _written(self._since),
             "started": _written(self._started),
+            "turns": self._turns.held,
+            "nodes": [_node(seen) for seen in await self._living()],
             "bus": {
                 "connected": bool(self._bus and self._bus.connected),
                 "protocol": self._bus.protocol if self._bus else None,
@@ -70,8 +86,13 @@ class NodeStatus:
             },
             "consent": {alias: asdict(await line.consent()) for alias, line in self._consenting()},
             "mailboxes": {alias: await self._mailbox(alias) for alias in self._with_mailbox()},
+            "spool": self._spooled(),
             "journal": await self._journal.queries.status(),
         }
+
+    def _spooled(self) -> dict[str, Any] | None:
+        """How many web hooks this node has to fold into the journal, and since when; None where it has no spool."""
+        return {"hooks": self._spool.waiting, "since": self._spool.since} if self._spool else None
 
     async def _limits(self, line: str) -> dict[str, Any]:
         """What the line has spent of what it may, since when it is held, and when it may call next where not now."""
@@ -96,14 +117,32 @@ class NodeStatus:
         standing = await self._journal.mailbox.standing(alias)
         return {"since": standing.since, "followed": standing.cursor is not None}
 
+    async def _living(self) -> list[NodeSeen]:
+        """The nodes that share the journal; none where it is one's own."""
+        return await self._journal.nodes.living() if self._turns.is_shared else []
+
     def _line_changed(self, line: str, health: LineHealth) -> None:
-        if self._bus is not None:
+        if self._bus is not None and line in self._told:
             self._bus.set_retained("line_status", line, health.as_body())
+        self._show_node()
+
+    def _turns_changed(self) -> None:
+        """Tell of the lines that are this node's to tell of now, and of the others no more."""
+        if self._bus is None:
+            return
+        theirs = {line for line in self._board.all() if self._turns.holds(line_turn(line))}
+        for line in self._told - theirs:
+            self._bus.forget_retained("line_status", line)
+        for line in sorted(theirs - self._told):
+            self._bus.set_retained("line_status", line, self._board.of(line).as_body())
+        self._told = theirs
+        # Whose turn it is no more need not hear commands; whose turn it has just become does not hear them yet.
+        self._deaf = self._deaf and self._turns.holds(BUS)
         self._show_node()
 
     def _hearing_changed(self) -> None:
         """The connection that hears commands has its own life: while only that is down, nobody else would know."""
-        self._deaf = self._bus is not None and not self._bus.listening
+        self._deaf = self._bus is not None and not self._bus.listening and self._turns.holds(BUS)
         self._show_node()
 
     def _rights_changed(self) -> None:
@@ -142,6 +181,12 @@ class NodeStatus:
             "schemas": {"envelope": "1.0", "data": "v1"},
             "started": _written(self._started),
         }
+
+
+def _node(seen: NodeSeen) -> dict[str, Any]:
+    """A living node, as `relay status` shows it."""
+    times = {"since": _written(seen.since), "until": _written(seen.until)}
+    return {"name": seen.name, "version": seen.version, **times, "turns": list(seen.turns)}
 
 
 def _written(at: datetime) -> str:

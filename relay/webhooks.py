@@ -5,7 +5,8 @@ cannot, it says which addresses a person has to register. Other people's hooks a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from relay.providerkit.spec import InstalledHook, InstallsHooks, Line, TakesHook
 
 log = structlog.get_logger()
 
-# Real seconds: longer than the ten minutes between two looks, so that one node of several goes on reconciling.
+# Real seconds for one look with all that it mends. Among nodes it lasts no longer than the life of who has it.
 LEASE = 900.0
 
 _KEY = "hooks.standing"
@@ -41,15 +42,22 @@ class HookKeeper:
         line: the line.
         wanted: each event with each address that is to be called for it.
         prefixes: the beginnings of every address that is this line's, whatever its secret was.
-        journal: remembers what was installed where, and whether it was removed on purpose; has the lease.
-        node: this relay's name, which holds the lease.
+        journal: remembers what was installed where, and whether it was removed on purpose; has the lease, by which
+            nodes change a line's web hooks one after the other.
+        node: in whose name; None: this life of this node.
 
     Attributes:
         stand: set once they stand, or it is not for this node to see to it.
     """
 
     def __init__(
-        self, line: InstallingLine, wanted: Sequence[Wanted], prefixes: Sequence[str], *, journal: Journal, node: str
+        self,
+        line: InstallingLine,
+        wanted: Sequence[Wanted],
+        prefixes: Sequence[str],
+        *,
+        journal: Journal,
+        node: str | None = None,
     ) -> None:
         self.line = line
         self.stand = asyncio.Event()
@@ -58,18 +66,18 @@ class HookKeeper:
         self._memory = journal.memory(line.alias)
         self._leases = journal.leases
         self._ring = partial(journal.ring, f"hooks:{line.alias}")
-        self._node = node
+        self._owner = node or journal.owner
         self._lease: Lease | None = None
         self._one_at_a_time = asyncio.Lock()
 
     async def mend(self) -> Sequence[Change] | None:
         """Make right what is not, and say what; None where it is not for this node to do.
 
-        That is so once they were removed on purpose, and while another node looks after them.
+        That is so once they were removed on purpose, and while another node is at them.
         """
-        async with self._one_at_a_time:
+        async with self._one_at_a_time, self._held() as is_held:
             standing = await self._standing()
-            its_turn = not standing["removed"] and await self._hold()
+            its_turn = is_held and not standing["removed"]
             changes = await self._bring_about(self._wanted, standing["prefixes"]) if its_turn else None
             self.stand.set()
             return changes
@@ -103,19 +111,11 @@ class HookKeeper:
         """The rows of a line whose provider cannot be asked."""
         return [_of(event, url, None, "unknown", reason=why) for event, url in self._wanted]
 
-    async def release(self) -> None:
-        """Let another node look after them."""
-        if self._lease is not None:
-            await self._leases.release(self._lease)
-            self._lease = None
-
     async def _asked(self, wanted: Sequence[Wanted], *, removed: bool = False) -> Sequence[Change]:
-        async with self._one_at_a_time:
+        async with self._one_at_a_time, self._held() as is_held:
+            if not is_held:
+                raise HooksRefused("another node is just at its web hooks: ask again in a minute")
             standing = await self._standing()
-            if not await self._hold():
-                raise HooksRefused(
-                    "another node looks after its web hooks: ask that one, or again in a quarter of an hour"
-                )
             try:
                 return await self._bring_about(wanted, standing["prefixes"], removed=removed)
             finally:
@@ -145,9 +145,16 @@ class HookKeeper:
             case Remove():
                 await self.line.remove_hook(change.provider_id)
 
-    async def _hold(self) -> bool:
-        self._lease = await self._leases.acquire(f"hooks/{self.line.alias}", self._node, LEASE)
-        return self._lease is not None
+    @asynccontextmanager
+    async def _held(self) -> AsyncIterator[bool]:
+        """Whether no other node changes them for the length of the block."""
+        self._lease = await self._leases.acquire(f"hooks/{self.line.alias}", self._owner, LEASE)
+        try:
+            yield self._lease is not None
+        finally:
+            held, self._lease = self._lease, None
+            if held is not None:
+                await self._leases.release(held)
 
     async def _still_held(self) -> bool:
         self._lease = await self._leases.renew(self._lease, LEASE) if self._lease else None

@@ -8,7 +8,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
-from tests import brokers
+from tests import brokers, databases
 from tests.battery.table import PROPERTY, Row, lines
 
 LONG = os.environ.get("LONG", "") not in ("", "0")
@@ -40,6 +40,13 @@ def unblocked_loop() -> Iterator[None]:
             # `make coverage` notes each line of relay's that is run, under a lock of its own.
             function.can_block_in("coverage/collector.py", "lock_data")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_postgres() -> Iterator[None]:
+    """The PostgreSQL that is started when a test first asks for a database ends with the tests."""
+    yield
+    databases.end_shared()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ class Delivery:
     """One command from the bus.
 
     `oversize`: the payload was over the limit and was not kept. `misnamed`: the topic's level for the client holds
-    what can be no client's name. Call exactly one of `ack` and `again` in the end.
+    what can be no client's name. Call exactly one of `ack`, `again` and `leave` in the end.
     """
 
     line: str
@@ -40,6 +40,7 @@ class Delivery:
     properties: CommandProperties = field(default_factory=CommandProperties)
     on_ack: Callable[[OnArrival | None], None] = field(default=_nothing, repr=False)
     on_again: Callable[[], None] = field(default=_nothing, repr=False)
+    on_leave: Callable[[], None] = field(default=_nothing, repr=False)
     _settled: bool = field(default=False, repr=False)
 
     def ack(self, on_arrival: OnArrival | None = None) -> None:
@@ -58,3 +59,9 @@ class Delivery:
         if not self._settled:
             self._settled = True
             self.on_again()
+
+    def leave(self) -> None:
+        """It stays with the broker, for whoever hears commands next."""
+        if not self._settled:
+            self._settled = True
+            self.on_leave()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from relay.domain.errors import ErrorCode, Problem, RelayError, TryLater
 
+NORMAL = 0x00  # the reason of a disconnection
 PACKET_TOO_LARGE = 0x95
 QUOTA_EXCEEDED = 0x97
 NOT_AUTHORIZED = 0x87

@@ -11,7 +11,7 @@ import structlog
 
 from relay.bus.config import BusSettings
 from relay.bus.delivery import CommandProperties, Delivery, OnArrival
-from relay.bus.errors import QUOTA_EXCEEDED, BusLost, SubscribeRefused
+from relay.bus.errors import NORMAL, QUOTA_EXCEEDED, BusLost, SubscribeRefused
 from relay.bus.link import Link, Received
 from relay.bus.rights import AGAIN, Rights
 from relay.bus.topics import Topics
@@ -35,9 +35,10 @@ class Intake:
         rights: is told of the topics that the broker does not let relay hear.
         trouble: is told when they are heard again.
         clock: relay's time.
+        may: whether it is for this node to hear them now.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a bus, and who may hear
         self,
         settings: BusSettings,
         topics: Topics,
@@ -45,12 +46,15 @@ class Intake:
         rights: Rights,
         trouble: Trouble,
         clock: Clock,
+        *,
+        may: Callable[[], bool],
     ) -> None:
         self._settings = settings
         self._topics = topics
         self._rights = rights
         self._trouble = trouble
         self._clock = clock
+        self._may = may
         self._filters = topics.subscriptions(lines)
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
         self._held = 0
@@ -78,20 +82,27 @@ class Intake:
 
     def want(self, *, wanted: bool) -> None:
         """Whether commands are to be heard; where not, they stay with the broker."""
-        if wanted:
+        if wanted and self._may():
             self._wanted.set()
             if self._link is None:
                 self._subscribed.clear()
             return
-        self._wanted.clear()
+        self._unwant()
         if self._link is not None:
-            self._link.leave(QUOTA_EXCEEDED)
-        # Whoever waits until commands are heard would wait as long as they are not wanted.
-        self._subscribed.set()
+            self._link.leave(self._reason)
+        if not self._may():
+            # Another node hears them from now on, and these as well.
+            while not self._deliveries.empty():
+                self._deliveries.get_nowait().leave()
 
     async def wanted(self) -> None:
-        """Wait until commands are to be heard."""
-        await self._wanted.wait()
+        """Wait until commands are to be heard, and may be."""
+        while True:
+            await self._wanted.wait()
+            # Asked just before each attempt: a node that stood still must not take the session from another.
+            if self._may():
+                return
+            self._unwant()
 
     async def next(self) -> Delivery:
         """The next command, oldest first.
@@ -104,8 +115,9 @@ class Intake:
         """Hear commands on a new link, until it is lost."""
         if self._was_connected and not link.session_present:
             log.warning("bus.session_lost", detail="the broker has forgotten the commands that it held for relay")
-        if not self._wanted.is_set():
-            link.leave(QUOTA_EXCEEDED)
+        if not self._wanted.is_set() or not self._may():
+            self._unwant()
+            link.leave(self._reason)
             return
         await self._subscribe(link, retained=True)
         self._link = link
@@ -168,8 +180,20 @@ class Intake:
             properties=_properties(received.properties),
             on_ack=partial(self._ack, link, received.mid, received.qos, len(payload)),
             on_again=partial(self._again, link, len(payload)),
+            on_leave=partial(self._release, len(payload)),
         )
         self._deliveries.put_nowait(delivery)
+
+    @property
+    def _reason(self) -> int:
+        return QUOTA_EXCEEDED if self._may() else NORMAL
+
+    def _unwant(self) -> None:
+        self._wanted.clear()
+        if self._link is None:
+            self._trouble.left(NAME)
+        # Whoever waits until commands are heard would wait as long as they are not wanted.
+        self._subscribed.set()
 
     def _has_come(self, link: Link, received: Received) -> bool:
         """Whether it is retained and was refused before: MQTT 3.1.1 has it come again at every connection."""

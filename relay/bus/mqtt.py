@@ -43,16 +43,25 @@ class Bus:
         lines: the lines whose commands are heard.
         clock: gives the times of states, and the waits between attempts.
         ids: gives the spread of these waits.
+        may_hear: whether it is for this node to hear commands now; asked before each attempt to.
 
     Raises:
         ValueError: the settings name no broker, or the base, the node or a line cannot stand in a topic.
     """
 
-    def __init__(self, settings: BusSettings, lines: Sequence[str], clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self,
+        settings: BusSettings,
+        lines: Sequence[str],
+        clock: Clock,
+        ids: Ids,
+        *,
+        may_hear: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._settings = settings
         self._topics = Topics(settings.base)
         self._rights, trouble = Rights(), Trouble(clock)
-        self._intake = intake = Intake(settings, self._topics, lines, self._rights, trouble, clock)
+        self._intake = intake = Intake(settings, self._topics, lines, self._rights, trouble, clock, may=may_hear)
         self._outlet = outlet = Outlet(settings, self._topics, lines, self._rights, trouble, clock)
         outlet.hear_commands = intake.confirm
         self._replies = Replies(outlet.publish)
@@ -105,8 +114,8 @@ class Bus:
     def hear_commands(self, *, wanted: bool) -> None:
         """Leave the commands with the broker from now on, or hear them again.
 
-        Leaving ends their connection with reason 0x97, quota exceeded (nothing to say on MQTT 3.1.1): the broker's
-        session keeps the commands until they are heard again.
+        Leaving ends their connection with reason 0x97, quota exceeded (nothing to say on MQTT 3.1.1), or as usual
+        where they are another node's to hear: the broker's session keeps the commands until they are heard again.
         """
         self._intake.want(wanted=wanted)
 
@@ -160,13 +169,19 @@ class Bus:
             name: the node or the line.
             body: the state, as the contract has it.
         """
-        owner, _, what = kind.partition("_")
-        topic = self._topics.node(name, what) if owner == "node" else self._topics.line(name, what)
-        self._outlet.keep(topic, body)
+        self._outlet.keep(self._retained(kind, name), body)
+
+    def forget_retained(self, kind: RetainedKind, name: str) -> None:
+        """Publish a state no more: it is another node's to tell. What was said of it last stays as it is."""
+        self._outlet.forget(self._retained(kind, name))
 
     async def next_command(self) -> Delivery:
         """The next command, oldest first. It stays with the broker until `ack()`."""
         return await self._intake.next()
+
+    def _retained(self, kind: RetainedKind, name: str) -> str:
+        owner, _, what = kind.partition("_")
+        return self._topics.node(name, what) if owner == "node" else self._topics.line(name, what)
 
     def _dial_commands(self, protocol: str, tls: ssl.SSLContext | None) -> Dial:
         settings = self._settings

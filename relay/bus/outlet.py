@@ -89,6 +89,11 @@ class Outlet:
             self._changed.add(topic)
             self._change.set()
 
+    def forget(self, topic: str) -> None:
+        """Say this state no more."""
+        self._states.pop(topic, None)
+        self._changed.discard(topic)
+
     async def publish(self, what: Publication) -> None:
         """Publish; returns when the broker has confirmed.
 

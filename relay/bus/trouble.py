@@ -77,6 +77,9 @@ class Trouble:
     def left(self, connection: str) -> None:
         """A connection is no more because relay wants none."""
         self._away.add(connection)
+        self._down.discard(connection)
+        if not self._down:
+            self._told.clear()
 
     def over(self, connection: str) -> None:
         """A connection can be used."""

@@ -52,7 +52,7 @@ async def _look(settings: Settings, prober: Prober, *, offline: bool) -> list[Fi
     found = [good("settings", f"node {settings.node.name}, lines {', '.join(settings.lines)}")]
     found += look_at_retention(settings)
     found += await look_at_rules(settings, prober)
-    parts = [_in_time("journal", look_at_journal(settings))]
+    parts = [_in_time("journal", look_at_journal(settings, offline=offline))]
     if not offline:
         parts.append(_in_time("broker", look_at_broker(settings)))
         parts += [_in_time(alias, prober.look_at_line(alias)) for alias in settings.lines]

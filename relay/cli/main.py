@@ -17,7 +17,10 @@ from relay.cli import (
     check,
     dead,
     demo,
+    export,
     forget,
+    import_,
+    migrate,
     optout,
     queue,
     replay,
@@ -51,11 +54,14 @@ for module, command in (
     (replay, replay.replay),
     (backup, backup.backup),
     (restore, restore.restore),
+    (export, export.export),
+    (migrate, migrate.migrate),
     (forget, forget.forget),
     (demo, demo.demo),
     (simulate, simulate.simulate),
 ):
     app.command(epilog=module.EXAMPLE)(command)
+app.command(name="import", epilog=import_.EXAMPLE)(import_.import_)
 app.add_typer(queue.queue, name="queue")
 app.add_typer(dead.dead, name="dead")
 app.add_typer(optout.optout, name="optout")

@@ -41,12 +41,15 @@ def _show(found: dict[str, Any]) -> None:
     _show_table(_LIMITS, [_limits(line, health) for line, health in found["lines"].items()])
     _show_table(_CONSENT, [_consent(line, standing) for line, standing in found["consent"].items()])
     _show_table(_MAILBOX, [_mailbox(line, standing) for line, standing in found["mailboxes"].items()])
+    _show_table(_NODES, [_node(seen) for seen in found["nodes"]])
     _show_table(_WAITING, [_waits(line, counts) for line, counts in found["journal"]["lines"].items()])
     typer.echo()
     for name, meaning in _COUNTS.items():
         kinds = _kinds(found["journal"]["set_aside"]) if name == "asides" else ""
         number = found["journal"][name]
         typer.echo(f"{number:>6} {meaning[number != 1]}{kinds}")
+    if (spool := found["spool"]) is not None:
+        typer.echo(f"{spool['hooks']:>6} {_SPOOLED[spool['hooks'] != 1]}")
 
 
 def _show_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -61,6 +64,7 @@ _LIMITS = ("line", "calls today", "calls this month", "used up", "next call")
 _CIRCUIT = ("line", "circuit open since", "next try", "why")
 _CONSENT = ("line", "consent", "since", "can be renewed until")
 _MAILBOX = ("line", "mailbox", "since")
+_NODES = ("node", "lives since", "version", "turns")
 _WAITING = ("line", "calls waiting", "in flight", "followed", "oldest is due", "copies")
 _COUNTS = {
     "unpublished": ("event waits for the bus", "events wait for the bus"),
@@ -68,6 +72,7 @@ _COUNTS = {
     "parked": ("receipt waits for its message", "receipts wait for their message"),
     "asides": ("thing waits for a person", "things wait for a person"),
 }
+_SPOOLED = ("web hook waits in the spool for the journal", "web hooks wait in the spool for the journal")
 
 
 def _kinds(set_aside: dict[str, int]) -> str:
@@ -111,6 +116,10 @@ def _consent(line: str, standing: dict[str, Any]) -> tuple[str, ...]:
 
 def _mailbox(line: str, standing: dict[str, Any]) -> tuple[str, ...]:
     return (line, "followed" if standing["followed"] else "not compared yet", moment(standing["since"]))
+
+
+def _node(seen: dict[str, Any]) -> tuple[str, ...]:
+    return (seen["name"], moment(seen["since"]), seen["version"], " ".join(seen["turns"]) or "-")
 
 
 def _waits(line: str, counts: dict[str, Any]) -> tuple[str, ...]:

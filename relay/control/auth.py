@@ -5,12 +5,11 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.consent import Consents, Login
+from relay.consent import LONGEST, Consents, Login
 from relay.control.asking import Unanswerable, answered, asked_of
 from relay.control.streams import Streams, line_of
 
 HEARTBEAT = 2.0  # seconds: an empty line shows whether somebody still waits
-LONGEST = 86_400.0  # seconds
 
 
 class AuthRoutes:
@@ -36,7 +35,7 @@ class AuthRoutes:
         line, seconds = self._line(asked), asked.get("timeout")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= LONGEST:
             raise Unanswerable(400, f"timeout must be a number of seconds, more than 0 and at most {LONGEST:.0f}")
-        async with self._consents.login(line) as login:
+        async with self._consents.login(line, seconds) as login:
             response = await self._streams.begin(request)
             await self._streams.go_on(self._wait(line, login, seconds, response))
             return response

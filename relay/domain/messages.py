@@ -150,6 +150,11 @@ class OutboundCall:
     lane: int = 1
     trace: str | None = None
 
+    @property
+    def copy_ids(self) -> tuple[str, ...]:
+        """The ids of its copies, in their order."""
+        return tuple(one.copy_id for one in self.recipients)
+
 
 @dataclass(frozen=True, slots=True)
 class Handover:

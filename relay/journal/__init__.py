@@ -25,7 +25,9 @@ What it promises, on every database:
     the ballast, and new things are taken again once there is room.
 10. *A failed write is no write, as far as anybody may rely on it.* Every waiter of a commit that failed is
     told.
-11. *One relay at a time.* A second process is turned away, as is a relay that is older than the tables.
+11. *One writer at a time.* On a file, a second process is turned away. Over a database that nodes share, one
+    transaction writes at a time, whoever's it is; a node that others have given up for dead begins nothing more, and
+    what it has read already is kept. A relay that is older than the tables is turned away.
 12. *A mailbox is followed without a gap.* Its cursor is committed with what it brought. Each message is fetched and
     published once, however often it is listed; a message that cannot be had whole is published with the reason.
 13. *What is seen is not guessed.* A message that the provider shows as sent settles the copy that it is of. Only
@@ -43,6 +45,7 @@ from relay.journal.failures import (
     AmbiguousId,
     JournalDamaged,
     JournalError,
+    JournalFenced,
     JournalFull,
     JournalInUse,
     JournalShut,
@@ -62,14 +65,16 @@ from relay.journal.looks import Look
 from relay.journal.mailbox import Changed, MailboxStanding
 from relay.journal.media import KeptMedia
 from relay.journal.memory import Memory
+from relay.journal.nodes import Beat, NodeSeen
 from relay.journal.optoutrows import Source
 from relay.journal.optouts import Listed
 from relay.journal.queries import Gauges
 from relay.journal.queuelist import STATUSES, Wanted
-from relay.journal.raw import KeptRaw, Understood
+from relay.journal.raw import HookDelivery, KeptRaw, Understood
 from relay.journal.replays import KINDS, Replay, Wish
 from relay.journal.retention import Lifetimes
 from relay.journal.space import Shut
+from relay.journal.spool import Spool
 from relay.journal.steering import Steered
 from relay.journal.telling import message_body
 
@@ -80,13 +85,16 @@ __all__ = [
     "AmbiguousId",
     "Answer",
     "Arrival",
+    "Beat",
     "Bell",
     "Changed",
     "Forgotten",
     "Gauges",
+    "HookDelivery",
     "Journal",
     "JournalDamaged",
     "JournalError",
+    "JournalFenced",
     "JournalFull",
     "JournalInUse",
     "JournalLimits",
@@ -103,10 +111,12 @@ __all__ = [
     "Look",
     "MailboxStanding",
     "Memory",
+    "NodeSeen",
     "Recovered",
     "Replay",
     "Shut",
     "Source",
+    "Spool",
     "Steered",
     "TakenUp",
     "TooManyReplays",

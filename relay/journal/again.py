@@ -7,8 +7,8 @@ from sqlalchemy import select
 from relay.domain.states import Fact
 from relay.journal.callrows import move_copies, settle
 from relay.journal.copies import Copy, Happening, happen
+from relay.journal.listing import one_of
 from relay.journal.schema import call
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 
 

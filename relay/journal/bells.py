@@ -16,6 +16,12 @@ class Bell:
         """Wake the waiter, now or at its next wait."""
         self._rung.set()
 
+    def has_rung(self) -> bool:
+        """Whether it has rung since this was last asked or waited for."""
+        rung = self._rung.is_set()
+        self._rung.clear()
+        return rung
+
     async def wait(self) -> None:
         """Return once it has rung since the last wait."""
         await self._rung.wait()
@@ -45,3 +51,7 @@ class Bells:
             self._own[name].ring()
             for bell in self._listening[name]:
                 bell.ring()
+
+    def ring_all(self) -> None:
+        """Ring every bell: something may have happened."""
+        self.ring({*self._own, *self._listening})

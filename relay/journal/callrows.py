@@ -20,9 +20,9 @@ from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact, State
 from relay.domain.waiting import Why
 from relay.journal.copies import Copy, Happening, copies_of, copies_where, happen
+from relay.journal.listing import one_of
 from relay.journal.outgoing import send_at_of
 from relay.journal.schema import call, call_expires, call_is_behind, call_is_waiting, copy
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 
 log = structlog.get_logger()

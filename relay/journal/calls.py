@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, literal, or_, select, union_all
 
 from relay.clock import Clock
 from relay.domain.errors import ErrorCode, Problem
@@ -18,6 +18,8 @@ from relay.domain.messages import OutboundCall, Priority
 from relay.journal.claiming import claim
 from relay.journal.failures import JournalShut, JournalUnusable
 from relay.journal.limitrows import permit
+from relay.journal.listing import one_of
+from relay.journal.nodeschema import node
 from relay.journal.outcomes import OutcomeVerbs, release, unanswered
 from relay.journal.reader import Reader
 from relay.journal.schema import call, call_is_in_flight, call_is_waiting
@@ -45,6 +47,7 @@ class CallVerbs(OutcomeVerbs):
         self._reader = reader
         self._clock = clock
         self._rules = rules
+        self._shows: frozenset[str] = frozenset()
         self._giving_back: set[asyncio.Future[None]] = set()
         # By line: claimed as far as anybody knows, and told to nobody, because the commit was said to have failed.
         self._doubtful: dict[str, list[str]] = {}
@@ -119,23 +122,35 @@ class CallVerbs(OutcomeVerbs):
         return await self._reader.run(read)
 
     async def recover(self, shows: Collection[str] = ()) -> Recovered:
-        """Judge what a former life left in flight. To be called once, before anything is claimed.
+        """Judge what former lives left in flight. To be called once, before anything is claimed.
 
-        One process at a time has the journal open, so that whatever is in flight then belongs to nobody.
+        What is in flight belongs to nobody, but to nodes that live.
 
         Args:
             shows: the lines whose web hooks show what they were given: a resend of theirs waits for that.
         """
-        problem = Problem(ErrorCode.UNCERTAIN, "relay stopped while the call was under way")
+        self._shows = frozenset(shows)
 
         def operation(tx: Transaction) -> Recovered:
-            rows = tx.execute(select(call).where(call_is_in_flight)).all()
-            uncertain = sum(
-                unanswered(tx, row, problem, EVIDENCE_WITHIN if row.unseen or row.line in shows else 0) for row in rows
-            )
-            return Recovered(len(rows), uncertain)
+            living = select(node.c.id).where(node.c.ended_at.is_(None))
+            return self._judge(tx, or_(call.c.owner.is_(None), call.c.owner.not_in(living)))
 
         return await self._writer.run(operation)
+
+    def judge(self, tx: Transaction, lives: Collection[str]) -> tuple[int, int]:
+        """Judge what these lives have left in flight; gives how many calls, and how many copies are uncertain now."""
+        judged = self._judge(tx, one_of(call.c.owner, lives))
+        return judged.calls, judged.uncertain
+
+    def _judge(self, tx: Transaction, whose: ColumnElement[bool]) -> Recovered:
+        rows = tx.execute(select(call).where(call_is_in_flight, whose)).all()
+        uncertain = sum(
+            unanswered(tx, row, _CUT, EVIDENCE_WITHIN if row.unseen or row.line in self._shows else 0) for row in rows
+        )
+        return Recovered(len(rows), uncertain)
+
+
+_CUT = Problem(ErrorCode.UNCERTAIN, "relay stopped while the call was under way")
 
 
 @cache

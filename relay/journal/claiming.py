@@ -159,4 +159,6 @@ _FIRST_DUE = (
     )
     .order_by(call.c.due_at, call.c.id)
     .limit(1)
+    # Whoever has one locked, such as an administrator's session, is not waited for.
+    .with_for_update(skip_locked=True)
 )

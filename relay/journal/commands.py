@@ -13,9 +13,9 @@ from relay.journal.answers import Answer, Asker, answer, rejected, result, stand
 from relay.journal.callrows import close_if_sent
 from relay.journal.copies import Copy, Happening, copies_where, happen
 from relay.journal.damagedcommands import COMMAND_DAMAGED, is_damaged, whole_command
+from relay.journal.listing import one_of
 from relay.journal.outgoing import echo_of
 from relay.journal.schema import call, call_is_waiting, command, copy
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 

@@ -15,10 +15,10 @@ from relay.domain.states import Fact, IllegalTransition, State
 from relay.journal.announce import News, SetAside, announce, next_sequence, set_aside
 from relay.journal.codec import problem_in
 from relay.journal.columns import Moment, Whole
+from relay.journal.listing import one_of
 from relay.journal.optoutrows import Word, opt_out
 from relay.journal.outgoing import Echo, echo_of
 from relay.journal.schema import aside, command, copy, copy_has_ref, message
-from relay.journal.sqlite import one_of
 from relay.journal.sums import command_sum, copy_sum, fits
 from relay.journal.transaction import Transaction
 

@@ -1,15 +1,15 @@
 """Events: what is to be published, in the order in which it was committed, and what has been."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from relay.domain.announcements import Announcement
 from relay.journal.announce import News, SetAside, announce, announcement, set_aside, set_aside_untold
+from relay.journal.listing import one_of
 from relay.journal.reader import Reader
 from relay.journal.schema import event, event_waits
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import UNPUBLISHED, Transaction
 from relay.journal.writer import Writer
 
@@ -27,9 +27,24 @@ class EventVerbs:
         """Put an event of a line, `event.<name>`, on its way to the bus."""
         await self._writer.run(lambda tx: announce(tx, News(f"event.{name}", line, line, body)))
 
-    async def pending(self, after_position: int, limit: int) -> list[tuple[int, Announcement]]:
-        """Events to be published, in order, with their positions. A damaged one is set aside and left out."""
-        rows = await self._rows(event_waits, after_position, limit)
+    async def pending(
+        self,
+        after_position: int,
+        limit: int,
+        *,
+        lines: Collection[str] | None = None,
+        others: Collection[str] | None = None,
+    ) -> list[tuple[int, Announcement]]:
+        """Events to be published, in order, with their positions. A damaged one is set aside and left out.
+
+        Args:
+            after_position: behind which.
+            limit: how many at most.
+            lines: only those of these lines; None: all.
+            others: where only those of some lines are wanted, also those of no line and of every line but these; None:
+                not those.
+        """
+        rows = await self._rows(and_(event_waits, *_of(lines, others)), after_position, limit)
         found = [(row, announcement(row)) for row in rows]
         for row, one in found:
             if one is None:
@@ -38,7 +53,7 @@ class EventVerbs:
         whole = [(row.position, one) for row, one in found if one is not None]
         if rows and not whole:
             # Nothing at all would say that there is no more.
-            return await self.pending(rows[-1].position, limit)
+            return await self.pending(rows[-1].position, limit, lines=lines, others=others)
         return whole
 
     async def follow(self, after_position: int, limit: int) -> list[tuple[int, Announcement]]:
@@ -56,7 +71,7 @@ class EventVerbs:
         def operation(tx: Transaction) -> None:
             _mark(tx, one_of(event.c.id, ids))
 
-        await self._writer.run(operation)
+        await self._writer.run(operation, marks=True)
 
     async def set_aside(self, event_id: str, why: str) -> None:
         """Take an event that cannot be published out of the queue, for a person. `why` holds no content."""
@@ -94,6 +109,16 @@ class EventVerbs:
             return found
 
         return await self._reader.run(read)
+
+
+def _of(lines: Collection[str] | None, others: Collection[str] | None) -> list[ColumnElement[bool]]:
+    """The condition for events of some lines: none where all are wanted."""
+    if lines is None:
+        return []
+    theirs = event.c.line.in_(sorted(lines))
+    if others is None:
+        return [theirs]
+    return [or_(theirs, event.c.line.is_(None), event.c.line.not_in(sorted(others)))]
 
 
 def _whole(rows: Sequence[Any]) -> list[tuple[int, Announcement]]:

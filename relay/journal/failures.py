@@ -23,6 +23,13 @@ class JournalShut(JournalFull):
         self.over = over
 
 
+class JournalFenced(JournalShut):
+    """Other nodes have given this one up for dead: it may begin nothing more, and nothing was kept."""
+
+    def __init__(self) -> None:
+        super().__init__("other nodes have given this one up for dead", asyncio.Event())
+
+
 class UnknownAside(JournalError):  # noqa: N818 - as above
     """Nothing of this id waits for a person, or not in a form that can be taken up again. Nothing was changed."""
 

@@ -11,12 +11,12 @@ from relay.domain.messages import InboundMessage
 from relay.domain.spellings import Spellings
 from relay.journal.columns import BROKEN, as_json
 from relay.journal.erasure import Erasure, pieces
+from relay.journal.listing import one_of
 from relay.journal.mailcodec import mail_of
 from relay.journal.mailschema import arrival, segment, sighting
 from relay.journal.orphans import forget_parked
 from relay.journal.scanning import found
 from relay.journal.schema import aside, aside_is_open, parked, raw
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 
 _RAW = (raw.c.id, raw.c.state, raw.c.body)

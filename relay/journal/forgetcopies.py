@@ -20,12 +20,12 @@ from relay.journal.columns import BROKEN, as_json
 from relay.journal.copies import Happening, copies_where, happen
 from relay.journal.erasure import Erasure, pieces
 from relay.journal.failures import UnknownId
+from relay.journal.listing import one_of
 from relay.journal.outgoing import FORGOTTEN, is_forgotten
 from relay.journal.redacting import redacted
 from relay.journal.retention import without_numbers
 from relay.journal.scanning import found
 from relay.journal.schema import command, copy, message
-from relay.journal.sqlite import one_of
 from relay.journal.steering import SteeringVerbs
 from relay.journal.sums import command_sum, copy_sum, echo_sum, fits
 from relay.journal.transaction import STANDS_FOR, Transaction

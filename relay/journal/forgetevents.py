@@ -16,11 +16,11 @@ from sqlalchemy import Row, delete, func, select, update
 from relay.domain.spellings import Spellings
 from relay.journal.columns import as_json
 from relay.journal.erasure import Erasure, pieces
+from relay.journal.listing import one_of
 from relay.journal.outgoing import FORGOTTEN
 from relay.journal.redacting import Redacted, redact
 from relay.journal.scanning import found
 from relay.journal.schema import event, message, message_is_told
-from relay.journal.sqlite import one_of
 from relay.journal.sums import event_sum
 from relay.journal.transaction import STANDS_FOR, UNPUBLISHED, Transaction
 

@@ -8,6 +8,7 @@ a provider, a log and an older backup keep what they have.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from sqlalchemy import delete, update
@@ -18,10 +19,9 @@ from relay.journal.erasure import Erasure
 from relay.journal.forgetbytes import forget_awaited, forget_bytes, forget_reports
 from relay.journal.forgetcopies import forget_copies
 from relay.journal.forgetevents import forget_events
+from relay.journal.listing import one_of
 from relay.journal.reader import Reader
-from relay.journal.remains import Remains
 from relay.journal.ruleschema import optin, optout
-from relay.journal.sqlite import one_of
 from relay.journal.steering import SteeringVerbs
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
@@ -46,10 +46,17 @@ class Forgotten:
     is_clean: bool
 
 
+class Remainder(Protocol):
+    """Sees to it that what was deleted is gone."""
+
+    async def clear(self, writer: Writer, needles: Sequence[bytes]) -> bool:
+        """Make sure that nothing of it is left where it was kept; gives whether that is so."""
+
+
 class ForgetVerbs:
     """How people are forgotten."""
 
-    def __init__(self, writer: Writer, reader: Reader, steering: SteeringVerbs, remains: Remains) -> None:
+    def __init__(self, writer: Writer, reader: Reader, steering: SteeringVerbs, remains: Remainder) -> None:
         self._writer = writer
         self._reader = reader
         self._steering = steering

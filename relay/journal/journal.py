@@ -1,48 +1,48 @@
 """The journal, opened: its verbs, grouped by what they are about."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Self
 
-from sqlalchemy import Connection, func, literal, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection
 
 from relay.clock import Clock, SystemClock
 from relay.ids import Ids
 from relay.journal.acceptance import Room
 from relay.journal.arrivals import ArrivalVerbs
 from relay.journal.audit import AuditVerbs
-from relay.journal.ballast import Ballast
 from relay.journal.bells import Bell, Bells
 from relay.journal.calls import CallVerbs
 from relay.journal.commands import CommandVerbs
 from relay.journal.dead import DeadVerbs
 from relay.journal.events import EventVerbs
-from relay.journal.failures import JournalUnusable, JournalUnwritten
+from relay.journal.failures import JournalError
 from relay.journal.forgetting import ForgetVerbs
 from relay.journal.leases import LeaseVerbs
 from relay.journal.limits import LimitVerbs
+from relay.journal.lives import join
 from relay.journal.looks import LookVerbs
 from relay.journal.mailbox import MailboxVerbs
 from relay.journal.media import MediaVerbs
 from relay.journal.memory import Memory
+from relay.journal.nodes import LEASE, NodeVerbs
+from relay.journal.opening import Opened, counted, kept_peer_key, open_store
 from relay.journal.optouts import OptOutVerbs
+from relay.journal.postgres import PostgresStore
 from relay.journal.queries import QueryVerbs
 from relay.journal.raw import RawVerbs
 from relay.journal.reader import Reader
 from relay.journal.replays import ReplayVerbs
 from relay.journal.restored import RestoreVerbs
-from relay.journal.ruleschema import optout
-from relay.journal.schema import copy, copy_waits, event_waits, memory
 from relay.journal.space import Shut, Space
-from relay.journal.sqlite import SqliteStore, judged
 from relay.journal.steering import SteeringVerbs
-from relay.journal.transaction import UNPUBLISHED, WAITING_COPIES, Transaction, peer_of, waiting_here
+from relay.journal.store import Entered, JournalStore
+from relay.journal.transaction import Transaction
 from relay.journal.upkeep import UpkeepVerbs
+from relay.journal.wakeups import Wakeups
 from relay.journal.writer import Store, Writer
 from relay.rules.line import Rules
 
@@ -69,15 +69,24 @@ class JournalLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class _Joined:
+    """A life among nodes: its id, and what hears the others' bells."""
+
+    life: str
+    wakeups: Wakeups
+
+
+@dataclass(frozen=True, slots=True)
 class _Core:
     """What an open journal stands on."""
 
-    store: SqliteStore
+    opened: Opened
     writer: Writer
     reader: Reader
     bells: Bells
     standing: "_Rules"
     space: Space
+    joined: _Joined | None
 
 
 @dataclass(slots=True)
@@ -92,40 +101,43 @@ class Journal:
 
     Attributes:
         node: the name of the relay that has it open.
+        owner: in whose name work is claimed: the node's, or that of its life among other nodes.
         writes: what writes to it.
     """
 
     writes: type[Writer] = Writer
 
-    def __init__(self, node: str, core: _Core, limits: JournalLimits, *, clock: Clock, real: Clock) -> None:
-        writer, reader = core.writer, core.reader
+    def __init__(self, node: str, core: _Core, limits: JournalLimits, *, clock: Clock, lease: float) -> None:
+        writer, reader, life = core.writer, core.reader, core.joined.life if core.joined else None
         self.node = node
+        self.owner = life or node
         self.raw = RawVerbs(writer, reader)
         self.commands = CommandVerbs(
             writer, Room(limits.waiting_copies, limits.waiting_per_line, limits.waiting_per_client)
         )
         self.calls = CallVerbs(writer, reader, clock, lambda: core.standing.now)
         self.limits = LimitVerbs(writer, reader, clock, lambda: core.standing.now)
-        self.looks = LookVerbs(writer, reader, clock)
+        self.looks = LookVerbs(writer, reader, clock, is_shared=life is not None)
         self.mailbox = MailboxVerbs(writer, reader)
         self.arrivals = ArrivalVerbs(writer, reader, clock)
         self.media = MediaVerbs(writer, reader, clock)
         self.events = EventVerbs(writer, reader)
         self.replays = ReplayVerbs(writer, reader)
         self.dead = DeadVerbs(writer, reader)
-        self.leases = LeaseVerbs(writer, real)
+        self.leases = LeaseVerbs(writer)
+        self.nodes = NodeVerbs(writer, reader, life, lease, self.calls.judge)
         self.upkeep = UpkeepVerbs(writer)
         self.optouts = OptOutVerbs(writer, reader)
         self.steering = SteeringVerbs(writer, reader)
         self.restored = RestoreVerbs(writer)
         self.audit = AuditVerbs(writer, reader, clock)
-        self.people = ForgetVerbs(writer, reader, self.steering, core.store.remains)
+        self.people = ForgetVerbs(writer, reader, self.steering, core.opened.remains)
         self.queries = QueryVerbs(reader, clock, lambda: core.standing.now)
         self._core = core
         self._closed = False
 
     @classmethod
-    async def open(
+    async def open(  # noqa: PLR0913 - all but the first four have their usual values
         cls,
         url: str,
         *,
@@ -134,45 +146,53 @@ class Journal:
         node: str,
         limits: JournalLimits | None = None,
         real: Clock | None = None,
+        password: str | None = None,
+        lease: float = LEASE,
     ) -> Self:
-        """Open the journal at `url`, bring its tables up to date, and lock it.
+        """Open the journal at `url`, bring its tables up to date, and lock it, or join the nodes that work with it.
 
         Args:
-            url: `sqlite:////` and a path.
+            url: `sqlite:////` and a path, or `postgresql://user@host/database`.
             clock: relay's time.
             ids: its chance is used; the ids are the journal's own, because they are made on its thread.
             node: this relay's name.
             limits: how much it takes.
-            real: real time, for leases; None: the machine's.
+            real: real time, for leases on SQLite; None: the machine's.
+            password: for PostgreSQL.
+            lease: seconds that a node lives without a beat, on PostgreSQL.
 
         Raises:
-            JournalInUse: another process has it open.
+            JournalInUse: another process has it open, or works with it under this name.
             JournalTooNew: a newer relay has written it.
             JournalUnusable: it cannot be opened; the text says why, and what to do.
         """
         limits = limits or JournalLimits()
         real = real or SystemClock()
-        store, ballast = await asyncio.to_thread(_opened, url, limits.ballast)
-        space = Space(ballast, real)
-        bells = Bells()
-        reader = Reader(store.reading, judged)
-        try:
-            counters, peer_key = await reader.run(lambda connection: (_counted(connection), _peer_key(connection)))
-        except JournalUnusable:
-            await reader.aclose()
-            await asyncio.to_thread(store.close)
-            raise
-        own_ids, standing = Ids(clock, ids.chance), _Rules()
+        opened = await asyncio.to_thread(open_store, url, password, limits.ballast)
+        space = Space(opened.held, real, trouble=opened.store.trouble)
+        async with AsyncExitStack() as undone:
+            undone.push_async_callback(asyncio.to_thread, opened.store.close)
+            bells, reader = Bells(), Reader(opened.store)
+            undone.push_async_callback(reader.aclose)
+            counters, peer_key = await reader.run(lambda connection: (counted(connection), kept_peer_key(connection)))
+            own_ids, standing = Ids(clock, ids.chance), _Rules()
 
-        def begin(connection: Connection, committed: Counter[str]) -> Transaction:
-            return Transaction(connection, clock, own_ids, committed, standing.now, peer_key)
+            def begin(connection: Connection, entered: Entered, committed: Mapping[str, int]) -> Transaction:
+                counts = opened.store.counters(connection, committed)
+                return Transaction(
+                    connection, clock, own_ids, counts, standing.now, peer_key, entered=entered, real=real
+                )
 
-        shut = await asyncio.to_thread(space.hold)
-        if shut is not None:
-            space.tell_shut(shut)
-        writing = Store(store.writing, begin, judged, store.prove, space, store.mend)
-        writer = cls.writes(writing, bells, counters, queue=limits.queue, queue_bytes=limits.queue_bytes)
-        return cls(node, _Core(store, writer, reader, bells, standing, space), limits, clock=clock, real=real)
+            shut = await asyncio.to_thread(space.hold)
+            if shut is not None:
+                space.tell_shut(shut)
+            writing = Store(opened.store, begin, space)
+            writer = cls.writes(writing, bells, counters, queue=limits.queue, queue_bytes=limits.queue_bytes)
+            undone.push_async_callback(writer.aclose)
+            joined = await _joined(opened.store, writer, bells, node, lease)
+            undone.pop_all()
+        core = _Core(opened, writer, reader, bells, standing, space, joined)
+        return cls(node, core, limits, clock=clock, lease=lease)
 
     def follow(self, rules: Rules) -> None:
         """Send by these rules from now on."""
@@ -183,9 +203,14 @@ class Journal:
         if self._closed:
             return
         self._closed = True
+        if self._core.joined is not None:
+            # Others find out soon, where it cannot be told.
+            with suppress(JournalError):
+                await self.nodes.leave()
+            await asyncio.to_thread(self._core.joined.wakeups.close)
         await self._core.writer.aclose()
         await self._core.reader.aclose()
-        await asyncio.to_thread(self._core.store.close)
+        await asyncio.to_thread(self._core.opened.store.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -214,55 +239,32 @@ class Journal:
     def bell(self, name: str) -> Bell:
         """What rings after a commit that brought work.
 
-        The names: `events`, `replays`, `calls:<line>`, `raw:<line>`, `looks:<line>`, `arrivals:<line>`.
+        The names: `events`, `replays`, `calls:<line>`, `raw:<line>`, `looks:<line>`, `arrivals:<line>`, `nodes`.
         """
         return self._core.bells.bell(name)
 
     def ring(self, name: str) -> None:
-        """Ring a bell, and all that listen to it, for what happened outside of the journal."""
+        """Ring a bell, and all that listen to it, for what happened outside of the journal; on other nodes, too."""
         self._core.bells.ring([name])
+        if self._core.joined is not None:
+            self._core.writer.ring_others(name)
 
     def listen(self, name: str) -> Bell:
         """A bell of one's own that rings with `bell(name)`, for as long as it is kept."""
         return self._core.bells.listen(name)
 
 
-def _opened(url: str, ballast: int) -> tuple[SqliteStore, Ballast]:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise JournalUnusable("journal.url is no address: expected sqlite:////var/lib/relay/relay.db") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise JournalUnusable("journal.url must begin with sqlite:////")
-    held = Ballast(Path(parsed.database or ""), ballast)
-    try:
-        return SqliteStore(parsed), held
-    except JournalUnwritten:
-        # A former life may have held room that this one needs to begin at all.
-        if not held.give_up():
-            raise
-        return SqliteStore(parsed), held
+async def _joined(store: JournalStore, writer: Writer, bells: Bells, node: str, lease: float) -> _Joined | None:
+    """Begin a life among the nodes of a shared database."""
+    if not isinstance(store, PostgresStore):
+        return None
+    life = await join(writer, node, lease)
+    store.life = life
+    loop = asyncio.get_running_loop()
 
+    def ring(names: Iterable[str] | None) -> None:
+        # The loop may have ended.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(bells.ring_all if names is None else partial(bells.ring, names))
 
-def _counted(connection: Connection) -> Counter[str]:
-    events = select(func.count()).where(event_waits)
-    counted = Counter({UNPUBLISHED: connection.execute(events).scalar() or 0})
-    waiting = select(copy.c.line, copy.c.client, func.count()).where(copy_waits).group_by(copy.c.line, copy.c.client)
-    for line, client, copies in connection.execute(waiting):
-        for name in (WAITING_COPIES, waiting_here(line), waiting_here(line, client or "")):
-            counted[name] += copies
-    return counted
-
-
-def _peer_key(connection: Connection) -> bytes:
-    """The key under which addresses are hashed, made with the tables; raises JournalUnusable for another one.
-
-    With another key no opt-out would be found, and everybody would be texted again.
-    """
-    made = select(memory.c.value).where(memory.c.owner == literal(""), memory.c.key == literal("optout.peer_key"))
-    key: bytes | None = connection.execute(made).scalar()
-    some = connection.execute(select(optout.c.peer, optout.c.address).where(optout.c.address.is_not(None)).limit(1))
-    row = some.first()
-    if key is None or (row is not None and row.peer != peer_of(row.address, key)):
-        raise JournalUnusable("the journal is damaged: the key by which its opt-outs are found; restore a backup")
-    return bytes(key)
+    return _Joined(life, await asyncio.to_thread(Wakeups, store.connect, life, ring))

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import insert, select, update
 
-from relay.clock import Clock
 from relay.journal.schema import lease
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
@@ -26,18 +25,16 @@ class LeaseVerbs:
 
     Args:
         writer: where to.
-        clock: real time.
     """
 
-    def __init__(self, writer: Writer, clock: Clock) -> None:
+    def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._clock = clock
 
     async def acquire(self, name: str, owner: str, seconds: float) -> Lease | None:
         """Hold `name`; None where another owner does. An owner that holds it already is its own successor."""
 
         def operation(tx: Transaction) -> Lease | None:
-            now = self._clock.now()
+            now = tx.real_now
             row = tx.execute(select(lease).where(lease.c.name == name)).first()
             if row is not None and row.until > now and row.owner != owner:
                 return None
@@ -55,7 +52,7 @@ class LeaseVerbs:
         """Hold it for `seconds` from now; None where it is lost, because it was over or somebody else has it."""
 
         def operation(tx: Transaction) -> Lease | None:
-            now = self._clock.now()
+            now = tx.real_now
             until = now + timedelta(seconds=seconds)
             mine = (lease.c.name == held.name, lease.c.token == held.token, lease.c.until > now)
             renewed = tx.execute(update(lease).where(*mine).values(until=until)).rowcount
@@ -69,6 +66,6 @@ class LeaseVerbs:
         def operation(tx: Transaction) -> None:
             mine = (lease.c.name == held.name, lease.c.token == held.token)
             # The row stays, so that the token goes on rising.
-            tx.execute(update(lease).where(*mine).values(until=self._clock.now()))
+            tx.execute(update(lease).where(*mine).values(until=tx.real_now))
 
         await self._writer.run(operation)

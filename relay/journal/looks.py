@@ -11,12 +11,14 @@ from relay.domain.receipts import ProviderWord
 from relay.domain.states import Fact
 from relay.journal.callrows import settle
 from relay.journal.copies import Happening, copies_of, happen
+from relay.journal.listing import one_of
 from relay.journal.reader import Reader
 from relay.journal.schema import call, call_is_followed, call_is_looked_at
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
 LOOK_AFTER_MALFORMED = 60.0  # seconds
+HELD_FOR = timedelta(minutes=2)  # a look that a node has taken, and has said nothing of, is another's then
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +34,32 @@ class Look:
 class LookVerbs:
     """What may be done with looks."""
 
-    def __init__(self, writer: Writer, reader: Reader, clock: Clock) -> None:
+    def __init__(self, writer: Writer, reader: Reader, clock: Clock, *, is_shared: bool = False) -> None:
         self._writer = writer
         self._reader = reader
         self._clock = clock
+        self._is_shared = is_shared
 
     async def due(self, line: str, limit: int) -> list[Look]:
-        """The looks that are due, those first that wait longest."""
-        now = self._clock.now()
+        """The looks that are due, those first that wait longest.
 
-        def read(connection: Connection) -> list[Look]:
-            overdue = (
-                select(call.c.id, call.c.remote_ref, call.c.handed_over_at, call.c.looks)
-                .where(call_is_looked_at, call.c.line == line, call.c.look_at <= now)
-                .order_by(call.c.look_at, call.c.id)
-                .limit(limit)
-            )
-            return [Look(*row) for row in connection.execute(overdue)]
+        Where other nodes look as well, these are this node's for `HELD_FOR`: a final status can be asked for once.
+        """
+        if not self._is_shared:
+            now = self._clock.now()
+            return await self._reader.run(lambda connection: _due(connection, line, now, limit))
+        # Not even a write, as long as there is nothing to do.
+        if (first := await self.next_due(line)) is None or first > self._clock.now():
+            return []
 
-        return await self._reader.run(read)
+        def operation(tx: Transaction) -> list[Look]:
+            found = _due(tx.connection, line, tx.now, limit)
+            if found:
+                taken = one_of(call.c.id, [one.call_id for one in found])
+                tx.execute(update(call).where(taken).values(look_at=tx.now + HELD_FOR))
+            return found
+
+        return await self._writer.run(operation, begins=True)
 
     async def next_due(self, line: str) -> datetime | None:
         """When the next look is due; None where there is none."""
@@ -64,6 +73,18 @@ class LookVerbs:
     async def forgotten(self, call_id: str, problem: Problem) -> None:
         """The provider does not know the call any more: what was not final is unknown, for good."""
         await self._writer.run(lambda tx: end_following(tx, [call_id], problem))
+
+
+def _due(connection: Connection, line: str, now: datetime, limit: int) -> list[Look]:
+    overdue = (
+        select(call.c.id, call.c.remote_ref, call.c.handed_over_at, call.c.looks)
+        .where(call_is_looked_at, call.c.line == line, call.c.look_at <= now)
+        .order_by(call.c.look_at, call.c.id)
+        .limit(limit)
+        # Whoever has one locked, such as an administrator's session, is not waited for.
+        .with_for_update(skip_locked=True)
+    )
+    return [Look(*row) for row in connection.execute(overdue)]
 
 
 def looked(tx: Transaction, call_id: str, delay: float | None) -> None:

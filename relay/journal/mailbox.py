@@ -18,12 +18,12 @@ from relay.domain.messages import MailChange
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.arrivalrows import add_arrivals
 from relay.journal.columns import as_json
+from relay.journal.listing import one_of
 from relay.journal.mailrows import forget_mailbox, tell_changes, unlist
 from relay.journal.mailschema import mail, mail_has_message, mail_is_listed
 from relay.journal.memoryrows import put_memory
 from relay.journal.reader import Reader
 from relay.journal.schema import memory
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 

@@ -8,10 +8,10 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from relay.domain.messages import MailChange
 from relay.journal.announce import News, announce, next_sequence
 from relay.journal.copies import copy_of
+from relay.journal.listing import one_of
 from relay.journal.mailschema import arrival, mail, mail_has_message
 from relay.journal.schema import copy, copy_is_unseen, message, seen
 from relay.journal.seen import first_seen
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 
 

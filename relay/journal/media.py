@@ -9,9 +9,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from relay.clock import Clock
 from relay.domain.messages import Part
+from relay.journal.listing import one_of
 from relay.journal.mailschema import media
 from relay.journal.reader import Reader
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 

@@ -36,10 +36,34 @@ class Memory:
         """
         await self._writer.run(lambda tx: put_memory(tx, self._owner, key, value), begins=begins)
 
+    async def put_first(self, key: str, value: bytes) -> bytes:
+        """Keep `value` under `key` unless something is there; gives what is there then.
+
+        Of several nodes that come at once one is the first, and all are given what it put.
+        """
+        return await self.swap(key, None, value)
+
+    async def swap(self, key: str, before: bytes | None, value: bytes) -> bytes:
+        """Keep `value` under `key` where `before` is there (None: nothing), and only there; gives what is there then.
+
+        In one transaction: what another node has put meanwhile stays, and is given. What is damaged is forgotten.
+        """
+        return await self._writer.run(lambda tx: _swap(tx, self._owner, key, before, value))
+
     async def drop(self, key: str) -> None:
         """Forget what was put under `key`; where nothing was, nothing happens."""
         here = delete(memory).where(memory.c.owner == self._owner, memory.c.key == key)
         await self._writer.run(lambda tx: tx.execute(here).rowcount)
+
+
+def _swap(tx: Transaction, owner: str, key: str, before: bytes | None, value: bytes) -> bytes:
+    _forget(tx, owner, key)
+    row = tx.execute(select(memory.c.value).where(memory.c.owner == owner, memory.c.key == key)).first()
+    there = None if row is None else bytes(row.value)
+    if there is not None and there != before:
+        return there
+    put_memory(tx, owner, key, value)
+    return value
 
 
 def _forget(tx: Transaction, owner: str, key: str) -> None:

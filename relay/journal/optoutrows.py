@@ -16,7 +16,8 @@ from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import MessageClass
 from relay.journal.announce import News, SetAside, announce, set_aside
 from relay.journal.codec import timestamp
-from relay.journal.columns import Moment, Words, as_json
+from relay.journal.columns import Moment, Words
+from relay.journal.listing import listed, unpacked
 from relay.journal.ruleschema import optin, optout, optout_holds
 from relay.journal.sums import fits, optout_sum
 from relay.journal.transaction import Transaction
@@ -79,7 +80,7 @@ def opted_out(tx: Transaction, line: str, values: Sequence[str]) -> dict[str, Op
     for value in values:
         peers[tx.peer(value)].append(value)
     rows: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    for row in tx.execute(_HOLDING, {"peers": as_json(list(peers)).decode("ascii")}).all():
+    for row in tx.execute(_HOLDING, {"peers": listed(peers)}).all():
         if not is_whole(row):
             # It is safe to believe that it was asked for everywhere.
             mend(tx, row)
@@ -261,7 +262,7 @@ def _tell_on(tx: Transaction, lines: Iterable[str], kind: str, asked: Word, opt_
 
 _HOLDING = select(optout).where(
     optout_holds,
-    optout.c.peer.in_(select(func.json_each(bindparam("peers", type_=Words)).table_valued("value").c.value)),
+    optout.c.peer.in_(select(unpacked(bindparam("peers", type_=Words)).c.value)),
 )
 _OF = select(optout).where(optout.c.peer == bindparam("who")).order_by(optout.c.id)
 _ON_LINE = _OF.where(optout.c.line.is_not_distinct_from(bindparam("here", type_=Words)))

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from relay.journal.listing import one_of
 from relay.journal.optoutrows import Source, Word, lift, opt_out
 from relay.journal.reader import Reader
 from relay.journal.ruleschema import optout, optout_holds
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 

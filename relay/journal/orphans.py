@@ -11,8 +11,8 @@ from sqlalchemy import Row, bindparam, delete, insert, select, update
 from relay.domain.messages import DeliveryReport
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.codec import report_in, report_out
+from relay.journal.listing import one_of
 from relay.journal.schema import aside, aside_has_parked, aside_is_open, parked, parked_waits
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 
 log = structlog.get_logger()

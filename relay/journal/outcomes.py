@@ -24,6 +24,7 @@ from relay.journal.callrows import (
     wait_again,
 )
 from relay.journal.copies import Copy, Happening, happen
+from relay.journal.late import answered_late
 from relay.journal.limitrows import slow
 from relay.journal.outgoing import echo_of
 from relay.journal.reports import unpark
@@ -43,7 +44,9 @@ class OutcomeVerbs:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    async def answered(self, call_id: str, owner: str, answer: CallAnswer, *, first_look: float | None) -> bool:
+    async def answered(
+        self, call_id: str, owner: str, answer: CallAnswer, *, first_look: float | None, carried: Sequence[str] = ()
+    ) -> bool:
         """The provider answered: write down what it says of each copy, and apply the reports that came before.
 
         Args:
@@ -51,11 +54,18 @@ class OutcomeVerbs:
             owner: who claimed it.
             answer: one handover for each recipient, in their order.
             first_look: seconds until the call's status is to be asked for; None: never.
+            carried: the ids of the copies, in their order, by which they are known where `owner` was given up for dead.
 
         Raises:
             ValueError: the answer has not one handover for each recipient.
         """
-        return await self._writer.run(lambda tx: _answered(tx, (call_id, owner), answer, first_look))
+
+        def operation(tx: Transaction) -> bool:
+            if _answered(tx, (call_id, owner), answer, first_look):
+                return True
+            return answered_late(tx, call_id, owner, answer, carried, first_look)
+
+        return await self._writer.run(operation)
 
     async def retry(self, call_id: str, owner: str, problem: Problem, delay: float, *, counts: bool = True) -> bool:
         """It had no effect: make it again in `delay` seconds.
@@ -101,13 +111,16 @@ class OutcomeVerbs:
 
         return await self._writer.run(operation)
 
-    async def refused(self, call_id: str, owner: str, problem: Problem) -> bool:
-        """The provider refused it, for good: every copy has failed."""
+    async def refused(self, call_id: str, owner: str, problem: Problem, *, carried: Sequence[str] = ()) -> bool:
+        """The provider refused it, for good: every copy has failed. `carried`: as for `answered`."""
+        late = CallAnswer(
+            None, tuple(Handover(Fact.REFUSED, provider=problem.provider, problem=problem) for _ in carried)
+        )
 
         def operation(tx: Transaction) -> bool:
             row = fenced(tx, call_id, owner)
             if row is None:
-                return False
+                return answered_late(tx, call_id, owner, late, carried, None)
             word = _word(None, problem)
             happen(tx, [Happening(one, Fact.REFUSED, word, problem) for one in recipients_of(tx, row)])
             set_call(tx, call_id, stage="followed", owner=None)

@@ -13,8 +13,8 @@ from relay.domain.messages import MessageClass, OnUncertain, Reply, SendRequest
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.codec import content_in, content_out, reply_in, reply_out
 from relay.journal.columns import as_json
+from relay.journal.listing import one_of
 from relay.journal.schema import message
-from relay.journal.sqlite import one_of
 from relay.journal.sums import echo_sum, sum_of
 from relay.journal.transaction import Transaction
 

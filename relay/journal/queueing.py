@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import Text, bindparam, insert, select
 
 from relay.domain.messages import Plan, Priority, SendRequest
 from relay.domain.states import State
@@ -18,6 +18,7 @@ from relay.domain.waiting import Why
 from relay.journal.answers import copy_id, unnamed
 from relay.journal.callrows import NewCall, add_call, set_call
 from relay.journal.columns import as_json
+from relay.journal.listing import listed, unpacked
 from relay.journal.outgoing import content_out_of, store_message
 from relay.journal.schema import call, call_takes_company, command, copy, copy_waits
 from relay.journal.sums import command_sum, copy_sum
@@ -132,7 +133,7 @@ class _Calls:
         if row is None or room <= 0:
             return {}
         addresses = {place: self._request.to[place].value for place in places}
-        asked = {"here": self._request.line, "some": as_json(list(addresses.values())).decode("ascii")}
+        asked = {"here": self._request.line, "some": listed(addresses.values())}
         busy = set(self._tx.execute(_BUSY, asked).scalars())
         joining = [place for place in places if addresses[place] not in busy][:room]
         if joining:
@@ -219,7 +220,7 @@ _COMPANY = (
     .order_by(call.c.id.desc())
     .limit(1)
 )
-_ASKED = func.json_each(bindparam("some")).table_valued("value")
+_ASKED = unpacked(bindparam("some", type_=Text))
 _BUSY = select(_ASKED.c.value).where(
     select(copy.c.id).where(copy_waits, copy.c.line == bindparam("here"), copy.c.address == _ASKED.c.value).exists()
 )

@@ -11,9 +11,9 @@ from relay.domain.messages import Priority
 from relay.domain.states import State
 from relay.domain.waiting import Why
 from relay.journal.copies import state_of
+from relay.journal.listing import one_of
 from relay.journal.named import copies_named
 from relay.journal.schema import call, call_is_held_back, call_is_waiting, copy, copy_is_live, copy_waits, message
-from relay.journal.sqlite import one_of
 from relay.journal.tracewords import why_they_wait
 from relay.rules.line import Rules
 

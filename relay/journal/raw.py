@@ -16,7 +16,9 @@ from relay.journal.looks import LOOK_AFTER_MALFORMED, looked
 from relay.journal.mailrows import tell_changes
 from relay.journal.reader import Reader
 from relay.journal.reports import take_reports
+from relay.journal.retention import SEEN_FOR
 from relay.journal.schema import aside, aside_is_open, raw, raw_is_kept
+from relay.journal.seen import first_seen
 from relay.journal.segments import is_piece, take_pieces
 from relay.journal.sightings import take_sightings
 from relay.journal.sums import raw_sum
@@ -37,6 +39,25 @@ class KeptRaw:
     about: str
     raw: RawAnswer
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HookDelivery:
+    """A web hook as it was delivered, kept elsewhere first.
+
+    Attributes:
+        id: this delivery's, and no other's: the provider's next try of the same hook has another one.
+        in_doubt: the journal may have it already.
+        is_whole: what was kept is what came.
+    """
+
+    id: str
+    line: str
+    event: str
+    raw: RawAnswer
+    received_at: datetime
+    in_doubt: bool = False
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +116,22 @@ class RawVerbs:
             return (_kept_before(tx, fresh) if about else None) or _keep(tx, fresh)
 
         return await self._writer.run(operation, brings=len(answer.body) if source == "hook" else None)
+
+    async def keep_deliveries(self, deliveries: Sequence[HookDelivery]) -> list[KeptRaw]:
+        """Keep web hooks, each delivery once, however often it is handed in and from wherever; gives the new ones.
+
+        They have the time at which they came. One that is not whole, or may have been read so long ago that nothing
+        would recognise it, is kept for a person.
+
+        Raises:
+            JournalFull: too much waits to be written.
+            JournalUnusable: they cannot be written, or may or may not have been.
+        """
+
+        def operation(tx: Transaction) -> list[KeptRaw]:
+            return [kept for one in deliveries if (kept := _keep_delivery(tx, one)) is not None]
+
+        return await self._writer.run(operation, brings=sum(len(one.raw.body) for one in deliveries))
 
     async def sample(self, line: str, source: str, answer: RawAnswer, why: str) -> None:
         """Keep bytes that cannot be understood and lose nothing, unless others of the line wait for a person already.
@@ -219,8 +256,21 @@ class RawVerbs:
         await self._writer.run(operation)
 
 
-def _keep(tx: Transaction, fresh: KeptRaw, state: str = "kept") -> KeptRaw:
-    """Write bytes down; gives them with their id."""
+def _keep_delivery(tx: Transaction, one: HookDelivery) -> KeptRaw | None:
+    if not first_seen(tx, one.line, "spool", one.id):
+        return None
+    fresh = KeptRaw("", one.line, "hook", one.event, "", one.raw, one.received_at)
+    if not one.is_whole:
+        keep_aside(tx, fresh, "the spool's row is damaged")
+        return None
+    if one.in_doubt and tx.now - one.received_at > SEEN_FOR:
+        keep_aside(tx, fresh, "it was in the spool for days, and may have been taken into the journal before")
+        return None
+    return _keep(tx, fresh, at=one.received_at)
+
+
+def _keep(tx: Transaction, fresh: KeptRaw, state: str = "kept", at: datetime | None = None) -> KeptRaw:
+    """Write bytes down, as received at `at`, or now; gives them with their id."""
     row = {
         "line": fresh.line,
         "source": fresh.source,
@@ -230,7 +280,7 @@ def _keep(tx: Transaction, fresh: KeptRaw, state: str = "kept") -> KeptRaw:
         "body": fresh.raw.body,
     }
     kept = replace(fresh, id=tx.ids.new())
-    tx.execute(_KEEP, {**row, "id": kept.id, "received_at": tx.now, "state": state, "sum": raw_sum(row)})
+    tx.execute(_KEEP, {**row, "id": kept.id, "received_at": at or tx.now, "state": state, "sum": raw_sum(row)})
     if state == "kept":
         tx.bells.add(f"raw:{kept.line}")
     return kept

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 
 from relay.journal.failures import JournalUnusable
+from relay.journal.store import JournalStore, is_cut
 
 T = TypeVar("T")
 
@@ -17,13 +19,11 @@ class Reader:
     """Runs reads, one after the other. Each sees everything that was committed before it began.
 
     Args:
-        connect: opens the connection; a failed read closes it, and the next one opens it again.
-        judged: what an error of the database means.
+        store: where from. A failed read closes its connection, and the next one opens it again.
     """
 
-    def __init__(self, connect: Callable[[], Connection], judged: Callable[[DatabaseError], Exception]) -> None:
-        self._connect = connect
-        self._judged = judged
+    def __init__(self, store: JournalStore) -> None:
+        self._store = store
         self._connection: Connection | None = None
         self._closed = False
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal-reader")
@@ -41,15 +41,27 @@ class Reader:
         await asyncio.to_thread(self._executor.shutdown)
 
     def _read(self, read: Callable[[Connection], T]) -> T:
-        self._connection = self._connection or self._connect()
+        was_open = self._connection is not None
         try:
-            with self._connection.begin():
-                return read(self._connection)
-        except DatabaseError as error:
+            return self._once(read)
+        except DBAPIError as error:
             self._disconnect()
-            raise self._judged(error) from None
+            if not (was_open and is_cut(error)):
+                raise self._store.judged(error) from None
+        # The connection had broken before: another one may not be.
+        try:
+            return self._once(read)
+        except DBAPIError as error:
+            self._disconnect()
+            raise self._store.judged(error) from None
+
+    def _once(self, read: Callable[[Connection], T]) -> T:
+        self._connection = self._connection or self._store.reading()
+        with self._connection.begin():
+            return read(self._connection)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            with suppress(DBAPIError):
+                connection.close()

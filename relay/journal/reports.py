@@ -13,10 +13,10 @@ from relay.domain.messages import DeliveryReport
 from relay.domain.receipts import ProviderWord
 from relay.journal.callrows import close_if_sent, ids_in, settle
 from relay.journal.copies import Copy, Happening, copies_of, copy_of, happen
+from relay.journal.listing import one_of
 from relay.journal.orphans import forget_parked, park, set_aside_reports, whole_reports
 from relay.journal.schema import call, call_has_ref, parked
 from relay.journal.seen import first_seen
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 
 log = structlog.get_logger()

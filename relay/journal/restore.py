@@ -24,8 +24,12 @@ from relay.journal.backup import checked, media_of, reading, sync
 from relay.journal.failures import JournalUnusable
 from relay.journal.filecheck import mark_of, remember_made, sync_directory
 from relay.journal.journal import Journal
+from relay.journal.moved import unmark
+from relay.journal.pgconnect import connected, connecting
 from relay.journal.restored import Restored
+from relay.journal.rows import PostgresRows
 from relay.journal.sqlite import locked
+from relay.journal.target import in_words, refuse_lived_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def restore(file: Path, journal: Path, media: Path, *, clock: Clock) -> Restorat
         with _workshop(journal) as folder:
             ready = folder / "relay.db"
             rows = _copied(file, ready)
-            restored = asyncio.run(_made_ready(ready, clock))
+            restored = asyncio.run(made_ready(ready, clock))
             sync(ready)
             attachments = _put_media(media_of(file), media)
             _belong_to_its_owner(journal.parent, ready, Path(f"{journal}.lock"), media, *_files(media))
@@ -60,12 +64,31 @@ def restore(file: Path, journal: Path, media: Path, *, clock: Clock) -> Restorat
             ready.replace(journal)
             sync_directory(journal.parent)
             remember_made(journal)
+            unmark(journal)
             _belong_to_its_owner(journal.parent, mark_of(journal))
     except OSError as error:
         raise JournalUnusable(f"the backup cannot be restored: {error.strerror}") from None
     finally:
         os.close(lock)
     return Restoration(restored, rows, attachments, former)
+
+
+def hold_restored(url: str, password: str | None, *, clock: Clock) -> Restored:
+    """Hold what waits in a database that PostgreSQL's own tools have restored, before any node works with it.
+
+    Raises:
+        JournalUnusable: it cannot be used, there is no journal in it, or a node works with it.
+    """
+    with in_words(), connected(connecting(url, password).engine()) as connection:
+        if PostgresRows(connection).revision() is None:
+            raise JournalUnusable("there is no journal in the database that journal.url names: restore it there first")
+        refuse_lived_in(connection)
+    return asyncio.run(_held(url, password, clock))
+
+
+async def _held(url: str, password: str | None, clock: Clock) -> Restored:
+    async with await Journal.open(url, clock=clock, ids=Ids(clock), node="restore", password=password) as journal:
+        return await journal.restored.hold()
 
 
 def _refuse(file: Path, journal: Path) -> None:
@@ -103,7 +126,8 @@ def _copied(file: Path, to: Path) -> int:
         raise JournalUnusable(f"{file}: {unusable}") from None
 
 
-async def _made_ready(path: Path, clock: Clock) -> Restored:
+async def made_ready(path: Path, clock: Clock) -> Restored:
+    """Bring the tables of a journal that nobody uses up to date, and hold what may have been sent meanwhile."""
     url = make_url("sqlite://").set(database=str(path)).render_as_string()
     async with await Journal.open(url, clock=clock, ids=Ids(clock), node="restore") as journal:
         await journal.calls.recover()

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, Table, and_, delete, func, li
 
 from relay.journal.answers import unnamed
 from relay.journal.columns import BROKEN
+from relay.journal.listing import one_of
 from relay.journal.mailschema import mail, mail_has_message
 from relay.journal.outgoing import FORGOTTEN
 from relay.journal.schema import (
@@ -32,7 +33,6 @@ from relay.journal.schema import (
     raw_is_read,
     seen,
 )
-from relay.journal.sqlite import one_of
 from relay.journal.sums import command_sum, fits
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer

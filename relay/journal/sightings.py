@@ -20,6 +20,7 @@ from relay.journal.announce import SetAside, set_aside
 from relay.journal.arrivalrows import add_arrival
 from relay.journal.callrows import close_if_sent, ids_in, settle
 from relay.journal.copies import Copy, Happening, copies_of, copies_where, copy_of, happen
+from relay.journal.listing import one_of
 from relay.journal.mailcodec import mail_of, mail_row
 from relay.journal.mailrows import remember
 from relay.journal.mailschema import sighting
@@ -28,7 +29,6 @@ from relay.journal.outgoing import is_plain_text, said_in
 from relay.journal.reports import unpark
 from relay.journal.schema import call, call_has_ref, call_is_in_flight, copy, copy_is_unseen
 from relay.journal.seen import first_seen
-from relay.journal.sqlite import one_of
 from relay.journal.telling import tell_elsewhere
 from relay.journal.transaction import Transaction
 

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from relay.clock import Clock
-from relay.journal.ballast import Ballast
 
 log = structlog.get_logger()
 
@@ -22,6 +22,8 @@ SOON = 3.0  # real seconds
 _CRUMBS = 64 * 1024  # bytes: with less than that, whatever SQLite says, the disk is full
 _NO_ROOM = "the disk under the journal is full: free some space"
 REFUSED = "commands, web hooks and new calls"
+AWAY = "journal.away"
+REFUSED_WHILE_AWAY = "commands and new calls"  # web hooks are kept in the spool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,19 +43,56 @@ class Shut:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class Held(Protocol):
+    """What is held back of a disk. It blocks."""
+
+    @property
+    def free(self) -> int:
+        """The bytes that are left."""
+
+    def make(self, *, spare: bool = False) -> bool:
+        """Hold it; whether that is so now."""
+
+    def give_up(self) -> bool:
+        """Give it to whoever needs it; whether there was any."""
+
+
+class ElsewhereKept:
+    """A disk that is another machine's affair: nothing is held back of it here, and nobody knows what is free."""
+
+    free = 1 << 62
+
+    def make(self, *, spare: bool = False) -> bool:  # noqa: ARG002 - as a ballast's
+        """Nothing is needed."""
+        return True
+
+    def give_up(self) -> bool:
+        """Nothing is held."""
+        return False
+
+
 class Space:
-    """How the disk stands.
+    """Whether what holds the journal takes new things.
 
     Args:
         ballast: held while it is open.
         real: real time.
         seconds: real seconds, from whenever.
+        trouble: the name under which the log says that it takes nothing new.
 
     Attributes:
         shut: None while new things are taken.
     """
 
-    def __init__(self, ballast: Ballast, real: Clock, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ballast: Held,
+        real: Clock,
+        seconds: Callable[[], float] = time.monotonic,
+        *,
+        trouble: str = "journal.full",
+    ) -> None:
+        self._trouble = trouble
         self.shut: Shut | None = None
         self._ballast = ballast
         self._real = real
@@ -105,7 +144,10 @@ class Space:
 
     def tell_shut(self, shut: Shut) -> None:
         """Say that nothing new is taken."""
-        log.error("journal.full", reason=shut.why, refused=REFUSED, free_bytes=shut.free)
+        if self._trouble == AWAY:
+            log.error("journal.away", reason=shut.why, refused=REFUSED_WHILE_AWAY)
+        else:
+            log.error("journal.full", reason=shut.why, refused=REFUSED, free_bytes=shut.free)
         self._tell()
 
     def tell_open(self, shut: Shut) -> None:

@@ -8,21 +8,22 @@ import errno
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
-from relay.journal.columns import as_json, printable
 from relay.journal.failures import JournalDamaged, JournalInUse, JournalMisindexed, JournalUnusable, JournalUnwritten
 from relay.journal.filecheck import mark_of, refuse_lost, refuse_truncated, remember_made, restored_by, sync_directory
 from relay.journal.migrating import migrate
+from relay.journal.moved import refuse_moved
 from relay.journal.remains import Remains
+from relay.journal.store import Entered
 
 T = TypeVar("T")
 
@@ -43,11 +44,17 @@ _READER = ("busy_timeout=5000", "query_only=ON")
 class SqliteStore:
     """A journal's file, locked and migrated. Everything here blocks: it belongs on a thread.
 
+    Attributes:
+        remains: sees to it that what was deleted is gone from the file.
+
     Raises:
         JournalInUse: another process has it.
         JournalTooNew: a newer relay has written it.
         JournalUnusable: it cannot be opened, and why.
     """
+
+    is_shared = False
+    trouble = "journal.full"
 
     def __init__(self, url: URL) -> None:
         self._path = _path_of(url)
@@ -55,6 +62,7 @@ class SqliteStore:
         self._lock = locked(self._path)
         with ExitStack() as undone:
             undone.callback(os.close, self._lock)
+            refuse_moved(self._path)
             refuse_lost(self._path)
             _create(self._path)
             self._writing = _engine(url, _WRITER, "BEGIN IMMEDIATE")
@@ -79,6 +87,21 @@ class SqliteStore:
             driver.execute("PRAGMA wal_autocheckpoint=16")
         return connection
 
+    def enter(self, connection: Connection) -> Entered:  # noqa: ARG002 - nobody else writes to the file
+        """Nothing more."""
+        return Entered()
+
+    def finish(self, connection: Connection, counts: Mapping[str, int], bells: Collection[str]) -> None:
+        """Nothing more: the counters are this process's, and so are the bells."""
+
+    def counters(self, connection: Connection, kept: Mapping[str, int]) -> Mapping[str, int]:  # noqa: ARG002 - as above
+        """Nobody else changes them."""
+        return kept
+
+    def was_committed(self, connection: Connection, mark: int) -> bool:  # noqa: ARG002 - there are no marks
+        """Nobody can tell: a file that fails fails its readers, too."""
+        return False
+
     def prove(self, connection: Connection) -> None:
         """Write something that changes nothing: its commit shows whether the disk takes it."""
         connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
@@ -91,6 +114,10 @@ class SqliteStore:
     def reading(self) -> Connection:
         """A connection that reads what was committed, and cannot write."""
         return self._connect(self._reading)
+
+    def judged(self, error: DBAPIError) -> Exception:
+        """What an error means."""
+        return judged(error)
 
     def close(self) -> None:
         """Give the file up. Every connection must be closed before."""
@@ -150,16 +177,7 @@ class SqliteStore:
             )
 
 
-def one_of(column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnElement[bool]:
-    """Whether `column` is one of `values`, which travel as one parameter, however many they are."""
-    listed = [printable(value) if isinstance(value, str) else value for value in values]
-    if len(listed) == 1:
-        return column == listed[0]
-    parameter = as_json(listed).decode("ascii")
-    return column.in_(select(func.json_each(parameter).table_valued("value").c.value))
-
-
-def judged(error: DatabaseError) -> Exception:
+def judged(error: DBAPIError) -> Exception:
     """What a database's error means: JournalUnusable with the cure, or the error itself where it is a defect."""
     if isinstance(error, IntegrityError | ProgrammingError | DataError):
         return error

@@ -27,13 +27,13 @@ from relay.journal.callrows import (
 )
 from relay.journal.copies import Copy, Happening, copies_where, happen
 from relay.journal.limitrows import steer
+from relay.journal.listing import one_of
 from relay.journal.named import copies_named
 from relay.journal.outgoing import content_of
 from relay.journal.reader import Reader
 from relay.journal.restored import RestoreVerbs
 from relay.journal.ruleschema import steering
 from relay.journal.schema import call, call_is_waiting, copy, copy_is_live, copy_waits
-from relay.journal.sqlite import one_of
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 

@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, Connection, or_, select
 
 from relay.journal.announce import announcement
 from relay.journal.codec import problem_code
+from relay.journal.listing import one_of
 from relay.journal.mailschema import arrival, mail, mail_has_message, sighting
 from relay.journal.outgoing import is_forgotten
 from relay.journal.queuelist import call_entry
 from relay.journal.schema import aside, call, command, copy, event, message, raw
-from relay.journal.sqlite import one_of
 from relay.journal.tracewords import CallWaits, why_they_wait
 from relay.rules.line import Rules
 

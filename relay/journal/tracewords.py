@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Row, bindparam, func, or_, select
 from relay.domain.waiting import MOST_COUNTED, Gate, Waiting, Why
 from relay.journal.codec import problem_detail
 from relay.journal.limitrows import Limit, permit
+from relay.journal.listing import one_of
 from relay.journal.ruleschema import steering
 from relay.journal.schema import call, call_is_waiting, copy, copy_waits, memory
-from relay.journal.sqlite import one_of
 from relay.rules.circuit import KEPT_AS, Circuit
 from relay.rules.line import Rules
 

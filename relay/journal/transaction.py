@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Executable, insert
 
-from relay.clock import Clock
+from relay.clock import Clock, SystemClock
 from relay.ids import Ids
 from relay.journal import schema
+from relay.journal.store import Entered
 from relay.rules.line import Rules
 
 T = TypeVar("T")
@@ -45,6 +46,9 @@ class Transaction:
         rules: the rules of sending, as they are now.
         bells: what is to ring after the commit.
         counts: what the commit adds to the journal's counters.
+        entered: how it began.
+        real: the machine's time.
+        totals: the counters as the commit leaves them, where the database keeps them for all nodes.
     """
 
     connection: Connection
@@ -56,10 +60,18 @@ class Transaction:
     now: datetime = field(init=False)
     bells: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
+    entered: Entered = field(default_factory=Entered)
+    real: Clock = field(default_factory=SystemClock)
+    totals: Mapping[str, int] | None = field(default=None, init=False)
     _events: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.now = self.clock.now()
+
+    @property
+    def real_now(self) -> datetime:
+        """Real time: the database's own, which is one for all nodes; where it has none, the machine's."""
+        return self.entered.at or self.real.now()
 
     def execute(
         self, statement: Executable, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None

@@ -11,19 +11,27 @@ thread looks now and then whether the disk takes things again.
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 
 from relay.journal.bells import Bells
-from relay.journal.failures import JournalFull, JournalMisindexed, JournalShut, JournalUnusable, JournalUnwritten
+from relay.journal.failures import (
+    JournalFenced,
+    JournalFull,
+    JournalMisindexed,
+    JournalShut,
+    JournalUnusable,
+    JournalUnwritten,
+)
 from relay.journal.space import Space
+from relay.journal.store import Entered, JournalStore, is_cut
 from relay.journal.transaction import Operation, Transaction
 
 T = TypeVar("T")
@@ -32,6 +40,8 @@ log = structlog.get_logger()
 
 LARGEST_BATCH = 1_000
 MOST_MENDS = 10  # in one life
+TRIES = 2  # of a batch whose connection was cut off, before new things are refused
+LOOKS, BETWEEN_LOOKS = 8, 0.2  # real seconds: so long a database may be away before anybody hears of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +49,14 @@ class Store:
     """What the writer writes to.
 
     Args:
-        connect: opens the connection that writes; sparing of the disk where it is full.
-        begin: makes a transaction of it, given the counters as they were committed.
-        judged: what an error of the database means.
-        prove: writes something that changes nothing.
-        space: how the disk stands.
-        mend: makes indexes anew that do not fit their tables any more.
+        database: holds it.
+        begin: makes a transaction of a connection, given how it begins and the counters as they were committed.
+        space: whether it takes new things.
     """
 
-    connect: "Connect"
-    begin: Callable[[Connection, Counter[str]], Transaction]
-    judged: Callable[[DatabaseError], Exception]
-    prove: Callable[[Connection], None]
+    database: JournalStore
+    begin: Callable[[Connection, Entered, Mapping[str, int]], Transaction]
     space: Space
-    mend: Callable[[Connection], None]
-
-
-class Connect(Protocol):
-    """Opens the connection that writes."""
-
-    def __call__(self, *, sparing: bool = False) -> Connection:
-        """Open it."""
 
 
 @dataclass(slots=True)
@@ -71,7 +68,9 @@ class _Job:
     weight: int
     is_new: bool
     is_apart: bool = False
+    needs_life: bool = False
     result: Any = None
+    refusal: BaseException | None = None
 
 
 class Writer:
@@ -99,12 +98,15 @@ class Writer:
         self._mends = 0
         self._loop = asyncio.get_running_loop()
         self._connection: Connection | None = None
+        self._pause = threading.Event()
         # Put never waits for a lock that the thread may hold, so that the event loop never does.
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._thread.start()
 
-    async def run(self, operation: Operation[T], *, brings: int | None = None, begins: bool = False) -> T:
+    async def run(
+        self, operation: Operation[T], *, brings: int | None = None, begins: bool = False, marks: bool = False
+    ) -> T:
         """What `operation` gives, after it was committed and synced.
 
         An operation that was handed in runs, even when its caller is cancelled.
@@ -114,8 +116,10 @@ class Writer:
             brings: the bytes of something new from outside, which may be refused when too much waits already. What
                 is known of calls under way is never refused: their number is bounded where they are made.
             begins: it begins such work, which is refused where the disk may not take what will be known of it.
+            marks: it says that something was done, which only a node that has not been given up for dead may say.
 
         Raises:
+            JournalFenced: it begins or marks something, and other nodes have given this one up for dead.
             JournalFull: it brings something new, and too much waits; it was not handed in.
             JournalShut: it brings or begins something, and the disk takes no more; it was not written.
             JournalUnwritten: the disk took it not even in the room that the ballast gave.
@@ -128,12 +132,21 @@ class Writer:
             raise JournalShut(shut.why, shut.over)
         if brings is not None and (self._waiting >= self._limit or self._waiting_bytes + brings > self._limit_bytes):
             raise JournalFull(self._waiting)
-        job = _Job(operation, self._loop.create_future(), brings or 0, is_new)
+        job = _Job(operation, self._loop.create_future(), brings or 0, is_new, needs_life=begins or marks)
         self._waiting += 1
         self._waiting_bytes += job.weight
         self._queue.put(job)
         result: T = await job.future
         return result
+
+    def ring_others(self, name: str) -> None:
+        """Ring a bell on the other nodes, with the next commit. Where that fails, they look for themselves sometime."""
+        if not self._closed:
+            job = _Job(lambda tx: tx.bells.add(name), self._loop.create_future(), 0, is_new=False)
+            # Nobody waits for it.
+            job.future.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._waiting += 1
+            self._queue.put(job)
 
     async def apart(self, work: Callable[[Connection], T]) -> T:
         """What `work` gives that the connection has to itself, between two transactions.
@@ -186,45 +199,74 @@ class Writer:
                 return batch, False
         return batch, True
 
-    def _settle(self, jobs: Sequence[_Job]) -> None:
+    def _settle(self, jobs: Sequence[_Job], tries: int = TRIES) -> None:
         """Run and commit `jobs` together; where one of them fails, each alone, so that only the bad one fails."""
         jobs = self._admitted(jobs)
         if not jobs:
             return
         bells: Iterable[str] = ()
+        mark: int | None = None
         with _Attempt() as outside:
             transaction = self._begin()
             with _Attempt() as inside:
                 self._run(transaction, jobs)
             if inside.error is None:
                 # They ring even where the commit fails: it may be on disk all the same, with work for somebody.
-                bells = transaction.bells
+                bells, mark = transaction.bells, transaction.entered.mark
                 self._commit(transaction)
+            elif is_cut(inside.error):
+                raise inside.error
             else:
                 transaction.connection.rollback()
         if outside.error is not None:
-            # After a failed commit nobody knows what the connection holds: a new one asks the file.
+            # After a failed commit nobody knows what the connection holds: a new one asks the database.
             self._disconnect()
+            outcome = self._outcome(mark) if tries and is_cut(outside.error) else None
+            if outcome is not None:
+                if outcome:
+                    self._answer(jobs, None, bells)
+                else:
+                    self._settle(jobs, tries - 1)
+                return
         elif inside.error is None:
             self._answer(jobs, None, bells)
             return
-        error = self._judged(outside.error or inside.error)
+        self._fail(jobs, self._judged(outside.error or inside.error), is_outside=outside.error is not None)
+
+    def _fail(self, jobs: Sequence[_Job], error: BaseException | None, *, is_outside: bool) -> None:
         if isinstance(error, JournalUnwritten):
             self._disconnect()
             self._without_room(jobs, error)
         elif isinstance(error, JournalMisindexed) and len(jobs) == 1 and self._mended():
             self._settle(jobs)
-        elif outside.error is not None:
-            self._answer(jobs, self._shut_by(error), bells)
+        elif is_outside:
+            self._answer(jobs, self._shut_by(error))
         elif len(jobs) == 1:
             self._answer(jobs, error)
         else:
             for job in jobs:
                 self._settle([job])
 
+    def _outcome(self, mark: int | None) -> bool | None:
+        """Whether a transaction that was cut off was committed: the database is read; None where it is away.
+
+        Args:
+            mark: of the transaction; None: it cannot have been.
+        """
+        for _ in range(LOOKS):
+            with _Attempt() as attempt:
+                connection = self._connection = self._store.database.writing()
+                with connection.begin():
+                    return mark is not None and self._store.database.was_committed(connection, mark)
+            self._disconnect()
+            if not is_cut(attempt.error) and not isinstance(attempt.error, JournalUnwritten):
+                return None
+            self._pause.wait(BETWEEN_LOOKS)
+        return None
+
     def _do_apart(self, job: _Job) -> None:
         with _Attempt() as attempt:
-            self._connection = self._connection or self._store.connect(sparing=self._space.shut is not None)
+            self._connection = self._connection or self._store.database.writing(sparing=self._space.shut is not None)
             job.result = job.operation(self._connection)
         if attempt.error is not None:
             self._disconnect()
@@ -238,8 +280,8 @@ class Writer:
         log.error("journal.reindexed", times=self._mends)
         with _Attempt() as attempt:
             self._disconnect()
-            self._connection = self._store.connect(sparing=self._space.shut is not None)
-            self._store.mend(self._connection)
+            self._connection = self._store.database.writing(sparing=self._space.shut is not None)
+            self._store.database.mend(self._connection)
         return attempt.error is None
 
     def _admitted(self, jobs: Sequence[_Job]) -> Sequence[_Job]:
@@ -287,30 +329,39 @@ class Writer:
     def _proved(self) -> bool:
         with _Attempt() as attempt:
             transaction = self._begin()
-            self._store.prove(transaction.connection)
+            self._store.database.prove(transaction.connection)
             transaction.connection.commit()
         return attempt.error is None
 
     def _begin(self) -> Transaction:
-        self._connection = self._connection or self._store.connect(sparing=self._space.shut is not None)
+        self._connection = self._connection or self._store.database.writing(sparing=self._space.shut is not None)
         self._connection.begin()
-        return self._store.begin(self._connection, self.counters)
+        entered = self._store.database.enter(self._connection)
+        return self._store.begin(self._connection, entered, self.counters)
 
     def _run(self, transaction: Transaction, jobs: Sequence[_Job]) -> None:
         for job in jobs:
-            job.result = job.operation(transaction)
+            job.refusal = None
+            if job.needs_life and transaction.entered.is_fenced:
+                job.refusal = JournalFenced()
+            else:
+                job.result = job.operation(transaction)
         transaction.flush()
+        transaction.totals = self._store.database.finish(transaction.connection, transaction.counts, transaction.bells)
 
     def _commit(self, transaction: Transaction) -> None:
         transaction.connection.commit()
         self.commits += 1
-        self.counters.update(transaction.counts)
+        if transaction.totals is None:
+            self.counters.update(transaction.counts)
+        else:
+            self.counters |= Counter(transaction.totals)
 
     def _answer(self, jobs: Sequence[_Job], error: BaseException | None, bells: Iterable[str] = ()) -> None:
         self._loop.call_soon_threadsafe(self._wake, jobs, error, bells)
 
     def _judged(self, error: BaseException | None) -> BaseException | None:
-        return self._store.judged(error) if isinstance(error, DatabaseError) else error
+        return self._store.database.judged(error) if isinstance(error, DBAPIError) else error
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -324,10 +375,10 @@ class Writer:
             self._waiting_bytes -= job.weight
             if job.future.done():
                 continue
-            if error is None:
-                job.future.set_result(job.result)
+            if wrong := error or job.refusal:
+                job.future.set_exception(wrong)
             else:
-                job.future.set_exception(error)
+                job.future.set_result(job.result)
         self._bells.ring(bells)
 
 

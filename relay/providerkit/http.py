@@ -61,6 +61,7 @@ class Http:
     def __init__(
         self, base_url: str, *, timeout_seconds: float = 30.0, max_body: int = 1 << 20, user_agent: str = "relay"
     ) -> None:
+        self.timeout_seconds = timeout_seconds
         self._base_url = checked_base_url(base_url)
         self._timeout = aiohttp.ClientTimeout(
             total=timeout_seconds,

@@ -5,10 +5,16 @@ then on every caller gets `ConsentRequired`, and nobody is asked, until the subs
 
 A crash between the provider's answer to a refresh and the record of it leaves the former pair on disk. Where the
 provider had replaced the refresh token, the subscriber has to agree again: nothing on this side can prevent that.
+
+Of several nodes one refreshes, in its turn, and says so in the record before it asks. Should it be paused beyond its
+turn, its refresh token may be void and its successor in its hands alone: the others then live on the access token for
+as long as that is good, and what it keeps when it is back stands over their finding that the refresh token was void.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import quote
@@ -30,6 +36,7 @@ from relay.providerkit.envelope import complaint, said
 from relay.providerkit.http import Http, HttpAnswer
 from relay.providerkit.oauth import TokenSource, fingerprint
 from relay.providerkit.oauthendpoint import AUTHORIZE_PATH, OAuthApp, Token, refused_app
+from relay.providerkit.sharing import Sharing
 from relay.providerkit.spec import ConsentStanding, ProviderState
 
 log = structlog.get_logger()
@@ -43,6 +50,7 @@ _DETAILS = {
     REVOKED: "the subscriber's consent was given back",
 }
 _REFRESH_LIFE = timedelta(days=90)  # SMS documentation, OAuth; not named in any answer
+_LAST_WAIT = 5.0  # real seconds for a refresh to end when relay stops
 _BAD_REQUEST = 400
 _OF_THE_GRANT = frozenset({"invalid_grant", "POL0002"})
 _OF_THE_APP = re.compile(r"client|invalid_scope|invalid_request|unsupported_grant_type", re.IGNORECASE)
@@ -60,6 +68,7 @@ class ConsentedTokens(TokenSource):
         state: where the tokens are kept.
         clock: measures their life.
         ids: spreads the renewals of many lines.
+        sharing: how the consent is shared with other nodes; None: there are none.
     """
 
     def __init__(  # noqa: PLR0913 - as many parts as TokenSource has, and whose consent it is
@@ -73,8 +82,9 @@ class ConsentedTokens(TokenSource):
         state: ProviderState,
         clock: Clock,
         ids: Ids,
+        sharing: Sharing | None = None,
     ) -> None:
-        super().__init__(http, app, state=state, clock=clock, ids=ids, anew={})
+        super().__init__(http, app, state=state, clock=clock, ids=ids, anew={}, sharing=sharing)
         self._alias = alias
         self._subscriber = subscriber
         self._withdrawn = withdrawn
@@ -102,7 +112,7 @@ class ConsentedTokens(TokenSource):
     async def adopt(self, token: Token) -> None:
         """Keep a token that was granted, in place of what there was."""
         async with self._changing:
-            await self._keep(token)
+            await self._keep(token, _stands)
         until = token.renewable_until.isoformat() if token.renewable_until else None
         log.info("consent.kept", line=self._alias, renewable_until=until)
 
@@ -117,57 +127,116 @@ class ConsentedTokens(TokenSource):
             TryLater: the provider did not hear: they are still in use.
             NotAuthorized: the provider refuses the app.
         """
-        async with self._changing:
+        async with self._changing, self._sharing.turn("token", self._turn_seconds):
             token = await self._known()
-            if token is not None and token.ended is None:
+            # Again for a pair that another node has kept meanwhile.
+            while token is not None and token.ended is None:
                 await self._endpoint.revoke(token)
-                await self._end(REVOKED)
+                token = await self._end(REVOKED, token)
 
     async def standing(self) -> ConsentStanding:
         """How consent stands, from what is kept. Where there is none, `since` is when it ended."""
-        token = await self._known()
+        token = await self._shared() if self._sharing.is_shared and not self._unkept else await self._known()
         if token is None:
             return ConsentStanding(given=False, reason=NEVER_GIVEN)
         if token.ended is not None:
             return ConsentStanding(given=False, since=token.expires_at, reason=token.ended)
         return ConsentStanding(given=True, since=token.since, renewable_until=token.renewable_until)
 
+    async def aclose(self) -> None:
+        """Let a refresh that is under way end: its answer may have the only refresh token that is good."""
+        if self._flight is not None:
+            await asyncio.wait([self._flight], timeout=_LAST_WAIT)
+        await super().aclose()
+
+    async def _shared(self) -> Token | None:
+        """What is kept; not what is in use, for whoever uses it may be just changing it."""
+        try:
+            return await self._kept.peek()
+        except TryLater:
+            return await self._known()
+
     async def _look_at(self, answer: HttpAnswer, used: str) -> None:
         if not self._withdrawn(answer):
             return
         async with self._changing:
             if self._token is not None and self._token.access == used:
-                await self._end(WITHDRAWN)
+                await self._end(WITHDRAWN, self._token)
         raise _needed(WITHDRAWN, said(answer, complaint(answer)))
 
-    async def _renewed(self, token: Token | None) -> Token:
+    def _refuse_unasked(self, token: Token | None) -> None:
         if token is None:
             raise _needed(NEVER_GIVEN)
         if token.ended is not None:
             raise _needed(token.ended)
-        if not token.refresh:
-            return await self._used_up(token)
+
+    async def _renewed(self, token: Token | None) -> Token:
+        self._refuse_unasked(token)
+        if token is None or not token.refresh:
+            return await self._used_up(token or Token(""))
+        if self._sharing.is_shared and not await self._show(token):
+            return self._postponed(token)
         try:
             return await self._refreshed(token, token.refresh)
+        except TryLater:
+            await self._unshow()
+            raise
         except (Refused, NotAuthorized) as error:
             if not _ends_consent(error.problem.provider):
+                await self._unshow()
                 raise _about_the_app(error) from None
-            refused = error
-        kept = await self._load()
-        if kept is not None and kept.refresh != token.refresh:
-            # Another process (`relay check`) has renewed it, and this one's refresh token was void for that reason.
-            self._token = kept
-            return await self._renewed(kept) if self._is_due(kept) else kept
-        is_late = token.renewable_until is not None and self._clock.now() >= token.renewable_until
-        reason = EXPIRED if is_late else REFUSED
-        await self._end(reason)
-        raise _needed(reason, refused.problem.provider)
+            return await self._void(token, error)
+
+    async def _show(self, token: Token) -> bool:
+        """Keep that this node shows the refresh token; not so where another did, and the access token is good yet.
+
+        Raises:
+            TryLater: it is not the one that is kept, any more.
+        """
+        node, there = self._sharing.node, await self._kept.read()
+        if there is not None and there.shown_by not in (None, node) and not self._is_spent(token):
+            log.info("consent.renewal.left", line=self._alias)
+            return False
+        shown = replace(there, shown_by=node) if there is not None and there.refresh == token.refresh else None
+        kept = await self._kept.keep(shown, _gives_way) if shown else there
+        if kept is None or kept is not shown:
+            self._take_up(kept)
+            raise TryLater(Problem(ErrorCode.INTERNAL, "another node has just changed the subscriber's tokens"))
+        return True
+
+    async def _unshow(self) -> None:
+        there = await self._kept.read() if self._sharing.is_shared else None
+        if there is not None and there.shown_by == self._sharing.node:
+            await self._kept.keep(replace(there, shown_by=None), _gives_way)
+
+    async def _refreshed(self, token: Token, refresh: str) -> Token:
+        answered = await self._endpoint.exchange({"grant_type": "refresh_token", "refresh_token": refresh})
+        fresh = self._inherited(token, answered)
+        kept = await self._keep(fresh, lambda other: not _is_succeeded(other, token))
+        if kept.ended == REVOKED:
+            with suppress(TryLater, NotAuthorized, Refused):
+                await self._endpoint.revoke(fresh)
+        self._refuse_unasked(kept)
+        return kept
+
+    async def _void(self, token: Token, refused: Refused | NotAuthorized) -> Token:
+        """The refresh token was refused for its own sake: another node's pair, or the end of the consent."""
+        kept = await self._kept.read()
+        if kept is None or kept.refresh == token.refresh:
+            is_late = token.renewable_until is not None and self._clock.now() >= token.renewable_until
+            reason = EXPIRED if is_late else REFUSED
+            kept = await self._end(reason, token)
+            if kept.ended == reason:
+                raise _needed(reason, refused.problem.provider)
+        # Another process has renewed it, and this one's refresh token was void for that reason.
+        self._token = kept
+        return await self._renewed(kept) if self._is_due(kept) else kept
 
     async def _used_up(self, token: Token) -> Token:
         if token.expires_at is not None and self._clock.now() < token.expires_at:
             self._token = replace(token, renew_at=token.expires_at)
             return self._token
-        await self._end(EXPIRED)
+        await self._end(EXPIRED, token)
         raise _needed(EXPIRED)
 
     def _inherited(self, before: Token, fresh: Token) -> Token:
@@ -175,11 +244,15 @@ class ConsentedTokens(TokenSource):
         until = self._clock.now() + _REFRESH_LIFE if is_replaced else before.renewable_until
         return replace(super()._inherited(before, fresh), since=before.since, renewable_until=until)
 
-    async def _end(self, reason: str) -> None:
+    async def _end(self, reason: str, token: Token) -> Token:
+        """Keep that there is no consent any more, unless another node has kept another pair; gives what is kept."""
         now = self._clock.now()
-        # Due at once and for ever: whoever wants the token comes by `_renewed`, and is told.
-        await self._keep(Token("", renew_at=now, expires_at=now, ended=reason))
-        log.warning("consent.ended", line=self._alias, reason=reason)
+        # Due at once and for ever: whoever wants the token comes by `_refuse_unasked`, and is told.
+        ended = Token("", renew_at=now, expires_at=now, since=token.since, ended=reason)
+        kept = await self._keep(ended, lambda other: other.refresh != token.refresh)
+        if kept is ended:
+            log.warning("consent.ended", line=self._alias, reason=reason)
+        return kept
 
     def _fingerprint(self) -> str:
         return fingerprint(self._app.client_id, self._app.scope, self._subscriber)
@@ -194,6 +267,25 @@ def authorize_url(base_url: str, query: Mapping[str, str]) -> str:
 def _needed(reason: str, provider: ProviderDetail | None = None) -> ConsentRequired:
     detail = f"{_DETAILS.get(reason, _DETAILS[REFUSED])}: `relay auth login` asks for it"
     return ConsentRequired(Problem(ErrorCode.CONSENT_REQUIRED, detail, provider))
+
+
+def _stands(_: Token) -> bool:
+    """A token that stays whatever was kept meanwhile."""
+    return False
+
+
+def _gives_way(_: Token) -> bool:
+    """A token that gives way to whatever was kept meanwhile."""
+    return True
+
+
+def _is_succeeded(other: Token, before: Token) -> bool:
+    """Whether what came of a refresh of `before` succeeds to `other` too.
+
+    That is so where `other` is the same pair, or the finding that its refresh token is void: it had been replaced.
+    """
+    was_void = other.ended in (REFUSED, EXPIRED) and other.since == before.since
+    return was_void or (other.ended is None and other.refresh == before.refresh)
 
 
 def _ends_consent(detail: ProviderDetail | None) -> bool:

@@ -58,7 +58,8 @@ class Token:
     """An access token, with what renews it. Without `renew_at` and `expires_at` it does not expire.
 
     `since`: when a subscriber agreed to it; `renewable_until`: how long its refresh token is good. `ended` is set in
-    place of the tokens once there is no consent any more, and says why.
+    place of the tokens once there is no consent any more, and says why. `shown_by`: the node that shows the refresh
+    token to the provider and has not said yet what came of it: it may be void.
     """
 
     access: str = field(repr=False)
@@ -68,6 +69,7 @@ class Token:
     since: datetime | None = None
     renewable_until: datetime | None = None
     ended: str | None = None
+    shown_by: str | None = None
 
 
 class OAuthEndpoint:

@@ -29,6 +29,7 @@ from relay.domain.messages import (
 from relay.ids import Ids
 from relay.providerkit.linesettings import LineSettings as LineSettings  # noqa: PLC0414 - a provider imports it from here
 from relay.providerkit.operations import Operation
+from relay.providerkit.sharing import Sharing
 
 
 class ProviderState(Protocol):
@@ -50,6 +51,7 @@ class LineContext:
     state: ProviderState
     clock: Clock
     ids: Ids
+    sharing: Sharing | None = None  # where other nodes have the same line, and the same memory
 
 
 class Line(Protocol):

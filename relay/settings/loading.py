@@ -69,8 +69,8 @@ def load_settings(
     return settings
 
 
-def kept_at(*, path: Path | None, environment: Mapping[str, str]) -> tuple[Path, Path]:
-    """Where the journal and the attachments are kept, for who has no right to the secrets, or no use for them.
+def kept_at(*, path: Path | None, environment: Mapping[str, str]) -> tuple[JournalSection, Path]:
+    """Where the journal and the attachments are kept, for who has no right to the other secrets, or no use for them.
 
     Args:
         path: as for `load_settings`.
@@ -94,7 +94,7 @@ def kept_at(*, path: Path | None, environment: Mapping[str, str]) -> tuple[Path,
         raise BadSettings(in_order(judged.problems + problems_of(errors.errors(), judged, own))) from None
     if judged.problems:
         raise BadSettings(in_order(judged.problems))
-    return journal.path, media.kept_beside(journal.path)
+    return journal, media.kept_beside(journal.path or journal.spool)
 
 
 def _of_tables(values: Mapping[Keys, Any], tables: set[str]) -> Mapping[Keys, Any]:

@@ -13,6 +13,7 @@ from relay.domain.schedule import calls_share, grace_for
 from relay.providerkit.duration import Duration, spoken
 from relay.providerkit.linesettings import LineSettings
 from relay.rules.line import Scope
+from relay.settings.journalurl import is_postgresql
 from relay.settings.retention import Retention
 from relay.settings.section import Section, unfit
 from relay.settings.types import (
@@ -41,6 +42,9 @@ class Node(Section):
     name: NodeName = Field(description="the name of this process in topics; it must be its own among all relays")
     grace: Annotated[Duration, Field(ge=2, le=600)] = Field(
         20.0, description="2s to 10m: how long calls in flight may take to end when relay is stopped"
+    )
+    lease: Annotated[Duration, Field(ge=2, le=60)] = Field(
+        8.0, description="2s to 60s without a word to the journal after which other nodes take this one's work over"
     )
 
 
@@ -100,15 +104,28 @@ class BusSection(Section):
 class JournalSection(Section):
     """Where the durable truth is kept."""
 
-    url: JournalUrl = Field(description="the file on a local disk that keeps everything relay has accepted")
+    url: JournalUrl = Field(description="the file on a local disk, or the database, that keeps what relay has accepted")
+    password: SecretStr | None = None
     ballast: Annotated[Size, Field(ge=1024**2, le=1024**3)] = Field(
         16 * 1024**2, description="1 MiB to 1 GiB of the disk that are held back for what is known of work under way"
     )
+    spool: Path = Field(
+        Path("/var/lib/relay/spool.db"),
+        description="the file on a local disk that keeps web hooks while PostgreSQL is away; each node has its own",
+    )
+    spool_max: Annotated[Size, Field(ge=1024**2, le=64 * 1024**3)] = Field(
+        256 * 1024**2, description="1 MiB to 64 GiB: how much the spool takes; what is more is answered 503"
+    )
 
     @property
-    def path(self) -> Path:
-        """The journal's file."""
-        return Path(self.url.removeprefix("sqlite:///"))
+    def is_postgresql(self) -> bool:
+        """Whether PostgreSQL keeps it, and nodes may share it."""
+        return is_postgresql(self.url)
+
+    @property
+    def path(self) -> Path | None:
+        """The journal's file; None where PostgreSQL keeps it."""
+        return None if self.is_postgresql else Path(self.url.removeprefix("sqlite:///"))
 
 
 class Webhooks(Section):
@@ -146,7 +163,7 @@ class Media(Section):
     folder: Path | None = Field(None, description="the folder below which requests may name files to send")
 
     def kept_beside(self, journal: Path) -> Path:
-        """The folder for kept attachments, where the journal is this file."""
+        """The folder for kept attachments, where the journal is this file, or the spool for one in PostgreSQL."""
         return self.directory or journal.with_name("media")
 
 
@@ -224,7 +241,7 @@ class Settings(BaseSettings):
     @property
     def media_directory(self) -> Path:
         """Where attachments are kept."""
-        return self.media.kept_beside(self.journal.path)
+        return self.media.kept_beside(self.journal.path or self.journal.spool)
 
     @classmethod
     def settings_customise_sources(cls, *_: Any, **usual: Any) -> tuple[PydanticBaseSettingsSource, ...]:

@@ -130,6 +130,7 @@ def defaults_layer(environment: Mapping[str, str], node: str) -> Layer:
         ("node", "name"): node,
         ("bus",): {},
         ("journal", "url"): f"sqlite:///{state}/relay.db",
+        ("journal", "spool"): f"{state}/spool.db",
         ("admin", "socket"): default_socket(environment),
         ("lines",): {},
     }

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
 from relay.providerkit.http import checked_base_url
 from relay.providerkit.linesettings import ALIAS
+from relay.settings.journalurl import journal_url
 
 _SIZE = re.compile(r"(\d+)\s*(b|kb|kib|mb|mib|)", re.IGNORECASE)
 _BYTES = {"": 1, "b": 1, "kb": 1000, "kib": 1024, "mb": 1000**2, "mib": 1024**2}
@@ -63,17 +64,6 @@ def broker_url(value: str) -> str:
         raise ValueError("must hold no user or password: they are settings of their own, username and password_file")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("must end after the host and port")
-    return value
-
-
-def sqlite_url(value: str) -> str:
-    """`sqlite:////absolute/path`."""
-    if value.startswith(("postgresql:", "postgres:")):
-        raise ValueError("must begin with sqlite: this version keeps no journal in PostgreSQL")
-    if not value.startswith("sqlite:////") or value.endswith("/") or {"?", "#", "\0"} & set(value):
-        raise ValueError(
-            'must be "sqlite:///" and the absolute path of a file, such as "sqlite:////var/lib/relay/relay.db"'
-        )
     return value
 
 
@@ -166,7 +156,7 @@ Size = Annotated[int, BeforeValidator(bytes_of)]
 Listen = Annotated[Endpoint, BeforeValidator(endpoint_of)]
 LoopbackListen = Annotated[Listen, AfterValidator(loopback)]
 BrokerUrl = Annotated[str, AfterValidator(broker_url)]
-JournalUrl = Annotated[str, AfterValidator(sqlite_url)]
+JournalUrl = Annotated[str, AfterValidator(journal_url)]
 WebUrl = Annotated[str, AfterValidator(web_url)]
 WebUrls = Annotated[tuple[WebUrl, ...], BeforeValidator(separated)]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(network)]

@@ -30,6 +30,7 @@ class Consumer(Stage):
 
     def __init__(self, *, bus: Bus, intake: Intake) -> None:
         self._bus = bus
+        self._has_ended = False
         self._intake = intake
         self._window = Window(IN_FLIGHT, IN_FLIGHT_BYTES)
         self._next: Delivery | None = None
@@ -55,12 +56,18 @@ class Consumer(Stage):
         return None
 
     async def drain(self, seconds: float) -> None:
-        """Let the commands that are being written down be acknowledged."""
+        """Let the commands that are being written down be acknowledged; the others stay with the broker."""
         await self._window.drain(seconds)
+        if self._next is not None:
+            self._next.leave()
+        # The last word on it: where it is another node's turn, that one hears them from now on.
+        self._listen()
+        self._has_ended = True
 
     def _listen(self) -> None:
         """Hear commands as long as they can be written down."""
-        self._bus.hear_commands(wanted=self._intake.journal.shut is None)
+        if not self._has_ended:
+            self._bus.hear_commands(wanted=self._intake.journal.shut is None)
 
     async def _take(self, delivery: Delivery) -> None:
         try:

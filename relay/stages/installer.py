@@ -45,14 +45,9 @@ class Installer(Stage):
             log.log(20 if changes else 10, "hooks.checked", line=self._alias, changes=len(changes))
         if changes and self._were_right:
             await self._journal.events.announce(self._alias, "webhook-drift", {"repaired": told(changes)})
-        # Those that were removed on purpose, or that another node mends, are no drift when they come back.
+        # Those that were removed on purpose, or that another node is at, are no drift when they come back.
         self._were_right = changes is not None
         return Rest(LOOK_AGAIN, self._journal.bell(f"hooks:{self._alias}"))
-
-    async def drain(self, seconds: float) -> None:
-        """Let another node go on."""
-        del seconds  # one write
-        await self._hooks.release()
 
     def _failed(self, error: RelayError) -> Rest:
         self._failures += 1

@@ -15,6 +15,7 @@ from relay.domain.messages import Part, RawAnswer, Sighting
 from relay.journal import Arrival, KeptRaw, Understood
 from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, SyncsMailbox, TakesHooks
 from relay.stagekit import Rest, Stage, Standing
+from relay.turns import line_of
 
 LOOK_AGAIN = 3600.0  # seconds
 NEXT_LOOK = 60.0  # seconds until a call is asked for again whose status was read late
@@ -58,11 +59,14 @@ class Leftovers(Stage):
 
     async def step(self) -> Rest | None:
         """Read or set aside one batch of everything that is left over."""
-        found = [left for left in sorted(await self._journal.raw.lines_with_unread()) if not self._has_reader(*left)]
+        elsewhere = await self._lines_elsewhere()
+        unread = sorted(await self._journal.raw.lines_with_unread())
+        found = [left for left in unread if left[0] not in elsewhere and not self._has_reader(*left)]
         for line, source in found:
             for kept in await self._journal.raw.unread(line, source=source):
                 await self._settle(kept)
-        orphans = [line for line in await self._journal.arrivals.lines() if not self._is_collected(line)]
+        collected = await self._journal.arrivals.lines()
+        orphans = [line for line in collected if line not in elsewhere and not self._is_collected(line)]
         for line in orphans:
             await self._give_up(line)
         return None if found else Rest(LOOK_AGAIN)
@@ -75,6 +79,13 @@ class Leftovers(Stage):
         """
         taken = await self._journal.dead.again(aside_id)
         return Replayed(taken.outcome) if taken.kept is None else await self._settle(taken.kept)
+
+    async def _lines_elsewhere(self) -> set[str]:
+        """Lines that other nodes have, which may not be in this one's settings yet, or any more."""
+        if not self._journal.nodes.is_shared:
+            return set()
+        turns = {turn for seen in await self._journal.nodes.living() for turn in seen.turns}
+        return {line for turn in turns if (line := line_of(turn)) is not None and line not in self._lines}
 
     def _has_reader(self, alias: str, source: str) -> bool:
         """Whether a stage of the line's own reads this."""

@@ -4,6 +4,7 @@ AT&T deletes what it hands out ("Upon retrieval of a message, the message is rem
 documentation, Get SMS), so the bytes are on disk before anybody reads them, and a fetch is never cut short.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,7 +18,7 @@ from relay.domain.messages import InboxPage, RawAnswer
 from relay.domain.schedule import RETRY_SEND
 from relay.journal import JournalError, JournalShut, KeptRaw
 from relay.providerkit.spec import FetchesInbox, Line, SalvagesInbox
-from relay.stagekit import Rest, Stage, Standing, Window
+from relay.stagekit import Rest, Stage, Standing, Window, always
 from relay.telemetry.health import LineState, state_after
 
 log = structlog.get_logger()
@@ -62,12 +63,19 @@ class PolledLine(Line, FetchesInbox, Protocol):
 
 
 class Poller(Stage):
-    """Empties one line's inbox, every `poll_interval`, and at once while more is pending."""
+    """Empties one line's inbox, every `poll_interval`, and at once while more is pending.
 
-    def __init__(self, line: PolledLine, standing: Standing) -> None:
+    Args:
+        line: whose.
+        standing: what a stage stands on.
+        holds: whether it is this node's turn still.
+    """
+
+    def __init__(self, line: PolledLine, standing: Standing, *, holds: Callable[[], bool] = always) -> None:
         self.name = f"poller/{line.alias}"
         self.line = line.alias
         self._line = line
+        self._holds = holds
         self._journal, self._board = standing.journal, standing.board
         self._clock, self._ids = standing.clock, standing.ids
         self._memory = self._journal.memory(line.alias)
@@ -84,21 +92,26 @@ class Poller(Stage):
         return rest if isinstance(rest, Rest) else None
 
     async def drain(self, seconds: float) -> None:
-        """Let a fetch that is under way finish: its page is deleted at the provider."""
+        """Let a fetch that is under way finish: its page is deleted at the provider, and is still to be kept."""
         await self._window.drain(seconds)
+        if self._unkept is not None:
+            await self._keep(*self._unkept)
 
     async def _next(self) -> Rest | None:
         if self._unkept is not None:
             return await self._keep(*self._unkept)
         # What goes wrong from here on in a way that nobody foresaw is taken up as a new life would.
         mark, self._mark = self._mark, None
-        return await self._resume() if mark is None else await self._poll(mark)
+        if mark is None:
+            return await self._resume()
+        if self._journal.nodes.is_shared:
+            # A node whose turn is over may have kept a page since, and have died before it read it.
+            await self._read_left()
+        return await self._poll(mark)
 
     async def _resume(self) -> Rest | None:
         """Understand what was kept and not read, tell a loss, and keep the provider's interval over restarts."""
-        unread = await self._journal.raw.unread(self._line.alias, source="inbox")
-        for kept in unread:
-            await self._understand(kept)
+        unread = await self._read_left()
         mark = _Mark.read(await self._memory.get(_MARK))
         if mark.begun is not None:
             found = [kept.received_at for kept in unread if kept.about == mark.begun]
@@ -116,6 +129,12 @@ class Poller(Stage):
         passed = (self._clock.now() - mark.last).total_seconds()
         wait = self._line.poll_interval - max(passed, 0)
         return Rest(wait) if wait > 0 else None
+
+    async def _read_left(self) -> list[KeptRaw]:
+        unread = await self._journal.raw.unread(self._line.alias, source="inbox")
+        for kept in unread:
+            await self._understand(kept)
+        return unread
 
     async def _poll(self, mark: _Mark) -> Rest | None:
         begun = _Mark(mark.polled, self._ids.new(), self._clock.now())
@@ -164,7 +183,9 @@ class Poller(Stage):
         return None if more else Rest(self._line.poll_interval)
 
     async def _remember(self, mark: _Mark) -> None:
-        await self._memory.put(_MARK, mark.written())
+        # Not over the mark of the node whose turn it is now.
+        if self._holds():
+            await self._memory.put(_MARK, mark.written())
 
     async def _tell_gap(self, mark: _Mark, polled: datetime) -> None:
         """Suspect a loss where a poll came too late after the last one: the provider has discarded what was old."""

@@ -5,6 +5,7 @@ refuses holds up nothing else, and is published in its order once the topic pass
 """
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
@@ -14,7 +15,9 @@ from relay.bus.mqtt import Bus
 from relay.bus.refusals import Refusals
 from relay.domain.announcements import Announcement
 from relay.domain.schedule import STAGE_FAILED
+from relay.journal import JournalFenced
 from relay.stagekit import Rest, Stage, Standing, Window
+from relay.stages.share import Everything, Share
 from relay.telemetry.health import LineState
 from relay.telemetry.lifelines import tell
 
@@ -24,20 +27,28 @@ BATCH = 200
 IN_FLIGHT_BYTES = 4 * 1024 * 1024  # of events: the result of 10,000 copies has more than one of these
 IN_FLIGHT = 40  # the broker's own ReceiveMaximum bounds what is on the wire
 WAIT = 30.0  # seconds: a step that waits for the broker ends now and then, to show that it is alive
+ENDS_WITHIN = 10.0  # real seconds for the broker's word on what is under way
 IDLE = 30.0  # seconds between two looks into the journal when no bell rings
 
 
 class Publisher(Stage):
-    """Publishes every event of the journal."""
+    """Publishes every event of the journal, or of this node's share of it.
+
+    Args:
+        standing: what a stage stands on.
+        bus: where to.
+        share: which events.
+    """
 
     name = "publisher"
 
-    def __init__(self, standing: Standing, *, bus: Bus) -> None:
+    def __init__(self, standing: Standing, *, bus: Bus, share: Share | None = None) -> None:
         self._journal, self._board = standing.journal, standing.board
-        self._ids = standing.ids
+        self._clock, self._ids = standing.clock, standing.ids
         self._bus = bus
+        self._share = share or Everything(standing.journal)
         self._window = Window(IN_FLIGHT, IN_FLIGHT_BYTES)
-        self._refusals = Refusals(standing.clock, self._ids.chance.random)
+        self._refusals = Refusals(self._clock, self._ids.chance.random)
         self._position = 0
         self._failures = 0
         self._broken = False
@@ -50,26 +61,41 @@ class Publisher(Stage):
         await self._window.room()
         if self._broken:
             return await self._start_over()
+        if self._share.has_changed:
+            await self._change_share()
         await self._mark()
         if not await self._connected():
             return None
         await self._try_refused()
         reached = self._position
-        batch = await self._journal.events.pending(reached, BATCH)
+        batch = await self._share.pending(reached, BATCH)
         for position, event in batch:
             await self._window.room(event.size)
-            if self._broken or self._position != reached:  # a topic has passed: back to its first event
+            # Where a topic has passed: back to its first event.
+            if self._broken or self._position != reached or self._share.has_changed:
                 break
             reached = self._position = position
             # After a topic has passed, what is under way on others is met again.
             if event.id not in self._under_way and not self._refusals.hold(self._bus.topic_of(event), position):
                 self._start(position, event)
-        return None if batch else Rest(min(IDLE, self._refusals.wait()), self._journal.bell("events"))
+        return None if batch else Rest(min(IDLE, self._refusals.wait()), self._share.bell)
 
     async def drain(self, seconds: float) -> None:
         """Wait for the confirmations that are under way."""
         await self._window.drain(seconds)
         await self._mark()
+        self._share.end()
+
+    async def _change_share(self) -> None:
+        """From the first event of the new share on; what is under way of the old one is done with before."""
+        await self._window.drain(ENDS_WITHIN)
+        await self._mark()
+        self._share.change()
+        self._refusals = Refusals(self._clock, self._ids.chance.random)
+        for line in self._board.all():
+            self._board.clear(line, self.name)
+        self._broken = False
+        self._position = 0
 
     async def _connected(self) -> bool:
         try:
@@ -81,7 +107,7 @@ class Publisher(Stage):
 
     async def _start_over(self) -> Rest | None:
         """After a failure: from the first event that is not confirmed, so that the order holds."""
-        await self._window.drain(10.0)
+        await self._window.drain(ENDS_WITHIN)
         await self._mark()
         self._refusals.nothing_under_way()
         self._broken = False
@@ -93,7 +119,7 @@ class Publisher(Stage):
         """Try the first event of each refused topic whose time has come."""
         for topic, first in self._refusals.due():
             await self._window.room()
-            found = await self._journal.events.pending(first - 1, 1)
+            found = await self._share.pending(first - 1, 1)
             if found and found[0][0] == first:
                 self._refusals.tries(topic)
                 self._start(*found[0])
@@ -164,7 +190,9 @@ class Publisher(Stage):
         """Mark what was confirmed, as one batch for everything that was confirmed while the last one was marked."""
         async with self._marking:
             if confirmed := tuple(self._confirmed):
-                await self._journal.events.published(confirmed)
+                # A node that was given up for dead loses nothing: the next one publishes them under the same ids.
+                with suppress(JournalFenced):
+                    await self._journal.events.published(confirmed)
                 # Not before: where they could not be marked, the next mark has them again.
                 del self._confirmed[: len(confirmed)]
                 self._under_way.difference_update(confirmed)

@@ -15,9 +15,11 @@ import structlog
 from relay.boundaries import Boundary, reached
 from relay.domain.errors import Malformed
 from relay.domain.messages import RawAnswer
-from relay.journal import JournalUnusable, KeptRaw
+from relay.hookkeeping import HookKeeping
+from relay.journal import JournalUnusable, KeptRaw, Spool
 from relay.providerkit.spec import Line, TakesHooks
 from relay.stagekit import Rest, Stage, Standing
+from relay.stages.heirs import Heirs
 
 log = structlog.get_logger()
 
@@ -30,17 +32,24 @@ class HookedLine(Line, TakesHooks, Protocol):
 
 
 class Receiver(Stage):
-    """Takes every line's web hooks."""
+    """Takes every line's web hooks.
+
+    Args:
+        lines: those with web hooks, by alias.
+        standing: what a stage stands on.
+        spool: where hooks are kept while the journal takes none; None: nowhere.
+    """
 
     name = "receiver"
 
-    def __init__(self, lines: Mapping[str, HookedLine], standing: Standing) -> None:
+    def __init__(self, lines: Mapping[str, HookedLine], standing: Standing, spool: Spool | None = None) -> None:
         self._lines = lines
+        self._keeping = HookKeeping(standing, spool)
         self._journal, self._board = standing.journal, standing.board
         self._kept: deque[KeptRaw] = deque()
         self._arrived = asyncio.Event()
-        # The journal may hold some that are not in memory: at first what a former life left.
-        self._behind = True
+        self._heirs = Heirs(standing)
+        self._behind = False  # the journal may hold some that are not in memory
         self._read_to: dict[str, str] = {}  # by line: the last that was taken up from the journal
 
     @property
@@ -56,26 +65,37 @@ class Receiver(Stage):
         """Keep a hook; it is on disk on return. Raises JournalFull or JournalUnusable where it cannot be kept."""
         reached(Boundary.HOOK_TAKEN)
         try:
-            kept = await self._journal.raw.keep(line, "hook", event, "", raw)
+            kept = await self._keeping.keep(line, event, raw)
         except JournalUnusable:
             # It may be on disk all the same: the journal is asked what there is to read.
-            self._behind = True
-            self._arrived.set()
+            self.look_again()
             raise
         reached(Boundary.HOOK_KEPT)
+        if kept is None:
+            return  # It is told here when it was folded into the journal.
         if len(self._kept) >= MOST:
             self._behind = True
         if not self._behind:
             self._kept.append(kept)
         self._arrived.set()
 
+    def look_again(self) -> None:
+        """There are hooks in the journal that were not taken here, maybe between those that were read from it."""
+        self._behind = True
+        self._read_to.clear()
+        self._arrived.set()
+
     async def step(self) -> Rest | None:
         """Understand what was kept, in the order it came."""
+        if self._heirs.are_called():
+            # What a former life left, or another node; also between what this one has read since.
+            self._behind = True
+            self._read_to.clear()
         if self._behind and len(self._kept) <= MOST - BATCH:
             await self._take_up()
         if not self._kept and not self._behind:
             self._arrived.clear()
-            return Rest(bell=self._arrived)
+            return self._heirs.rest(Rest(bell=self._arrived))
         batch = [self._kept[place] for place in range(min(BATCH, len(self._kept)))]
         ends = await asyncio.gather(*(self._understand(kept) for kept in batch), return_exceptions=True)
         for kept, end in zip(batch, ends, strict=True):

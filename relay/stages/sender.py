@@ -216,4 +216,5 @@ class Sender(Stage):
         first_look = next_look(0.0, chance=self._ids.chance.random()) if follow else None
         self._board.report(self._line.alias, PART, LineState.READY)
         self._log.info("call.answered", call_id=call.call_id, message_id=call.message_id, copies=len(call.recipients))
-        return partial(self._journal.calls.answered, call.call_id, self._owner, answer, first_look=first_look)
+        answered, carried = self._journal.calls.answered, call.copy_ids
+        return partial(answered, call.call_id, self._owner, answer, first_look=first_look, carried=carried)

@@ -36,13 +36,17 @@ class Timekeeper(Stage):
         self._clock = standing.clock
         self._stepped = stepped
         self._memory = standing.journal.memory(_NOBODYS)
+        # Each node has a clock of its own; what waits was noted by all of them, and is put back for none.
+        self._is_shared = self._journal.nodes.is_shared
+        self._seen = f"{_SEEN}/{self._journal.node}" if self._is_shared else _SEEN
         self._noted: datetime | None = None
 
     async def step(self) -> Rest | None:
         """Look at the clock."""
         back = await self._since_last_life() if self._noted is None else self._stepped()
         if abs(back) >= LEAST:
-            moved = await self._journal.upkeep.clock_put_back(timedelta(seconds=-back)) if back < 0 else 0
+            puts_back = back < 0 and not self._is_shared
+            moved = await self._journal.upkeep.clock_put_back(timedelta(seconds=-back)) if puts_back else 0
             log.warning("clock.jumped", seconds=round(back), moved=moved)
             self._noted = None
         if self._noted is None or self._clock.now() - self._noted >= _NOTED_EVERY:
@@ -56,12 +60,12 @@ class Timekeeper(Stage):
 
     async def _note(self) -> None:
         now = self._clock.now()
-        await self._memory.put(_SEEN, now.isoformat().encode())
+        await self._memory.put(self._seen, now.isoformat().encode())
         self._noted = now
 
     async def _since_last_life(self) -> float:
         """How far the clock is behind what a former life saw last; that it is ahead says nothing."""
-        seen = await self._memory.get(_SEEN)
+        seen = await self._memory.get(self._seen)
         if seen is None:
             return 0.0
         return min((self._clock.now() - datetime.fromisoformat(seen.decode())).total_seconds(), 0.0)

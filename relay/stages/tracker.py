@@ -17,6 +17,7 @@ from relay.domain.schedule import RARE_LOOKS_FROM, RETRY_SEND, next_look
 from relay.journal import KeptRaw, Limit, Look
 from relay.providerkit.spec import AsksStatus, Line
 from relay.stagekit import Rest, Stage, Standing, Window
+from relay.stages.heirs import Heirs
 from relay.telemetry.health import LineState, state_after
 
 log = structlog.get_logger()
@@ -26,6 +27,7 @@ RETRY_LOOK = 60.0  # seconds until a look that failed is tried again: far below 
 UNAUTHORIZED_PAUSE = 60.0
 LONGEST_WAIT = 1500.0  # whatever the provider asks for: AT&T deletes a final status 30 minutes after it became final
 BATCH = 100
+TAKEN_FOR = timedelta(minutes=1)  # a look that was not begun since; others may have it a minute later
 JUDGED_EVERY = timedelta(minutes=1)  # how the month's budget stands
 NEARLY_SPENT = 0.05  # of the month's budget: what is left then is for sending and for what comes in
 
@@ -58,7 +60,10 @@ class Tracker(Stage):
         self._window = Window(window)
         self._under_way: dict[str, Look] = {}
         self._fetched: dict[str, RawAnswer | KeptRaw] = {}  # by call: fetched, and not on disk or not read yet
-        self._resumed = False
+        self._unread: dict[str, Look] = {}  # the looks that brought these, and are not under way
+        self._taken: list[Look] = []  # of those that other nodes leave to this one: not begun yet
+        self._taken_at = self._clock.now()
+        self._heirs = Heirs(standing)
         self._pause = 0.0
         self._failures = 0  # looks in a row that brought nothing, those in flight together counted once
         self._often = Often.AS_USUAL
@@ -68,38 +73,60 @@ class Tracker(Stage):
     async def step(self) -> Rest | None:
         """Put every look that is due in flight."""
         await self._window.room()
-        if not self._resumed:
+        if self._heirs.are_called():
             await self._window.run(self._resume(), self.name)
         if self._pause:
             pause, self._pause = self._pause, 0.0
             return Rest(pause)
         await self._judge_budget()
-        busy = set(self._under_way)  # before the journal is asked: what ends meanwhile may still be among its answer
-        due = await self._journal.looks.due(self._line.alias, BATCH)
-        fresh = [look for look in due if look.call_id not in busy and self._may_look(look)]
+        fresh = await self._due()
         for look in fresh:
             await self._window.room()
             if self._pause:
                 break
-            self._under_way[look.call_id] = look
-            self._window.start(self._look(look), self.name)
+            self._begin(look)
         if fresh:
             return None
         if (shut := self._journal.shut) is not None:
             return Rest(IDLE, shut.over)
         if self._often is Often.NEVER:
             return Rest(IDLE)
-        return Rest(await self._until_due(), self._journal.bell(f"looks:{self._line.alias}"))
+        bell = self._journal.bell(f"looks:{self._line.alias}")
+        return self._heirs.rest(Rest(await self._until_due(), bell))
 
     async def drain(self, seconds: float) -> None:
-        """Let the looks in flight finish: what they bring can be had only once."""
+        """Let the looks in flight finish: what they bring can be had only once. Others may take those not begun."""
         await self._window.drain(seconds)
+        for look in [*self._unread.values()]:
+            await self._keep(look)
+        while self._taken:
+            await self._journal.looks.later(self._taken.pop().call_id, 0)
 
     async def _resume(self) -> None:
-        """Understand what a former life kept and did not read."""
+        """Understand what a former life kept and did not read, or another node that has died."""
         for kept in await self._journal.raw.unread(self._line.alias, source="status"):
-            await self._understand(kept)
-        self._resumed = True
+            if kept.about not in self._unread:
+                await self._understand(kept)
+
+    async def _due(self) -> list[Look]:
+        """The looks to begin now."""
+        busy = set(self._under_way)  # before the journal is asked: what ends meanwhile may still be among its answer
+        if not self._journal.nodes.is_shared:
+            due = await self._journal.looks.due(self._line.alias, BATCH)
+            return [look for look in due if look.call_id not in busy and self._may_look(look)]
+        if abs(self._clock.now() - self._taken_at) > TAKEN_FOR:
+            self._taken.clear()
+        if not self._taken and self._asks:
+            # No more than can be begun at once: whoever takes one leaves it to nobody else.
+            self._taken_at = self._clock.now()
+            self._taken = await self._journal.looks.due(self._line.alias, max(self._window.free, 1))
+        return [look for look in (*self._unread.values(), *self._taken) if look.call_id not in self._under_way]
+
+    def _begin(self, look: Look) -> None:
+        if look in self._taken:
+            self._taken.remove(look)
+        self._under_way[look.call_id] = look
+        self._window.start(self._look(look), self.name)
 
     async def _judge_budget(self) -> None:
         now = self._clock.now()
@@ -121,8 +148,11 @@ class Tracker(Stage):
 
     def _may_look(self, look: Look) -> bool:
         # What was fetched already is only to be written down; what is asked for now may be told only once.
-        asks = self._often is not Often.NEVER and self._journal.shut is None
-        return asks or look.call_id in self._fetched
+        return self._asks or look.call_id in self._fetched
+
+    @property
+    def _asks(self) -> bool:
+        return self._often is not Often.NEVER and self._journal.shut is None
 
     def _too_early(self, look: Look) -> float | None:
         """Seconds until this look is to come, where looks are rare and this is one of the quick first ones."""
@@ -159,6 +189,7 @@ class Tracker(Stage):
     async def _keep(self, look: Look) -> None:
         """Keep an answer and understand it; where that fails, the next look goes on from there and asks for nothing."""
         got = self._fetched[look.call_id]
+        self._unread[look.call_id] = look
         if isinstance(got, RawAnswer):
             reached(Boundary.STATUS_FETCHED)
             got = await self._journal.raw.keep(self._line.alias, "status", look.ref, look.call_id, got)
@@ -167,7 +198,7 @@ class Tracker(Stage):
             self._board.report(self._line.alias, "status", LineState.READY)
             self._recovered()
         await self._understand(got, look)
-        del self._fetched[look.call_id]
+        del self._fetched[look.call_id], self._unread[look.call_id]
 
     async def _understand(self, kept: KeptRaw, look: Look | None = None) -> None:
         try:

@@ -18,6 +18,20 @@ CATALOGUE: Mapping[str, Entry] = {
     "relay.started": Entry("info", "version node lines", "relay serves its lines"),
     "relay.stopping": Entry("info", "node", "relay was told to stop; calls in flight may finish"),
     "relay.stopped": Entry("info", "node", "relay has stopped"),
+    "node.joined": Entry("info", "node lease", "the node works with others now; its life lasts `lease` seconds a beat"),
+    "node.buried": Entry(
+        "warning",
+        "nodes cut_calls uncertain",
+        "nodes were given up for dead: their work is the others'; `uncertain` copies of their calls may have been sent",
+    ),
+    "node.fenced": Entry(
+        "error",
+        "node detail",
+        "this node was given up for dead, as after it stood still or was cut off; it drains, and begins a new life",
+    ),
+    "node.unheard": Entry("debug", "reason", "the node could not tell the database that it lives; it tries again"),
+    "turn.taken": Entry("info", "turn", "work that one node does at a time is this node's now: see docs/nodes.md"),
+    "turn.lost": Entry("info", "turn reason", "that work is this node's no more"),
     "clock.jumped": Entry(
         "warning",
         "seconds moved",
@@ -121,6 +135,13 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     "journal.not_rewritten": Entry(
         "warning", "reason", "the journal's file could not be written anew: bytes of what was deleted may be left in it"
+    ),
+    "spool.taking": Entry(
+        "warning", "reason", "the journal's database is away: web hooks are kept in this node's spool from now on"
+    ),
+    "spool.folded": Entry("info", "hooks since", "the web hooks that the spool kept are in the journal, all of them"),
+    "spool.untidied": Entry(
+        "warning", "", "the spool's file could not be written anew: bytes of what was deleted may be left in it"
     ),
     "people.forgotten": Entry(
         "info",

@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from relay.domain.states import State
-from relay.journal import Gauges, Journal, JournalError
+from relay.journal import Gauges, Journal, JournalError, Spool
 from relay.telemetry.health import LineBoard, LineState
 
 PATH = "/metrics"
@@ -26,10 +26,12 @@ class MetricsRoute:
     Args:
         journal: counts what waits.
         board: shows how the lines stand.
+        spool: where web hooks are kept while the journal takes none.
     """
 
-    def __init__(self, journal: Journal, board: LineBoard) -> None:
+    def __init__(self, journal: Journal, board: LineBoard, spool: Spool | None = None) -> None:
         self._journal = journal
+        self._spool = spool
         self._board = board
         self._gauges: Gauges | None = None
         self._fresh_until = 0.0
@@ -60,6 +62,10 @@ class MetricsRoute:
         yield _one("relay_unpublished_events", "Events that wait for the bus.", self._journal.events.backlog())
         full = self._journal.shut is not None
         yield _one("relay_journal_full", "1 while the journal takes nothing new, for its disk's sake.", int(full))
+        if self._spool is not None:
+            yield _one(
+                "relay_spool_hooks", "Web hooks that wait for the journal in this node's spool.", self._spool.waiting
+            )
 
     def _of_lines(self) -> Iterable[GaugeMetricFamily]:
         health = self._board.all()

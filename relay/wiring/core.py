@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -13,7 +14,8 @@ from relay.bus.config import BusSettings
 from relay.clock import Clock, LabClock, SystemClock
 from relay.hookaddresses import HookSecrets, hook_secrets
 from relay.ids import Ids, unguessable
-from relay.journal import Journal, JournalLimits, Lifetimes, lab_anchor
+from relay.journal import Journal, JournalLimits, Lifetimes, Spool, lab_anchor
+from relay.nodesharing import sharing_of
 from relay.providerkit.spec import Line, LineContext, NeedsConsent, Provider, ShowsSentInHooks, TakesHooks
 from relay.settings import Settings
 from relay.wiring.rules import rules_of
@@ -34,6 +36,7 @@ class Core:
     journal: Journal
     lines: Mapping[str, Line]
     secrets: Mapping[str, HookSecrets]
+    spool: Spool | None = None
 
 
 @asynccontextmanager
@@ -62,9 +65,17 @@ async def core(
     ids = ids or Ids(clock)
     name = settings.node.name
     url, limits = settings.journal.url, journal_limits(settings)
-    async with await journals.open(url, clock=clock, ids=ids, node=name, limits=limits, real=real) as journal:
+    secret = settings.journal.password
+    password = secret.get_secret_value() if secret else None
+    open_journal = partial(journals.open, password=password, lease=settings.node.lease)
+    async with (
+        await open_journal(url, clock=clock, ids=ids, node=name, limits=limits, real=real) as journal,
+        _spool(settings) as spool,
+    ):
         lines = {
-            alias: providers[line.provider].connect(LineContext(alias, line, journal.memory(alias), clock, ids))
+            alias: providers[line.provider].connect(
+                LineContext(alias, line, journal.memory(alias), clock, ids, sharing_of(journal, alias))
+            )
             for alias, line in settings.lines.items()
         }
         try:
@@ -75,19 +86,25 @@ async def core(
                 for alias, line in lines.items()
                 if isinstance(line, TakesHooks | NeedsConsent)
             }
-            yield Core(settings, clock, ids, journal, lines, secrets)
+            yield Core(settings, clock, ids, journal, lines, secrets, spool)
         finally:
             await asyncio.gather(*(line.aclose() for line in lines.values()))
+
+
+@asynccontextmanager
+async def _spool(settings: Settings) -> AsyncIterator[Spool | None]:
+    """Where web hooks are kept while a database that nodes share is away."""
+    if not settings.journal.is_postgresql:
+        yield None
+        return
+    async with await Spool.open(settings.journal.spool, settings.journal.spool_max) as spool:
+        yield spool
 
 
 async def peer_key(journal: Journal) -> bytes:
     """The key under which logs hash numbers; the journal keeps it, so that they stay equal."""
     memory = journal.memory(_NOBODYS)
-    key = await memory.get(_PEER_KEY)
-    if key is None:
-        key = unguessable().encode()
-        await memory.put(_PEER_KEY, key)
-    return key
+    return await memory.get(_PEER_KEY) or await memory.put_first(_PEER_KEY, unguessable().encode())
 
 
 def bus_settings(settings: Settings) -> BusSettings:

@@ -20,6 +20,7 @@ from relay.stages.leftovers import Leftovers
 from relay.stages.receiver import Receiver
 from relay.status import NodeStatus
 from relay.telemetry.health import LineBoard
+from relay.turns import BUS, UPKEEP, Turns, line_turn
 from relay.web.admin import AdminListener
 from relay.web.attachments import MediaRoute
 from relay.web.callers import Callers
@@ -31,9 +32,11 @@ from relay.wiring.core import Core
 
 log = structlog.get_logger()
 
+OTHERS_FILES = 3600.0  # seconds: as long as that, an attachment that nobody knows may be one that a node is writing
+
 
 class Services:
-    """What stages, listeners and the control socket share.
+    """What stages, listeners and the control socket share, `turns` among it.
 
     Args:
         base: what everything stands on.
@@ -43,11 +46,12 @@ class Services:
 
     def __init__(self, base: Core, board: LineBoard, admin: AdminListener) -> None:
         self._base = base
+        self.turns = Turns(base.journal, (BUS, UPKEEP, *(line_turn(alias) for alias in base.lines)))
         self._public = base.settings.webhooks.public_url
         self.media = self._media_store(admin)
         self._media_route = MediaRoute(self.media)
         admin.mount(self._media_route)
-        admin.mount(MetricsRoute(base.journal, board))
+        admin.mount(MetricsRoute(base.journal, board, base.spool))
         self.intake = self._intake()
         self.keepers = self._hook_keepers()
         self.webhooks = Webhooks(self.keepers, self._by_hand())
@@ -71,7 +75,7 @@ class Services:
             lines=tuple(self._base.lines),
             webhooks=self.webhooks,
             consents=self.consents,
-            people=People(self._base.journal, self.media, _own_numbers(self._base.lines.values())),
+            people=People(self._base.journal, self.media, _own_numbers(self._base.lines.values()), self._base.spool),
             clock=self._base.clock,
             evidence={alias: evidence_of(line) for alias, line in self._base.lines.items()},
         )
@@ -87,6 +91,7 @@ class Services:
             max_part=media.max_part,
             lifetime=media.lifetime,
             address=next(iter(self._public), admin.url),
+            spares=OTHERS_FILES if self._base.journal.nodes.is_shared else 0.0,
         )
 
     def _intake(self) -> Intake:
@@ -117,7 +122,7 @@ class Services:
         base = self._base
         prefixes = [hook_prefix(public_url, line.alias) for public_url in self._public]
         wanted = self._addresses(line.alias, line.hook_events)
-        return HookKeeper(line, wanted, prefixes, journal=base.journal, node=base.settings.node.name)
+        return HookKeeper(line, wanted, prefixes, journal=base.journal)
 
     def _by_hand(self) -> Mapping[str, Sequence[Wanted]]:
         """What a person has to register at the provider."""

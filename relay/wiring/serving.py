@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -12,11 +13,12 @@ from relay.bus.mqtt import Bus
 from relay.control import ControlServer
 from relay.providerkit.spec import Provider
 from relay.settings import Settings
-from relay.stagekit import Standing
+from relay.stagekit import EitherBell, Standing
 from relay.status import NodeStatus
 from relay.supervisor import Supervisor, keep_watchdog
 from relay.telemetry.health import LineBoard, Pulse
 from relay.telemetry.notify import Notifier
+from relay.turns import BUS
 from relay.web.admin import AdminListener
 from relay.web.public import Listener
 from relay.wiring.core import Core, bus_settings, core, peer_key
@@ -36,6 +38,8 @@ async def serve(
 ) -> None:
     """Run relay until `stop` is set.
 
+    A life that other nodes have given up for dead is drained, and the next one begins: everything is made anew.
+
     Args:
         settings: the whole tree.
         providers: every provider there is, by name.
@@ -48,21 +52,33 @@ async def serve(
         BadSettings: a line cannot do what its settings ask for.
         OSError: an address cannot be listened on.
     """
-    async with core(settings, providers) as base:
-        use_peer_key(await peer_key(base.journal))
-        node, pulse = await _claimed(base), Pulse()
-        supervisor = Supervisor(base.clock, base.ids, node.standing.board, pulse, settings.node.grace)
-        async with _running(node, supervisor):
-            watchdog = asyncio.create_task(keep_watchdog(notifier, pulse), name="watchdog")
-            notifier.ready()
-            log.info("relay.started", version=__version__, node=settings.node.name, lines=len(base.lines))
-            await stop.wait()
-            supervisor.stop()
+    while True:
+        async with core(settings, providers) as base:
+            use_peer_key(await peer_key(base.journal))
+            await _live(base, notifier, stop)
+        log.info("relay.stopped", node=settings.node.name)
+        if stop.is_set():
+            return
+
+
+async def _live(base: Core, notifier: Notifier, stop: asyncio.Event) -> None:
+    """Run until `stop` is set, or the others have given this node up for dead."""
+    node, pulse, name = await _claimed(base), Pulse(), base.settings.node.name
+    supervisor = Supervisor(base.clock, base.ids, node.standing.board, pulse, base.settings.node.grace)
+    turns = node.services.turns
+    async with _running(node, supervisor):
+        watchdog = asyncio.create_task(keep_watchdog(notifier, pulse), name="watchdog")
+        notifier.ready()
+        log.info("relay.started", version=__version__, node=name, lines=len(base.lines))
+        await EitherBell(stop, turns.over).wait()
+        turns.stop()
+        supervisor.stop()
+        if stop.is_set():
             notifier.stopping()
-            node.status.stopping()
-            log.info("relay.stopping", node=settings.node.name)
             watchdog.cancel()
-    log.info("relay.stopped", node=settings.node.name)
+        node.status.stopping()
+        log.info("relay.stopping", node=name)
+    watchdog.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +102,14 @@ async def _claimed(base: Core) -> _Node:
     admin = AdminListener(settings.admin.listen.host, settings.admin.listen.port)
     admin.claim()
     services = Services(base, standing.board, admin)
-    status = NodeStatus(settings, standing, base.lines)
-    bus = Bus(bus_settings(settings), tuple(base.lines), base.clock, base.ids)
+    turns = services.turns
+    status = NodeStatus(settings, standing, base.lines, base.spool, turns=turns)
+    bus = Bus(bus_settings(settings), tuple(base.lines), base.clock, base.ids, may_hear=partial(turns.holds, BUS))
     stages = Stages(base, bus, standing, services)
     listener, control = services.listener(stages.receiver), services.control(status, stages.leftovers)
     listener.claim()
     await control.claim()
-    await services.consents.look()
+    await services.consents.begin()
     status.show_on(bus)
     return _Node(standing, bus, stages, services, status, admin, listener, control)
 
@@ -102,6 +119,7 @@ async def _running(node: _Node, supervisor: Supervisor) -> AsyncIterator[None]:
     """Run everything: what starts later stops first."""
     stages = node.stages
     async with (
+        node.services.turns.running(),
         node.bus,
         supervisor.finishing(stages.to_bus()),
         supervisor.finishing(stages.readers()),

@@ -1,14 +1,21 @@
 """Every stage that the settings ask for, made of the core, the bus and what they share."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 from relay.bus.mqtt import Bus
 from relay.clock import SystemClock
 from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, Sends, SyncsMailbox, TakesHooks
 from relay.stagekit import Stage, Standing
 from relay.stages.accountant import Accountant
 from relay.stages.auditor import Auditor
+from relay.stages.bookkeeper import Bookkeeper
 from relay.stages.collector import Collector
 from relay.stages.consumer import Consumer
+from relay.stages.folder import Folder
 from relay.stages.installer import Installer
+from relay.stages.inturn import InTurn
 from relay.stages.janitor import Janitor
 from relay.stages.leftovers import Leftovers
 from relay.stages.poller import Poller
@@ -16,10 +23,12 @@ from relay.stages.publisher import Publisher
 from relay.stages.receiver import Receiver
 from relay.stages.replayer import Replayer
 from relay.stages.sender import Sender
+from relay.stages.share import TurnsShare
 from relay.stages.sweeper import Sweeper
 from relay.stages.syncer import Syncer
 from relay.stages.timekeeper import Timekeeper
 from relay.stages.tracker import Tracker
+from relay.turns import BUS, UPKEEP, line_turn
 from relay.wiring.core import Core, lifetimes
 from relay.wiring.services import Services
 
@@ -33,16 +42,20 @@ class Stages:
         self._standing = standing
         self._services = services
         hooked = {alias: line for alias, line in base.lines.items() if isinstance(line, TakesHooks)}
-        self.receiver = Receiver(hooked, standing)
+        self.receiver = Receiver(hooked, standing, base.spool)
         self.leftovers = Leftovers(base.lines, standing)
+        services.turns.on_change(self._let_send)
 
     def to_bus(self) -> list[Stage]:
         """What announces."""
-        return [Publisher(self._standing, bus=self._bus)]
+        turns = self._services.turns
+        share = TurnsShare(self._base.journal, turns, self._base.lines) if turns.is_shared else None
+        return [Publisher(self._standing, bus=self._bus, share=share)]
 
     def readers(self) -> list[Stage]:
         """What understands the bytes that were kept."""
-        return [self.receiver, self.leftovers]
+        leftovers = self._one_at_a_time(UPKEEP, lambda: Leftovers(self._base.lines, self._standing), "leftovers")
+        return [*self._folder(), self.receiver, leftovers]
 
     def to_providers(self) -> list[Stage]:
         """What sends, and what follows the sent."""
@@ -54,12 +67,42 @@ class Stages:
 
     def keepers(self) -> list[Stage]:
         """What takes commands, what tidies up, what keeps an eye on budgets, and what publishes again."""
-        kept_for = lifetimes(self._base.settings)
-        janitor, sweeper = Janitor(journal=self._base.journal, kept_for=kept_for), Sweeper(self._services.media)
-        accountant = Accountant(self._base.lines, self._standing)
-        replayer, auditor = Replayer(self._standing, bus=self._bus), Auditor(self._base.journal)
-        consumer = Consumer(bus=self._bus, intake=self._services.intake)
-        return [janitor, sweeper, accountant, replayer, auditor, *self._timekeepers(), consumer]
+        base, standing, services = self._base, self._standing, self._services
+        upkeep: dict[str, Callable[[], Stage]] = {
+            "janitor": lambda: Janitor(journal=base.journal, kept_for=lifetimes(base.settings)),
+            "sweeper": lambda: Sweeper(services.media),
+            "accountant": lambda: Accountant(base.lines, standing),
+            "replayer": lambda: Replayer(standing, bus=self._bus),
+            "auditor": lambda: Auditor(base.journal),
+        }
+        tidying = [self._one_at_a_time(UPKEEP, make, name) for name, make in upkeep.items()]
+        consumer = self._one_at_a_time(BUS, lambda: Consumer(bus=self._bus, intake=services.intake), "consumer")
+        return [*tidying, *self._bookkeepers(), *self._timekeepers(), consumer]
+
+    def _one_at_a_time(
+        self, turn: str, make: Callable[[], Stage], name: str, line: str | None = None, part: str | None = None
+    ) -> Stage:
+        """A stage that runs on the node whose turn it is; on a journal of one's own, as it is.
+
+        Args:
+            turn: whose.
+            make: makes it.
+            name: its name.
+            line: its line.
+            part: under which it reports how the line stands.
+        """
+        turns = self._services.turns
+        if not turns.is_shared:
+            return make()
+        parts = (part,) if part else ()
+        return InTurn(turn, turns, make, name=name, board=self._standing.board, line=line, parts=parts)
+
+    def _folder(self) -> list[Stage]:
+        spool = self._base.spool
+        return [Folder(spool, self._standing, self.receiver.look_again)] if spool else []
+
+    def _bookkeepers(self) -> list[Stage]:
+        return [Bookkeeper(self._base.journal)] if self._services.turns.is_shared else []
 
     def _timekeepers(self) -> list[Stage]:
         clock = self._base.clock
@@ -69,26 +112,38 @@ class Stages:
         stages: list[Stage] = []
         window = self._window(line)
         if isinstance(line, Sends):
-            keeper, owner = self._services.keepers.get(line.alias), self._base.settings.node.name
+            keeper = self._services.keepers.get(line.alias)
             hooks = keeper.stand if keeper else None
-            stages.append(Sender(line, self._standing, owner=owner, window=window, hooks=hooks))
+            stages.append(Sender(line, self._standing, owner=self._base.journal.owner, window=window, hooks=hooks))
         if isinstance(line, AsksStatus):
             # Also where its settings do not ask any more: what was sent before they changed is still followed.
             stages.append(Tracker(line, self._standing, window=window))
         return stages
 
     def _from_provider(self, line: Line) -> list[Stage]:
+        standing, services, alias = self._standing, self._services, line.alias
         stages: list[Stage] = []
+
+        def add(name: str, part: str, make: Callable[[], Stage]) -> None:
+            stages.append(self._one_at_a_time(line_turn(alias), make, f"{name}/{alias}", alias, part))
+
         if isinstance(line, FetchesInbox) and line.polls_inbox:
-            stages.append(Poller(line, self._standing))
+            holds = partial(services.turns.holds, line_turn(alias))
+            add("poller", "inbox", partial(Poller, line, standing, holds=holds))
         if isinstance(line, SyncsMailbox) and line.syncs_mailbox:
-            stages.append(Syncer(line, self._standing))
+            add("syncer", "mailbox", partial(Syncer, line, standing))
         if isinstance(line, FetchesParts):
-            patience, media = self._base.settings.media.patience, self._services.media
-            stages.append(Collector(line, self._standing, media=media, patience=patience, window=self._window(line)))
-        if line.alias in self._services.keepers:
-            stages.append(Installer(self._services.keepers[line.alias], self._standing))
+            own: dict[str, Any] = {"patience": self._base.settings.media.patience, "window": self._window(line)}
+            add("collector", "arrivals", partial(Collector, line, standing, media=services.media, **own))
+        if alias in services.keepers:
+            add("installer", "hooks", partial(Installer, services.keepers[alias], standing))
         return stages
+
+    def _let_send(self) -> None:
+        """Where another node sees to a line's web hooks, nobody waits for them here."""
+        for alias, keeper in self._services.keepers.items():
+            if not self._services.turns.holds(line_turn(alias)):
+                keeper.stand.set()
 
     def _window(self, line: Line) -> int:
         return self._base.settings.lines[line.alias].window

@@ -170,16 +170,15 @@ def _controls(calls: Iterable[Call]) -> Iterator[_Answer]:
 
 
 def _http(calls: Iterable[Call], path: bytes, answers: Callable[[bytes], bool]) -> Iterator[_Answer]:
-    asked: dict[str, bytearray] = {}
-    got_at = 0
+    asked: dict[str, tuple[bytes, int]] = {}
     for call in calls:
         if call.name in RECEIVING and call.what.startswith("socket:"):
             if re.match(rb"[A-Z]+ [^ ]*" + path, call.data):
-                asked[call.what] = bytearray()
+                asked[call.what] = (b"", 0)
             if call.what in asked:
-                asked[call.what] += call.data
-                got_at = call.ended
+                asked[call.what] = (asked[call.what][0] + call.data, call.ended)
         elif call.what in asked and answers(call.data):
-            mark = MARK.search(asked.pop(call.what))
+            request, got_at = asked.pop(call.what)
+            mark = MARK.search(request)
             if mark:
                 yield mark[0], got_at, call.began

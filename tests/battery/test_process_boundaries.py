@@ -22,7 +22,7 @@ TO = "+13125550001"
 FALLS_WITHIN = 30.0
 SPEED = 120.0  # AT&T keeps a text for thirty minutes: fifteen real seconds, which a start must not take
 # Elsewhere tested, because it lies before READY: `test_process_upgrade.py`.
-AT_THE_START = {Boundary.TABLES_CHANGED}
+AT_THE_START = {Boundary.TABLES_CHANGED, Boundary.MOVE_COPIED, Boundary.MOVE_MARKED, Boundary.MOVE_COMMITTED}
 
 
 @dataclass(frozen=True)

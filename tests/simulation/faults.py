@@ -26,7 +26,11 @@ _ANSWERS: list[dict[str, Any]] = [
     {"do": "cut-before"},
     {"do": "cut-after"},
 ]
-_DEADLY = [one for one in Boundary if one not in {Boundary.TABLES_CHANGED, Boundary.TOKEN_FETCHED}]
+_DEADLY = [
+    one
+    for one in Boundary
+    if one not in {Boundary.TABLES_CHANGED, Boundary.TOKEN_FETCHED} and not one.startswith("move.")
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def _defaults(settings: Settings) -> dict[str, object]:
     plain = settings.model_dump(exclude={"node": {"name"}, "lab": True, "webhooks": {"public_url", "allow", "proxies"}})
     for key in ("url", "username", "password", "ca_file", "cert_file", "key_file", "commands_id"):
         del plain["bus"][key]
+    del plain["journal"]["password"]
     plain["media"]["directory"] = settings.media_directory
     del plain["media"]["folder"]
     lines = {alias: line.model_dump(exclude=EXAMPLES) for alias, line in settings.lines.items()}

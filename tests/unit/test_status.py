@@ -85,7 +85,9 @@ async def standing(tmp_path: Path) -> AsyncIterator[Node]:
                 await Journal.open(settings.journal.url, clock=clock, ids=ids, node="n1") as journal,
                 Bus(BusSettings(url=broker.url, node="n1"), tuple(settings.lines), clock, ids) as bus,
             ):
-                status = NodeStatus(settings, Standing(journal, board, clock, ids), {"desk": Desk(clock)})
+                status = NodeStatus(
+                    settings, Standing(journal, board, clock, ids), {"desk": Desk(clock)}, turns=Turns(journal, ())
+                )
                 status.show_on(bus)
                 async with asyncio.timeout(PATIENCE):
                     await bus.wait_connected()

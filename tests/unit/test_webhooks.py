@@ -231,20 +231,46 @@ async def test_a_former_host_is_forgotten_once_nothing_of_ours_is_there(office: 
     assert office.hooks["901"] == theirs
 
 
-async def test_one_node_of_several_looks_after_the_hooks(office: Office, journal: Journal, clock: ManualClock) -> None:
-    """The other neither mends nor does what it is told, until the first lets go or is gone for a quarter of an hour."""
+async def test_nodes_change_hooks_one_after_the_other(office: Office, journal: Journal) -> None:
+    """While one is at it the other neither mends nor does what it is told; then it may."""
     one, other = keeper(office, journal, node="n1"), keeper(office, journal, node="n2")
-    await one.mend()
-    calls = len(office.calls)
+    office.pause = asyncio.Event()
+    mending = asyncio.create_task(one.mend())
+    async with asyncio.timeout(5):
+        await office.asked.wait()
     assert await other.mend() is None
     with pytest.raises(HooksRefused, match="another node"):
         await other.install()
-    assert len(office.calls) == calls
-    await one.release()
+    office.pause.set()
+    assert await mending
+    calls = office.calls.count("install")
     assert await other.mend() == []
-    assert await one.mend() is None
+    assert await other.install() == []
+    assert office.calls.count("install") == calls
+
+
+async def test_a_node_that_died_at_it_keeps_the_others_away_for_a_while_only(
+    office: Office, journal: Journal, clock: ManualClock
+) -> None:
+    """Until its lease is over."""
+    assert await journal.leases.acquire(f"hooks/{OFFICE}", "n1", LEASE)
+    other = keeper(office, journal, node="n2")
+    assert await other.mend() is None
     await clock.advance(LEASE + 1)
-    assert await one.mend() == []
+    assert await other.mend()
+
+
+async def test_a_look_that_is_cut_lets_the_others_go_on(office: Office, journal: Journal) -> None:
+    """As when relay stops in the middle of it."""
+    one, other = keeper(office, journal, node="n1"), keeper(office, journal, node="n2")
+    office.pause = asyncio.Event()
+    mending = asyncio.create_task(one.mend())
+    async with asyncio.timeout(5):
+        await office.asked.wait()
+    mending.cancel()
+    await asyncio.wait([mending])
+    office.pause.set()
+    assert await other.mend()
 
 
 async def test_a_node_that_lost_its_lease_changes_nothing_more(

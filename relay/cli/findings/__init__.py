@@ -40,3 +40,8 @@ def good(part: str, what: str) -> Finding:
 def wrong(part: str, what: str, why: str, cure: str) -> Finding:
     """Something that is not."""
     return Finding(part, what, why, cure)
+
+
+def hint(part: str, what: str, cure: str) -> Finding:
+    """Something that works, and could be better."""
+    return Finding(part, what, cure=cure)

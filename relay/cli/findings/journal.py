@@ -6,12 +6,15 @@ Made by root, the journal's file would be shut to relay's own user; so this look
 import asyncio
 import fcntl
 import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
-from relay.cli.findings import Finding, good, wrong
+from relay.cli.findings import Finding, good, hint, wrong
+from relay.cli.findings.postgresql import look_at_postgresql
 from relay.journal import JournalDamaged
 from relay.journal.filecheck import refuse_lost
+from relay.journal.moved import JournalMoved, refuse_moved
 from relay.settings import Settings
 
 _PART = "journal"
@@ -20,9 +23,16 @@ _BY_SYSTEMD = Path("/var/lib/relay")  # StateDirectory of the unit
 _SQLITE = b"SQLite format 3\0"
 
 
-async def look_at_journal(settings: Settings) -> Sequence[Finding]:
-    """Whether the journal can be opened or made."""
-    return await asyncio.to_thread(_findings, settings.journal.path, settings.journal.ballast)
+async def look_at_journal(settings: Settings, *, offline: bool = False) -> Sequence[Finding]:
+    """Whether the journal can be opened or made; `offline`: look at nothing outside of this machine."""
+    journal = settings.journal
+    if journal.path is None:
+        running = await asyncio.to_thread(is_running, settings)
+        return await look_at_postgresql(settings, offline=offline, is_running=running)
+    found = await asyncio.to_thread(_findings, journal.path, journal.ballast)
+    if journal.password is None:
+        return found
+    return [*found, hint(_PART, "journal.password does nothing for a file", "take it out, or name PostgreSQL")]
 
 
 def _findings(path: Path, ballast: int) -> Sequence[Finding]:
@@ -55,12 +65,23 @@ def _look(path: Path) -> Finding:
     if not os.access(folder, os.W_OK | os.X_OK):
         cure = "give it to relay's user, or run this check as that user (or as root)"
         return wrong(_PART, f"the directory {folder} cannot be written", _WHY, cure)
+    return _look_at_past(path) or (
+        _look_at_file(path) if path.exists() else good(_PART, f"{path}: will be made at the first start")
+    )
+
+
+def _look_at_past(path: Path) -> Finding | None:
+    """What keeps relay from starting with a journal that was there once."""
     try:
+        refuse_moved(path)
         refuse_lost(path)
+    except JournalMoved as moved:
+        what, _, cure = str(moved).partition(": ")
+        return wrong(_PART, what, "relay does not start with it, so that it sends nothing twice", cure)
     except JournalDamaged as lost:
         what, _, cure = str(lost).partition(": ")
         return wrong(_PART, what, "relay does not start, so that it forgets no opt-out and sends nothing twice", cure)
-    return _look_at_file(path) if path.exists() else good(_PART, f"{path}: will be made at the first start")
+    return None
 
 
 def _look_at_file(path: Path) -> Finding:
@@ -74,6 +95,18 @@ def _look_at_file(path: Path) -> Finding:
         cure = f"chown --reference={path.parent} {path}*"
         return wrong(_PART, f"{path} belongs to another user than its directory", "relay's user may not open it", cure)
     return good(_PART, f"{path}: {'a running relay has it open' if in_use(path) else 'in order, not in use'}")
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether relay runs on this machine with these settings."""
+    if settings.journal.path is not None:
+        return in_use(settings.journal.path)
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(str(settings.admin.socket))
+        except OSError:
+            return False
+    return True
 
 
 def in_use(path: Path) -> bool:

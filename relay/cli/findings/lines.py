@@ -7,7 +7,7 @@ from typing import Any
 
 from relay.cli.findings import Finding, good, wrong
 from relay.cli.findings.consent import look_at_consent
-from relay.cli.findings.journal import in_use
+from relay.cli.findings.journal import is_running
 from relay.clock import SystemClock
 from relay.domain.errors import ConsentRequired, NotAuthorized, RelayError
 from relay.hookaddresses import hook_addresses, hook_prefix
@@ -73,7 +73,7 @@ class Prober:
         twice = self._named(each for each in wanted if right[each] > 1)
         if not missing and not twice:
             return good(alias, f"web hooks are installed: {self._named(wanted)}")
-        if not in_use(self._settings.journal.path):
+        if not is_running(self._settings):
             return good(alias, f"web hooks are not all installed ({missing or twice}): relay does it when it starts")
         cure = f"relay mends it within ten minutes, unless they were removed: relay webhooks install {alias}"
         if missing:

@@ -69,6 +69,7 @@ class AttInAppLine:
             subscriber=settings.number,
             withdrawn=is_withdrawal,
             state=context.state,
+            sharing=context.sharing,
             clock=context.clock,
             ids=context.ids,
         )

@@ -2,6 +2,8 @@
 
 A session does not expire (Landline documentation, MMS Send), and can be revoked; a login gives a new one. The key is a
 password: it is kept in the line's state and is in no log and no error.
+
+Nodes that share a journal share the session: whether a login ends the sessions before it is not documented.
 """
 
 import asyncio
@@ -14,7 +16,8 @@ import structlog
 
 from relay.domain.errors import ErrorCode, Malformed, NotAuthorized, OutcomeUnknown, Problem, Refused, TryLater
 from relay.providerkit.http import Http, HttpAnswer
-from relay.providerkit.parse import Unreadable, as_id, folded_json
+from relay.providerkit.parse import Unreadable, as_id, as_time, folded_json
+from relay.providerkit.sharing import Alone, Sharing
 from relay.providerkit.spec import LineContext
 from relay.providers.att_landline import wire
 from relay.providers.att_landline.operations import LOGIN
@@ -24,6 +27,8 @@ log = structlog.get_logger()
 
 _KEPT_AS = "session"
 _BAD_LOGIN = 400
+_TURN = "token"
+_TO_KEEP = 5.0  # real seconds to keep what was answered
 _REFUSED_FOR = timedelta(seconds=30)  # less than the stages' own pause, more than all calls in flight take to fail
 
 
@@ -55,7 +60,8 @@ class GivenSession:
 class LoginSession:
     """A key that is got by logging in, once; whoever comes while that is under way waits for it.
 
-    A login that was refused is not tried again at once, however many calls want one: accounts are locked for that.
+    A login that was refused is not tried again at once, however many calls of however many nodes want one: accounts
+    are locked for that.
     Both methods raise TryLater where nobody can be asked, and NotAuthorized where the login is refused.
     """
 
@@ -63,6 +69,7 @@ class LoginSession:
         settings: AttLandlineSettings = context.settings
         self._alias = context.alias
         self._state = context.state
+        self._sharing: Sharing = context.sharing or Alone(context.state)
         self._clock = context.clock
         self._http = http
         self._account = {"base_url": settings.base_url, "username": username}
@@ -74,40 +81,62 @@ class LoginSession:
     async def key(self) -> str:
         """The key that is kept for this account, or else a new one."""
         async with self._lock:
-            self._key = self._key or await self._kept() or await self._log_in()
+            self._key = self._key or await self._kept() or await self._another(None)
             return self._key
 
     async def renewed(self, refused: str) -> str | None:
         """A key that was not refused yet."""
         async with self._lock:
             if self._key is None or self._key == refused:
-                self._key = await self._log_in()
+                self._key = await self._another(refused)
             return self._key
 
+    async def _another(self, refused: str | None) -> str:
+        """Another key than the refused one: another node's, where one has logged in meanwhile."""
+        async with self._sharing.turn(_TURN, 2 * self._http.timeout_seconds + _TO_KEEP):
+            kept = await self._kept()
+            return kept if kept and kept != refused else await self._log_in()
+
     async def _kept(self) -> str | None:
-        kept = await self._state.get(_KEPT_AS)
+        return as_id((await self._record()).get("session"))
+
+    async def _record(self) -> dict[str, Any]:
+        """What is kept of this account."""
+        kept = await self._sharing.get(_KEPT_AS)
         try:
             value = folded_json(kept) if kept else None
         except Unreadable:
-            return None
+            return {}
         if not isinstance(value, dict) or any(value.get(name) != known for name, known in self._account.items()):
-            return None
-        return as_id(value.get("session"))
+            return {}
+        return value
+
+    async def _check_refused(self, now: datetime) -> None:
+        """Raise where a login was refused just now, here or on another node."""
+        if self._refusal and now < self._refusal[0] + _REFUSED_FOR:
+            raise NotAuthorized(self._refusal[1].problem)
+        elsewhere = as_time((await self._record()).get("refused_at")) if self._sharing.is_shared else None
+        if elsewhere is not None and now - elsewhere < _REFUSED_FOR:
+            raise NotAuthorized(Problem(ErrorCode.UNAUTHORIZED, "the provider refused the login of another node"))
 
     async def _log_in(self) -> str:
         now = self._clock.now()
-        if self._refusal and now < self._refusal[0] + _REFUSED_FOR:
-            raise NotAuthorized(self._refusal[1].problem)
+        await self._check_refused(now)
         fields = [("username", self._account["username"]), ("password", self._password)]
         try:
             key = _key_in(await self._asked(fields))
         except NotAuthorized as error:
             self._refusal = (now, error)
+            if self._sharing.is_shared:
+                await self._keep({"refused_at": now.isoformat()})
             raise
         self._refusal = None
-        await self._state.put(_KEPT_AS, json.dumps({**self._account, "session": key}).encode())
+        await self._keep({"session": key})
         log.info("session.opened", line=self._alias)
         return key
+
+    async def _keep(self, fact: dict[str, str]) -> None:
+        await self._state.put(_KEPT_AS, json.dumps({**self._account, **fact}).encode())
 
     async def _asked(self, fields: list[tuple[str, str]]) -> Any:
         headers = {"Content-Type": wire.FORM_TYPE, "Accept": "application/json"}

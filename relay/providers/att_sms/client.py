@@ -70,6 +70,7 @@ class AttSmsLine:
             self._http,
             app,
             state=context.state,
+            sharing=context.sharing,
             clock=context.clock,
             ids=context.ids,
             anew={"grant_type": "client_credentials"},

@@ -1,24 +1,26 @@
-"""A journal for each database that keeps the promise. Another database joins as one more parameter."""
+"""A journal for each database that keeps the promise. A test runs on each of them unless `only` says why not."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.contract.journal.desk import Desk, SqlitePlace, StillClock
+from tests.contract.journal.desk import Desk, StillClock
+from tests.contract.journal.places import DATABASES, Place, ground
 
 Open = Callable[..., Awaitable[Desk]]
 
 
-@pytest.fixture(params=["sqlite"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> SqlitePlace:
+@pytest.fixture(params=DATABASES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Where a new journal will lie."""
-    return {"sqlite": SqlitePlace}[request.param](tmp_path / "relay.db")
+    with ground(request.param, tmp_path) as place:
+        yield place
 
 
 @pytest.fixture
-async def open_journal(place: SqlitePlace) -> AsyncIterator[Open]:
+async def open_journal(place: Place) -> AsyncIterator[Open]:
     """Opens the journal; closes at the end whatever is open."""
     opened: list[Desk] = []
 

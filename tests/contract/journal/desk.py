@@ -2,14 +2,10 @@
 
 import asyncio
 import random
-import shutil
-import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 from relay.domain.addresses import Address, inbound, outbound
@@ -31,7 +27,7 @@ from relay.domain.messages import (
 from relay.domain.states import Fact
 from relay.ids import Ids
 from relay.journal import Answer, Arrival, Journal, JournalLimits, KeptRaw, Understood, Wanted
-from tests import journals
+from tests.contract.journal.places import Place, SqlitePlace  # noqa: F401 - tests of what lies in a file take it from here
 
 T = TypeVar("T")
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -65,61 +61,17 @@ class StillClock:
         raise AssertionError(awaited, seconds)
 
 
-@dataclass(frozen=True)
-class SqlitePlace:
-    """Where a journal on SQLite lies."""
-
-    path: Path
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"sqlite:///{self.path}"
-
-    def lay(self) -> None:
-        """Lay an empty journal here, unless there is one."""
-        journals.lay(self.path)
-
-    def after_kill(self) -> "SqlitePlace":
-        """The same journal as a SIGKILL at this moment would leave it."""
-        left = SqlitePlace(self.path.with_name(f"left-{self.path.name}"))
-        for end in ("", "-wal"):
-            if self.path.with_name(self.path.name + end).exists():
-                shutil.copy(f"{self.path}{end}", f"{left.path}{end}")
-        return left
-
-    def flip_a_bit(self, table: str, column: str, row_id: str, at: bytes, *, key: str = "id") -> None:
-        """Damage a row as a disk would, in the first letter of `at`: it can be read, and says something else."""
-        with closing(sqlite3.connect(self.path)) as connection, connection:
-            here = f"FROM {table} WHERE {key} = ?"
-            [value] = connection.execute(f"SELECT {column} {here}", [row_id]).fetchone()
-            place = value.index(at)
-            damaged = bytes([*value[:place], value[place] ^ 1, *value[place + 1 :]])
-            connection.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", [damaged, row_id])  # noqa: S608 - as above
-
-    def column(self, table: str, column: str) -> list[Any]:
-        """A column of a table, in the order of its values."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            rows = connection.execute(f"SELECT {column} FROM {table} ORDER BY 1")  # noqa: S608 - the test's own names
-            return [row[0] for row in rows]
-
-    def rows(self, table: str) -> int:
-        """How many rows a table has."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
-
-
 @dataclass
 class Desk:
     """An open journal and who works at it."""
 
-    place: SqlitePlace
+    place: Place
     journal: Journal
     clock: StillClock
     _keys: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    async def at(cls, place: SqlitePlace, clock: StillClock | None = None, **limits: int) -> "Desk":
+    async def at(cls, place: Place, clock: StillClock | None = None, **limits: int) -> "Desk":
         """Open the journal that lies there."""
         clock = clock or StillClock()
         clock.lives += 1

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 from relay.domain.addresses import outbound
@@ -24,8 +23,9 @@ from relay.domain.states import Fact
 from relay.journal import Answer
 from relay.journal.codec import timestamp
 from relay.rules.line import Scope
-from tests.contract.journal.desk import ME, PROBLEM, Desk, SqlitePlace, StillClock
+from tests.contract.journal.desk import ME, PROBLEM, Desk, StillClock
 from tests.contract.journal.ledger import STOPPED
+from tests.contract.journal.places import Place
 from tests.contract.journal.rules_model import LONG_AGO, TRIES_IN_ORDER, Model, Text, Wish, all_rules
 
 T = TypeVar("T")
@@ -82,11 +82,11 @@ class Ask:
 class RulesDesk:
     """An open journal, the model, and the time that both of them know."""
 
-    def __init__(self, folder: Path, start: datetime) -> None:
+    def __init__(self, place: Place, start: datetime) -> None:
         self.loop = asyncio.Runner()
         self.clock = StillClock()
         self.clock.time = start
-        self.desk = self.do(Desk.at(SqlitePlace(folder / "relay.db"), self.clock, **ROOM))
+        self.desk = self.do(Desk.at(place, self.clock, **ROOM))
         self.model = Model()
         self.position = self.keys = 0
         self.finals: Counter[str] = Counter()

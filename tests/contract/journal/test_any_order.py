@@ -1,29 +1,25 @@
 """The promises that hold whatever happens in whatever order: random verbs against a real journal."""
 
-import asyncio
-import sqlite3
-import tempfile
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable
-from contextlib import closing
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import Bundle, consumes, initialize, invariant, multiple, rule
+from sqlalchemy import RowMapping
 
 from relay.domain.messages import CallAnswer, Handover, OnUncertain, OutboundCall, Reply
 from relay.domain.states import Fact, State
-from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, Desk, SqlitePlace, delivered, seen
+from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, Desk, delivered, seen
+from tests.contract.journal.machine import Machine, on_each_database
 
-T = TypeVar("T")
 TEXT = "Your order is on its way."
 HANDED = (Fact.SUBMITTED, Fact.SUBMITTED_UNTRACKED, Fact.REFUSED, Fact.UNANSWERED, Fact.RETRIED, Fact.DELIVERED)
 TOLD = (Fact.SUBMITTED, Fact.ON_NETWORK, Fact.DOUBTED, Fact.DELIVERED_UNCONFIRMED, Fact.DELIVERED, Fact.UNDELIVERED)
 
 
-class AnyOrder(RuleBasedStateMachine):
+class AnyOrder(Machine):
     """Requests, calls, reports, time and kills, as they come."""
 
     calls: Bundle[OutboundCall] = Bundle("calls")
@@ -31,19 +27,9 @@ class AnyOrder(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         """An empty journal."""
-        self.loop = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
-        self.desk = self.do(Desk.at(SqlitePlace(Path(self.folder.name) / "relay.db")))
+        self.begin()
         self.keys: list[str] = []
         self.refs = 0
-
-    def do(self, verb: Awaitable[T]) -> T:
-        """Let a verb happen."""
-
-        async def happening() -> T:
-            return await verb
-
-        return self.loop.run(happening())
 
     @rule(
         to=st.lists(st.sampled_from((ALICE, BOB, CAROL)), min_size=1, max_size=3, unique=True),
@@ -144,11 +130,9 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def promises_hold(self) -> None:
         """After every step."""
-        with closing(sqlite3.connect(self.desk.place.path)) as connection:
-            connection.row_factory = sqlite3.Row
-            copies = connection.execute("SELECT * FROM copy").fetchall()
-            calls = {row["id"]: row for row in connection.execute("SELECT * FROM call")}
-            messages = {row["id"]: row for row in connection.execute("SELECT * FROM message")}
+        copies = self.desk.place.read("SELECT * FROM copy")
+        calls = {row["id"]: row for row in self.desk.place.read("SELECT * FROM call")}
+        messages = {row["id"]: row for row in self.desk.place.read("SELECT * FROM message")}
         self._every_copy_has_its_place(copies, calls)
         self._messages_count_their_copies(copies, messages)
         events = self.do(self.desk.events())
@@ -157,7 +141,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._only_what_is_uncertain_waits_for_a_person(copies)
         self._counters_fit(copies)
 
-    def _every_copy_has_its_place(self, copies: Iterable[sqlite3.Row], calls: dict[str, sqlite3.Row]) -> None:
+    def _every_copy_has_its_place(self, copies: Iterable[RowMapping], calls: dict[str, RowMapping]) -> None:
         for copy in copies:
             state, stage = State.of(copy["state"]), calls[copy["call_id"]]["stage"]
             if state.rank < State.UNCERTAIN.rank:
@@ -166,7 +150,7 @@ class AnyOrder(RuleBasedStateMachine):
                 assert stage in (("held", "followed") if state is State.UNCERTAIN else ("followed",)), (state, stage)
         assert all((call["stage"] == "in_flight") == (call["owner"] is not None) for call in calls.values())
 
-    def _messages_count_their_copies(self, copies: Iterable[sqlite3.Row], messages: dict[str, sqlite3.Row]) -> None:
+    def _messages_count_their_copies(self, copies: Iterable[RowMapping], messages: dict[str, RowMapping]) -> None:
         left: defaultdict[str, int] = defaultdict(int)
         for copy in copies:
             left[copy["message_id"]] += not copy["ended"]
@@ -174,7 +158,7 @@ class AnyOrder(RuleBasedStateMachine):
             assert message["open_copies"] == left[message_id]
             assert (message["ended_at"] is not None) == (left[message_id] == 0)
 
-    def _receipts_are_in_order(self, copies: Iterable[sqlite3.Row], events: Iterable[Any]) -> None:
+    def _receipts_are_in_order(self, copies: Iterable[RowMapping], events: Iterable[Any]) -> None:
         finals: defaultdict[str, int] = defaultdict(int)
         sequences: defaultdict[str, list[int]] = defaultdict(list)
         for event in events:
@@ -190,22 +174,15 @@ class AnyOrder(RuleBasedStateMachine):
         refs = [event.body["provider"]["ref"] for event in events if event.kind == "event.sent-elsewhere"]
         assert len(refs) == len(set(refs))
 
-    def _only_what_is_uncertain_waits_for_a_person(self, copies: Iterable[sqlite3.Row]) -> None:
+    def _only_what_is_uncertain_waits_for_a_person(self, copies: Iterable[RowMapping]) -> None:
         waiting = [one["copy_id"] for one in self.do(self.desk.journal.dead.list(1_000, kind="uncertain"))]
         assert len(waiting) == len(set(waiting))
         assert set(waiting) <= {copy["id"] for copy in copies if copy["state"] == "uncertain"}
 
-    def _counters_fit(self, copies: Iterable[sqlite3.Row]) -> None:
+    def _counters_fit(self, copies: Iterable[RowMapping]) -> None:
         counters = self.desk.journal._core.writer.counters
         assert counters["waiting copies"] == sum(State.of(copy["state"]).rank < 40 for copy in copies)
         assert self.desk.journal.events.backlog() == len(self.do(self.desk.journal.events.pending(0, 100_000)))
 
-    def teardown(self) -> None:
-        """Close everything."""
-        self.do(self.desk.journal.aclose())
-        self.loop.close()
-        self.folder.cleanup()
 
-
-AnyOrder.TestCase.settings = settings(stateful_step_count=40, max_examples=settings().max_examples // 3)
-TestAnyOrder = AnyOrder.TestCase
+TestAnyOrder, TestAnyOrderOnPostgresql = on_each_database(AnyOrder, steps=40, examples=settings().max_examples // 3)

@@ -1,7 +1,5 @@
 """Whatever needs a person is listed, noticed and counted: reports of nothing that is known, and floods, too."""
 
-import sqlite3
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -73,8 +71,7 @@ async def test_an_orphan_that_a_person_replays_is_applied(desk: Desk) -> None:
     await desk.sent()
     [listed] = await _orphaned(desk)
     assert await desk.journal.dead.again(listed["id"]) == TakenUp("unmatched")
-    with closing(sqlite3.connect(desk.place.path)) as connection, connection:
-        connection.execute("UPDATE copy SET remote_ref = 'unheard of'")
+    desk.place.write("UPDATE copy SET remote_ref = 'unheard of'")
     assert await desk.journal.dead.again(listed["id"]) == TakenUp("matched")
     assert await desk.standing() == ["delivered"]
     assert await desk.journal.dead.list(10) == []
@@ -165,8 +162,7 @@ async def test_a_tally_that_a_disk_has_changed_stops_nothing(desk: Desk) -> None
     """It is begun anew: what it counted is listed all the same."""
     await _hook(desk)
     for value in (b"no JSON", b"[]", b"{}", b'{"since": "x", "told": 1, "untold": []}'):
-        with closing(sqlite3.connect(desk.place.path)) as connection, connection:
-            connection.execute("UPDATE memory SET value = ? WHERE owner = 'set aside'", [value])
+        desk.place.write("UPDATE memory SET value = :value WHERE owner = 'set aside'", value=value)
         assert await desk.journal.upkeep.tell_untold() == 0
         await _hook(desk)
     assert len(await desk.bodies("dead")) == len(await desk.journal.dead.list(10)) == 5

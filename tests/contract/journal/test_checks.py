@@ -1,14 +1,13 @@
 """A check says what acceptance would say at this moment, and leaves nothing behind."""
 
 import asyncio
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +18,8 @@ from relay.journal import Answer
 from relay.rules.hours import SendingHours
 from relay.rules.line import LineRules, Rules
 from tests.contract.journal.conftest import Open
-from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, START, Desk, SqlitePlace, text
+from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, START, Desk, text
+from tests.contract.journal.places import DATABASES, ground
 
 NO = Problem(ErrorCode.INVALID_RECIPIENT, "no")
 LONDON, NEW_YORK, SEATTLE = outbound("+442079460123"), outbound("+12125550123"), outbound("+12065550104")
@@ -166,6 +166,7 @@ requests = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize("database", DATABASES)
 @settings(deadline=None)
 @given(
     asked=requests,
@@ -183,15 +184,22 @@ requests = st.fixed_dictionaries(
     room=st.integers(1, 6),
 )
 def test_a_check_and_a_send_never_differ(
-    asked: dict[str, Any], refused: set[int], out: set[Address], rules: LineRules, provider_waits: bool, room: int
+    *,
+    database: str,
+    asked: dict[str, Any],
+    refused: set[int],
+    out: set[Address],
+    rules: LineRules,
+    provider_waits: bool,
+    room: int,
 ) -> None:
     """Whatever is asked, by whatever rules: the same refusal, or the same copies, times and calls."""
     plan = replace(PLAN, provider_waits=provider_waits, recipients_per_call=10 if asked["group"] else 2)
     refusals = [NO if place in refused else None for place in range(len(asked["to"]))]
 
     async def both() -> tuple[Answer, Answer]:
-        with tempfile.TemporaryDirectory() as folder:
-            desk = await Desk.at(SqlitePlace(Path(folder) / "relay.db"), waiting_copies=room)
+        with ground(database) as place:
+            desk = await Desk.at(place, waiting_copies=room)
             desk.journal.follow(Rules({LINE: rules}))
             for address in sorted(out, key=str):
                 await desk.receive(text("STOP", sender=address.value))

@@ -1,19 +1,19 @@
 """The texts of one conversation are handed over in the order in which they were accepted."""
 
 import asyncio
-import tempfile
 from collections import defaultdict
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import OutboundCall, Priority
 from relay.rules.line import LineRules, Rules
-from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk, SqlitePlace
+from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk
+from tests.contract.journal.places import DATABASES, Place, ground
 
 
 async def _texts(desk: Desk) -> list[str]:
@@ -182,17 +182,18 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.parametrize("database", DATABASES)
 @settings(deadline=None)
 @given(steps=STEPS)
-def test_in_whatever_order_things_happen_no_text_overtakes_another(steps: list[tuple[str, Any]]) -> None:
+def test_in_whatever_order_things_happen_no_text_overtakes_another(database: str, steps: list[tuple[str, Any]]) -> None:
     """For every number the first tries come in the order of the requests."""
-    with tempfile.TemporaryDirectory() as folder:
-        begun = asyncio.run(_begun(SqlitePlace(Path(folder) / "relay.db"), steps))
+    with ground(database) as place:
+        begun = asyncio.run(_begun(place, steps))
     for texts in begun.values():
         assert texts == sorted(texts)
 
 
-async def _begun(place: SqlitePlace, steps: list[tuple[str, Any]]) -> dict[str, list[str]]:
+async def _begun(place: Place, steps: list[tuple[str, Any]]) -> dict[str, list[str]]:
     """The texts to each number, in the order in which they were first tried."""
     desk = await Desk.at(place)
     flying: list[OutboundCall] = []

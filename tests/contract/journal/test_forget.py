@@ -2,10 +2,6 @@
 
 import asyncio
 import random
-import shutil
-import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +14,7 @@ from relay.journal import Forgotten, Journal, JournalUnusable, KeptRaw, Understo
 from relay.journal.forgetting import KINDS
 from relay.journal.transaction import Operation
 from relay.journal.writer import Writer
-from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk, SqlitePlace, delivered, text
+from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk, delivered, text
 from tests.contract.journal.history import SLOWER, accepted_in, finished
 
 # ALICE's number as people and programs write it, and what she wrote and was written.
@@ -27,13 +23,13 @@ HERS, TO_HER = "Alice was at the marked gate", "Dear Alice, your marked order is
 
 
 async def test_nothing_of_a_person_is_left_in_the_file(desk: Desk) -> None:
-    """No number in any spelling, no text of theirs: not in the journal, not in its WAL."""
+    """No number in any spelling, no text of theirs: not in the journal, and where that is a file, not in its WAL."""
     await _a_life_of(desk)
-    assert _anywhere(desk.place, SPELLED)
+    assert desk.place.anywhere(SPELLED)
     done = await _forget(desk, ALICE)
     assert done.left == {}
     assert done.is_clean
-    assert _anywhere(desk.place, (*SPELLED, HERS.encode(), TO_HER.encode(), b"marked.png")) == set()
+    assert desk.place.anywhere((*SPELLED, HERS.encode(), TO_HER.encode(), b"marked.png")) == set()
 
 
 async def test_it_says_how_much_was_erased_and_of_whom_nothing(desk: Desk) -> None:
@@ -144,7 +140,7 @@ async def test_an_id_that_holds_the_number_is_replaced(desk: Desk) -> None:
     """A client's own choice; the copy is found by its message."""
     answer = await desk.sent(ALICE, key="reminder 206-555-0101")
     await _forget(desk, ALICE)
-    assert _anywhere(desk.place, SPELLED) == set()
+    assert desk.place.anywhere(SPELLED) == set()
     assert len((await desk.journal.queries.shown(str(answer.message_id)))["copies"]) == 1
 
 
@@ -184,7 +180,7 @@ async def test_what_is_cut_short_is_done_the_next_time(desk: Desk) -> None:
             break
         finally:
             await left.journal.aclose()
-        assert _anywhere(left.place, (*SPELLED, HERS.encode(), TO_HER.encode())) == set()
+        assert left.place.anywhere((*SPELLED, HERS.encode(), TO_HER.encode())) == set()
 
 
 async def test_events_that_were_not_published_are_published_without_them(desk: Desk) -> None:
@@ -204,7 +200,7 @@ async def test_an_email_address_is_forgotten_whatever_its_capitals(desk: Desk) -
     await desk.sent(jane)
     await _keep_read(desk, b'{"to": "jane%40mail.example"}')
     await _forget(desk, outbound("jane@mail.example"))
-    assert _anywhere(desk.place, (b"Jane@mail", b"jane@mail", b"jane%40mail")) == set()
+    assert desk.place.anywhere((b"Jane@mail", b"jane@mail", b"jane%40mail")) == set()
 
 
 async def test_nobody_waits_for_it(desk: Desk) -> None:
@@ -220,8 +216,7 @@ async def test_nobody_waits_for_it(desk: Desk) -> None:
 
 
 def _stands_for(desk: Desk, whom: Address) -> str:
-    with closing(sqlite3.connect(desk.place.path)) as connection:
-        [named] = connection.execute("SELECT address FROM copy WHERE address LIKE 'forgotten:%'").fetchone()
+    named = desk.place.read("SELECT address FROM copy WHERE address LIKE 'forgotten:%'")[0]["address"]
     assert whom.digits10 not in named
     return str(named)
 
@@ -280,17 +275,10 @@ class _FallingJournal(Journal):
 
 async def _that_falls_after(writes: int, desk: Desk) -> tuple[Desk, _Falling]:
     """A copy of the desk's journal, which was closed."""
-    place = SqlitePlace(desk.place.path.with_name(f"cut-{writes}.db"))
-    shutil.copy(desk.place.path, place.path)
+    place = await asyncio.to_thread(desk.place.after_kill)
     ids = Ids(desk.clock, random.Random(writes))  # noqa: S311 - chance that can be repeated
     journal = await _FallingJournal.open(place.url, clock=desk.clock, ids=ids, node=ME, real=desk.clock)
     writer = journal._core.writer
     assert isinstance(writer, _Falling)
     writer.falls_after = writes
     return Desk(place, journal, desk.clock), writer
-
-
-def _anywhere(place: SqlitePlace, needles: Sequence[bytes]) -> set[bytes]:
-    """Which of them are somewhere in the journal's files."""
-    files = [file for file in place.path.parent.iterdir() if file.name.startswith(place.path.name)]
-    return {needle for file in files for needle in needles if needle in file.read_bytes()}

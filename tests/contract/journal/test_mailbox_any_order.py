@@ -1,47 +1,35 @@
 """Any interleaving of listings, changes, fetches, stops and kills: each message published once, none forgotten."""
 
 import asyncio
-import tempfile
 from collections import Counter
-from collections.abc import Awaitable
 from contextlib import suppress
-from pathlib import Path
 from typing import TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 from sqlalchemy import Connection, select
 
 from relay.domain.mailbox import MailChanges, MailEntry
 from relay.journal import JournalUnusable
 from relay.journal.mailschema import mail, mail_is_listed
-from tests.contract.journal.desk import LINE, START, Desk, SqlitePlace, text
+from tests.contract.journal.desk import LINE, START, Desk, text
+from tests.contract.journal.machine import Machine, on_each_database
 
 T = TypeVar("T")
 
 
-class Mailbox(RuleBasedStateMachine):
+class Mailbox(Machine):
     """A subscriber's store, which changes by itself, and a journal that follows it."""
 
     @initialize()
     def open(self) -> None:
         """An empty store, an empty journal."""
-        self.loop = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
-        self.desk = self.do(Desk.at(SqlitePlace(Path(self.folder.name) / "relay.db")))
+        self.begin()
         self.store: dict[str, bool] = {}  # what is there, and whether it is unread
         self.log: list[tuple[str, str]] = []  # what has changed; a cursor is a place in it
         self.oldest = 0  # the first cursor that is still taken
         self.refs = 0
-
-    def do(self, verb: Awaitable[T]) -> T:
-        """Let a verb happen."""
-
-        async def happening() -> T:
-            return await verb
-
-        return self.loop.run(happening())
 
     @rule(count=st.integers(1, 3))
     def arrive(self, count: int) -> None:
@@ -163,9 +151,7 @@ class Mailbox(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Catch up a last time, and close everything."""
         self.catch_up()
-        self.do(self.desk.journal.aclose())
-        self.loop.close()
-        self.folder.cleanup()
+        super().teardown()
 
 
 def _listed(connection: Connection) -> list[tuple[str, int]]:
@@ -173,5 +159,4 @@ def _listed(connection: Connection) -> list[tuple[str, int]]:
     return [(row.ref, row.is_unread) for row in rows]
 
 
-Mailbox.TestCase.settings = settings(stateful_step_count=25, max_examples=settings().max_examples // 3)
-TestMailbox = Mailbox.TestCase
+TestMailbox, TestMailboxOnPostgresql = on_each_database(Mailbox, steps=25, examples=settings().max_examples // 3)

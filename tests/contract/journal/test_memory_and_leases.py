@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from relay.journal import lab_anchor
 from tests.contract.journal.conftest import Open
-from tests.contract.journal.desk import START, Desk, SqlitePlace, StillClock
+from tests.contract.journal.desk import START, Desk, StillClock
+from tests.contract.journal.places import Place
 
 NAME = "bus"
 
@@ -81,7 +82,7 @@ async def test_a_restarted_owner_succeeds_itself(desk: Desk) -> None:
     assert await desk.journal.leases.renew(former, 8) is None
 
 
-async def test_the_lab_s_anchor_is_made_once(place: SqlitePlace) -> None:
+async def test_the_lab_s_anchor_is_made_once(place: Place) -> None:
     """At the epoch that is given first; restarts and other epochs do not move it."""
     clock, epoch = StillClock(), datetime(2030, 1, 1, tzinfo=UTC)
     assert await lab_anchor(place.url, epoch, real=clock) == (START, epoch)
@@ -89,7 +90,7 @@ async def test_the_lab_s_anchor_is_made_once(place: SqlitePlace) -> None:
     assert await lab_anchor(place.url, None, real=clock) == (START, epoch)
 
 
-async def test_the_lab_s_time_begins_now_where_no_epoch_is_given(place: SqlitePlace, open_journal: Open) -> None:
+async def test_the_lab_s_time_begins_now_where_no_epoch_is_given(place: Place, open_journal: Open) -> None:
     """And the journal can be opened afterwards."""
     assert await lab_anchor(place.url, None, real=StillClock()) == (START, START)
     assert await (await open_journal()).events() == []

@@ -1,24 +1,20 @@
 """Whatever is said, by whom, on which line and in whatever order: who gets texts is what a small model says."""
 
-import asyncio
-import tempfile
 from collections import Counter
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TypeVar, get_args
 
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from relay.domain.addresses import Address
 from relay.domain.messages import MessageClass
 from relay.journal import Listed, Source
 from relay.rules.line import Scope
-from tests.contract.journal.desk import ALICE, BOB, Desk, SqlitePlace
+from tests.contract.journal.desk import ALICE, BOB
 from tests.contract.journal.ledger import DESK, LINES, OFFICE, SHOP, ask, is_refused, reaches, rules, says, sent
+from tests.contract.journal.machine import Machine, on_each_database
 
 T = TypeVar("T")
 PEOPLE = (ALICE, BOB)
@@ -55,15 +51,13 @@ class Said:
         return self.asked_on() & {*near, None}
 
 
-class AnyWords(RuleBasedStateMachine):
+class AnyWords(Machine):
     """Three lines, two groups, two people."""
 
     @initialize(scope=st.sampled_from(Scope))
     def open(self, scope: Scope) -> None:
         """An empty journal."""
-        self.loop = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
-        self.desk = self.do(Desk.at(SqlitePlace(Path(self.folder.name) / "relay.db")))
+        self.begin()
         self.scope = scope
         self.desk.journal.follow(rules(scope))
         self.said = {who: Said() for who in PEOPLE}
@@ -71,14 +65,6 @@ class AnyWords(RuleBasedStateMachine):
         self.held: dict[Address, set[str | None]] = {who: set() for who in PEOPLE}
         self.confirmed: dict[Address, set[str | None]] = {who: set() for who in PEOPLE}
         self.told: Counter[tuple[str, str | None, str]] = Counter()
-
-    def do(self, verb: Awaitable[T]) -> T:
-        """Let a verb happen."""
-
-        async def happening() -> T:
-            return await verb
-
-        return self.loop.run(happening())
 
     def heard(self, ago: int = 0) -> tuple[datetime, int]:
         """When something was said of which is heard now, and its turn; two things may have the same time."""
@@ -180,13 +166,5 @@ class AnyWords(RuleBasedStateMachine):
         events = [event for event in self.do(self.desk.events()) if event.kind in {"event.opt-out", "event.opt-in"}]
         assert Counter((event.kind, event.line, event.body["address"]) for event in events) == self.told
 
-    def teardown(self) -> None:
-        """Close."""
-        if hasattr(self, "desk"):
-            self.do(self.desk.journal.aclose())
-            self.loop.close()
-            self.folder.cleanup()
 
-
-TestAnyWords = AnyWords.TestCase
-TestAnyWords.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+TestAnyWords, TestAnyWordsOnPostgresql = on_each_database(AnyWords, steps=20, examples=15)

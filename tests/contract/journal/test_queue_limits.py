@@ -1,24 +1,21 @@
 """How many copies may wait: in all, on a line, and for a client on a line; and what is said when it is enough."""
 
-import asyncio
 import re
-import tempfile
 from collections import Counter
-from collections.abc import Awaitable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import CallAnswer, Handover, OnUncertain, Reply
 from relay.domain.states import Fact
 from tests.contract.journal.conftest import Open
-from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk, SqlitePlace
+from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk
+from tests.contract.journal.machine import Machine, on_each_database
 
 T = TypeVar("T")
 OTHER = "office"
@@ -139,7 +136,7 @@ async def test_a_copy_that_is_sent_again_takes_its_room_again(open_journal: Open
     assert said(await desk.send(BOB))[2] == 1
 
 
-class Counting(RuleBasedStateMachine):
+class Counting(Machine):
     """Requests of two clients on two lines, and everything that can become of them: the counts stay those of a model.
 
     A copy waits as long as a lookup says that it is `scheduled`, `queued` or `sending`.
@@ -150,18 +147,8 @@ class Counting(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         """An empty journal that takes next to nothing at once."""
-        self.loop = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
-        self.desk = self.do(Desk.at(SqlitePlace(Path(self.folder.name) / "relay.db"), None, **self.limits))
+        self.begin(**self.limits)
         self.requests: list[tuple[str, str | None, str]] = []
-
-    def do(self, verb: Awaitable[T]) -> T:
-        """Let a verb happen."""
-
-        async def happening() -> T:
-            return await verb
-
-        return self.loop.run(happening())
 
     @rule(
         to=st.lists(st.sampled_from(CROWD), min_size=1, max_size=3, unique=True),
@@ -239,12 +226,5 @@ class Counting(RuleBasedStateMachine):
                 found[place] += copies
         return found
 
-    def teardown(self) -> None:
-        """Close everything."""
-        self.do(self.desk.journal.aclose())
-        self.loop.close()
-        self.folder.cleanup()
 
-
-Counting.TestCase.settings = settings(stateful_step_count=20, max_examples=settings().max_examples // 5)
-TestCounting = Counting.TestCase
+TestCounting, TestCountingOnPostgresql = on_each_database(Counting, steps=20, examples=settings().max_examples // 5)

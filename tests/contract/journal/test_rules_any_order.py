@@ -1,21 +1,20 @@
 """Whatever happens in whatever order: no call is made for a copy that the rules forbid, and each copy ends once."""
 
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from relay.domain.messages import MessageClass, OnUncertain, Priority
 from relay.domain.states import Fact
 from relay.rules.line import Scope
 from tests.contract.journal.desk import PROBLEM
 from tests.contract.journal.ledger import DESK, LINES, OFFICE, SHOP, STOPPED
+from tests.contract.journal.machine import Machine, on_each_database
 from tests.contract.journal.rules_desk import CLIENTS, COMPANY, Ask
 from tests.contract.journal.rules_model import (
     ALASKA,
@@ -88,7 +87,7 @@ WORDS = st.sampled_from(("STOP", "STOP", "Stop.", "start", "YES", "help"))
 AGO = st.sampled_from((0, 0, 0, 1, 5, 600))  # minutes
 
 
-class RulesInAnyOrder(RuleBasedStateMachine):
+class RulesInAnyOrder(Machine):
     """Three lines, two of them a group; five people in the country's time zones, one of whom may be anywhere."""
 
     @initialize(
@@ -107,8 +106,7 @@ class RulesInAnyOrder(RuleBasedStateMachine):
         work: Sequence[Act],
     ) -> None:
         """An empty journal, and some requests."""
-        self.folder = tempfile.TemporaryDirectory()
-        self.at = RulesOffice(Path(self.folder.name), start)
+        self.at = RulesOffice(self.place(), start)
         self.model = self.at.model
         self.at.settle(dict(zip(LINES, wishes, strict=True)), scope)
         self.work([*pairs, *work])
@@ -281,16 +279,16 @@ class RulesInAnyOrder(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Nothing is left when the rules are lifted and time goes on."""
-        if not hasattr(self, "at"):
-            return
         try:
-            if sys.exc_info()[0] is None:
+            if hasattr(self, "at") and sys.exc_info()[0] is None:
                 self.at.lift()
                 self.at.end()
         finally:
-            self.at.close()
-            self.folder.cleanup()
+            if hasattr(self, "at"):
+                self.at.close()
+            super().teardown()
 
 
-RulesInAnyOrder.TestCase.settings = settings(stateful_step_count=40, max_examples=settings().max_examples * 2 // 5)
-TestRulesInAnyOrder = RulesInAnyOrder.TestCase
+TestRulesInAnyOrder, TestRulesInAnyOrderOnPostgresql = on_each_database(
+    RulesInAnyOrder, steps=40, examples=settings().max_examples * 2 // 5
+)

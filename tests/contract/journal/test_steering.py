@@ -1,24 +1,23 @@
 """What an operator may do with what waits: copies held, released, tried again, canceled; lines held."""
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from relay.domain.addresses import Address, outbound
 from relay.domain.messages import Priority, Reply
 from relay.domain.states import State
 from relay.domain.waiting import Left, Why
 from relay.journal import AmbiguousId, Steered, UnknownId, Wanted
-from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, Desk, SqlitePlace
+from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, Desk
+from tests.contract.journal.machine import Machine, on_each_database
 
 T = TypeVar("T")
 DAVE = outbound("+12065550104")
@@ -330,26 +329,16 @@ class Known:
     ended: bool = False
 
 
-class Steering(RuleBasedStateMachine):
+class Steering(Machine):
     """An operator, a sender, time and kills, as they come."""
 
     @initialize()
     def open(self) -> None:
         """An empty journal."""
-        self.loop = asyncio.Runner()
-        self.folder = tempfile.TemporaryDirectory()
-        self.desk = self.do(Desk.at(SqlitePlace(Path(self.folder.name) / "relay.db")))
+        self.begin()
         self.known: dict[str, Known] = {}
         self.line_held = False
         self.sent = 0
-
-    def do(self, verb: Awaitable[T]) -> T:
-        """Let a verb happen."""
-
-        async def happening() -> T:
-            return await verb
-
-        return self.loop.run(happening())
 
     @rule(
         to=st.lists(st.sampled_from((ALICE, BOB, CAROL, DAVE)), min_size=1, max_size=3, unique=True),
@@ -470,10 +459,7 @@ class Steering(RuleBasedStateMachine):
                 self.do(self.desk.hand_over(call, None))
         waiting = self.do(self.desk.journal.queries.queue(Wanted(limit=10_000)))
         assert {one["status"] for one in waiting} <= {"uncertain"}
-        self.do(self.desk.journal.aclose())
-        self.loop.close()
-        self.folder.cleanup()
+        super().teardown()
 
 
-Steering.TestCase.settings = settings(stateful_step_count=30, max_examples=settings().max_examples // 3)
-TestSteering = Steering.TestCase
+TestSteering, TestSteeringOnPostgresql = on_each_database(Steering, steps=30, examples=settings().max_examples // 3)

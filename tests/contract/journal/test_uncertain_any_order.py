@@ -9,6 +9,7 @@ from relay.domain.messages import OnUncertain
 from relay.domain.states import Fact
 from relay.journal import Wanted
 from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, delivered
+from tests.contract.journal.machine import on_each_database
 from tests.contract.journal.test_any_order import TOLD, AnyOrder
 
 WISHES = (OnUncertain.HOLD, OnUncertain.HOLD, OnUncertain.FAIL, OnUncertain.RESEND)
@@ -79,5 +80,6 @@ class UncertainInAnyOrder(AnyOrder):
         return data.draw(st.sampled_from(names)) if names else None
 
 
-UncertainInAnyOrder.TestCase.settings = settings(stateful_step_count=30, max_examples=settings().max_examples // 5)
-TestUncertainInAnyOrder = UncertainInAnyOrder.TestCase
+TestUncertainInAnyOrder, TestUncertainInAnyOrderOnPostgresql = on_each_database(
+    UncertainInAnyOrder, steps=30, examples=settings().max_examples // 5
+)

@@ -10,7 +10,7 @@ from sqlalchemy import Column, MetaData, Table, create_engine, insert, select
 from sqlalchemy.exc import StatementError
 
 from relay.journal.columns import Json, Moment, Whole, Words, as_json, printable
-from relay.journal.sqlite import one_of
+from relay.journal.listing import one_of
 
 ENGINE = create_engine("sqlite://")
 TABLE = Table(

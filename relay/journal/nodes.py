@@ -1,0 +1,222 @@
+"""Nodes: who lives, who holds which turn, and what becomes of the work of a node that has died.
+
+A node lives as long as it beats in time. One that does not is given up for dead by another: its calls in flight are
+uncertain, its turns are free, and should it wake up, it may begin nothing more under that life. All times are the
+database's own. On a database of one's own there is one node, which holds everything.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from relay.journal.failures import JournalFenced
+from relay.journal.listing import one_of
+from relay.journal.nodeschema import node
+from relay.journal.reader import Reader
+from relay.journal.schema import lease
+from relay.journal.transaction import Transaction
+from relay.journal.writer import Writer
+
+LEASE = 8.0  # seconds that a life lasts without a beat
+BELL = "nodes"  # rings when a turn is free, or a node came or left
+_KNOWN_FOR = timedelta(days=7)  # a life that has ended
+_UNWANTED_AFTER = timedelta(seconds=2)  # a turn that nobody with fewer turns has taken for so long is anybody's
+
+
+Judge = Callable[[Transaction, Collection[str]], tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """How a node stands.
+
+    Attributes:
+        held: the turns that it has until the next beat is late.
+        surplus: those among them that others should have: to be finished with, and released.
+        others: how many other nodes live.
+        buried: the names of those that were given up for dead just now.
+        cut: how many calls they left in flight.
+        uncertain: how many copies of those are uncertain now.
+    """
+
+    held: frozenset[str]
+    surplus: frozenset[str] = frozenset()
+    others: int = 0
+    buried: tuple[str, ...] = ()
+    cut: int = 0
+    uncertain: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSeen:
+    """A living node."""
+
+    name: str
+    version: str
+    since: datetime
+    until: datetime
+    turns: tuple[str, ...]
+
+
+class NodeVerbs:
+    """What may be done as a node.
+
+    Args:
+        writer: where to.
+        reader: where from.
+        life: of this node; None: nobody else writes here.
+        seconds: how long a life lasts without a beat.
+        judge: judges the calls that these lives have left in flight; gives how many, and how many copies are uncertain.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Reader,
+        life: str | None,
+        seconds: float,
+        judge: Judge,
+    ) -> None:
+        self.lease = seconds
+        self._writer = writer
+        self._reader = reader
+        self._life = life
+        self._judge = judge
+        # A node that could not beat itself says nothing about others: the database may have been away from all.
+        self._steady_since: datetime | None = None
+        self._until: datetime | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other nodes may work with the same journal."""
+        return self._life is not None
+
+    async def beat(self, wanted: Collection[str]) -> Beat:
+        """Live on, with every turn that is held; take free ones of `wanted`; give up for dead who has not beaten.
+
+        To be called some times in each `lease`.
+
+        Raises:
+            JournalFenced: others have given this node up for dead.
+        """
+        if self._life is None:
+            return Beat(frozenset(wanted))
+        beat, self._until, self._steady_since = await self._writer.run(lambda tx: self._beat(tx, sorted(wanted)))
+        return beat
+
+    async def release(self, names: Collection[str]) -> None:
+        """Give these turns back at once, if they are held."""
+        if self._life is not None and names:
+            await self._writer.run(lambda tx: _free(tx, _turns_of(self._life), one_of(lease.c.name, names)))
+
+    async def leave(self) -> None:
+        """End this life: whatever it holds is free, and what it has in flight is judged."""
+        life = self._life
+        if life is not None:
+            await self._writer.run(lambda tx: end_lives(tx, [life], self._judge))
+
+    async def living(self) -> list[NodeSeen]:
+        """The nodes that live, by name."""
+        lives = select(node).where(node.c.ended_at.is_(None)).order_by(node.c.name)
+        rows, turns = await self._reader.run(
+            lambda connection: (
+                connection.execute(lives).all(),
+                connection.execute(select(lease).order_by(lease.c.name)).all(),
+            )
+        )
+        return [
+            NodeSeen(row.name, row.version, row.since, row.until, tuple(one.name for one in turns if _holds(row, one)))
+            for row in rows
+        ]
+
+    def _beat(self, tx: Transaction, wanted: Sequence[str]) -> tuple[Beat, datetime, datetime]:
+        now, until = tx.real_now, tx.real_now + timedelta(seconds=self.lease)
+        if tx.entered.is_fenced:
+            raise JournalFenced
+        was_late = self._until is None or self._until < now
+        steady = now if was_late or self._steady_since is None else self._steady_since
+        tx.execute(update(node).where(node.c.id == self._life).values(until=until))
+        tx.execute(update(lease).where(_turns_of(self._life), lease.c.until > now).values(until=until))
+        dead: Sequence[Row[Any]] = ()
+        if now - steady >= timedelta(seconds=self.lease):
+            dead = tx.execute(select(node.c.id, node.c.name).where(node.c.ended_at.is_(None), node.c.until < now)).all()
+        cut, uncertain = end_lives(tx, [row.id for row in dead], self._judge) if dead else (0, 0)
+        tx.execute(delete(node).where(node.c.ended_at < now - _KNOWN_FOR))
+        held, surplus, others = _Sharing(tx, str(self._life), wanted).take(now, until)
+        return Beat(held, surplus, others, tuple(row.name for row in dead), cut, uncertain), until, steady
+
+
+class _Sharing:
+    """Which turns this life has, may take, and has too many of."""
+
+    def __init__(self, tx: Transaction, life: str, wanted: Sequence[str]) -> None:
+        self._tx = tx
+        self._life = life
+        self._wanted = wanted
+        self._lives = tx.execute(select(node.c.id).where(node.c.ended_at.is_(None))).scalars().all()
+        self._rows = {row.name: row for row in tx.execute(select(lease).where(one_of(lease.c.name, wanted)))}
+        self._share = -(-len(wanted) // max(len(self._lives), 1))
+
+    def take(self, now: datetime, until: datetime) -> tuple[frozenset[str], frozenset[str], int]:
+        """What is held from now on, what of it is too much, and how many others live."""
+        taken = {name: row.owner for name, row in self._rows.items() if row.until > now}
+        for name in self._wanted:
+            if name not in taken and self._may_take(name, taken, now):
+                self._take(name, until)
+                taken[name] = self._life
+        held = [name for name in self._wanted if taken.get(name) == self._life]
+        return frozenset(held), frozenset(held[: self._excess(taken)]), len(self._lives) - 1
+
+    def _may_take(self, name: str, taken: dict[str, str], now: datetime) -> bool:
+        if self._count(taken, self._life) < self._share:
+            return True
+        row = self._rows.get(name)
+        return row is not None and now - row.until > _UNWANTED_AFTER
+
+    def _take(self, name: str, until: datetime) -> None:
+        row = self._rows.get(name)
+        if row is None:
+            self._tx.execute(insert(lease), [{"name": name, "owner": self._life, "until": until, "token": 1}])
+            return
+        values = {"owner": self._life, "until": until, "token": row.token + 1}
+        self._tx.execute(update(lease).where(lease.c.name == name).values(values))
+
+    def _excess(self, taken: dict[str, str]) -> int:
+        """How many turns are to go to others: only where one of them has two less, so that none goes to and fro."""
+        mine = self._count(taken, self._life)
+        fewest = min((self._count(taken, life) for life in self._lives if life != self._life), default=mine)
+        return 1 if mine - fewest > 1 else 0
+
+    @staticmethod
+    def _count(taken: dict[str, str], life: str) -> int:
+        return sum(owner == life for owner in taken.values())
+
+
+def end_lives(tx: Transaction, lives: Sequence[str], judge: Judge | None = None) -> tuple[int, int]:
+    """End these lives; gives how many calls they left in flight, and how many copies are uncertain now.
+
+    Args:
+        tx: where to.
+        lives: of whom.
+        judge: judges those calls; None: that is done later.
+    """
+    tx.execute(update(node).where(one_of(node.c.id, lives), node.c.ended_at.is_(None)).values(ended_at=tx.real_now))
+    _free(tx, one_of(lease.c.owner, lives))
+    return judge(tx, lives) if judge is not None else (0, 0)
+
+
+def _free(tx: Transaction, *which: Any) -> None:
+    # The row stays, so that the token goes on rising.
+    tx.execute(update(lease).where(*which, lease.c.until > tx.real_now).values(until=tx.real_now))
+    tx.bells.add(BELL)
+
+
+def _turns_of(life: str | None) -> Any:
+    return lease.c.owner == life
+
+
+def _holds(life: Row[Any], turn: Row[Any]) -> bool:
+    return bool(turn.owner == life.id and turn.until >= life.until)

@@ -1,0 +1,115 @@
+"""Connections to PostgreSQL: the time that each thing may take, and what a pooler between needs to be told."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from relay.journal.failures import JournalUnusable
+from relay.journal.pgerrors import judged
+
+try:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+except ImportError:  # pragma: no cover - the extra is installed wherever tests run
+    psycopg = None  # type: ignore[assignment]
+
+_NETWORK = {
+    "connect_timeout": 3,  # seconds, for each host
+    "keepalives_idle": 2,  # seconds; then every second, three times
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5_000,  # milliseconds that what was sent may stay unanswered by the network
+    "application_name": "relay",
+}
+# What a session may take. A node that stands still in a transaction holds up all others: shorter than any lease.
+_SESSION = {
+    "statement_timeout": "30s",
+    "lock_timeout": "20s",
+    "idle_in_transaction_session_timeout": "4s",
+}
+_SET = "SELECT " + ", ".join(f"set_config('{name}', '{value}', %s)" for name, value in _SESSION.items())
+# A stronger wish of the administrator's stays.
+_SYNC = "SELECT set_config('synchronous_commit', 'on', %s) WHERE current_setting('synchronous_commit') = 'off'"
+
+
+@dataclass(frozen=True, slots=True)
+class Connecting:
+    """How the database is reached."""
+
+    url: str
+    given: dict[str, Any]
+
+    def engine(self, **options: Any) -> Engine:
+        """An engine whose connections are made anew each time: whoever has one keeps it."""
+        return create_engine(
+            "postgresql+psycopg://",
+            creator=self.open,
+            poolclass=NullPool,
+            # Errors must not show what a row holds.
+            hide_parameters=True,
+            **options,
+        )
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What the driver raises."""
+        return (psycopg.Error,)
+
+    def open(self, **options: Any) -> "psycopg.Connection[Any]":
+        """A connection of the driver's own."""
+        connection = psycopg.connect(self.url, **{**_NETWORK, **self.given, **options})
+        pid = connection.info.backend_pid
+        with connection.cursor() as cursor:
+            row = cursor.execute("SELECT pg_backend_pid()").fetchone()
+            pooled = row is None or row[0] != pid
+            if pooled:
+                # The next transaction may run in another session, which knows nothing of what was prepared.
+                connection.prepare_threshold = None
+            else:
+                cursor.execute(_SET, (False,) * len(_SESSION))
+                cursor.execute(_SYNC, (False,))
+        if not connection.autocommit:
+            connection.commit()
+        connection.relay_is_pooled = pooled  # type: ignore[attr-defined] # one fact more about it
+        return connection
+
+
+def connecting(url: str, password: str | None) -> Connecting:
+    """How the database at `url` is reached.
+
+    Raises:
+        JournalUnusable: psycopg is not installed, or it is no address.
+    """
+    if psycopg is None:
+        raise JournalUnusable("a journal in PostgreSQL needs psycopg: install att-relay[postgresql]")
+    try:
+        named = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise JournalUnusable("journal.url is no address: expected postgresql://relay@db.example:5432/relay") from None
+    # What the address itself says of the network is the operator's wish.
+    given: dict[str, Any] = {name: value for name, value in named.items() if name in _NETWORK}
+    return Connecting(url, {**given, **({"password": password} if password is not None else {})})
+
+
+def connected(engine: Engine) -> Connection:
+    """A connection; raises JournalUnusable with the cure."""
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        raise judged(error) from None
+
+
+def is_pooled(driver: object) -> bool:
+    """Whether a pooler such as PgBouncer stands before this connection, and gives each transaction any session."""
+    return bool(getattr(driver, "relay_is_pooled", False))
+
+
+def prepare_transaction(connection: Connection) -> None:
+    """Have the times hold for this transaction, where the session may be another one each time."""
+    if not is_pooled(connection.connection.driver_connection):
+        return
+    connection.exec_driver_sql(_SET, (True,) * len(_SESSION))
+    connection.exec_driver_sql(_SYNC, (True,))

@@ -1,0 +1,72 @@
+"""Bells over nodes: what rings with a commit of one node rings on all others, by LISTEN and NOTIFY.
+
+A notice may be lost, when a connection breaks, or where a pooler stands between: then every bell rings now and then,
+and whoever waits looks for himself.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+
+from relay.journal.pgconnect import Connecting, is_pooled
+
+CHANNEL = "relay"
+_LONGEST = 7_000  # bytes: PostgreSQL takes less than 8,000
+_LOOK = 1.0  # seconds between two looks at whether to end
+_POLL = 1.0  # seconds between two rings of every bell, where no notice comes
+_MANY = "*"
+
+
+def rung(life: str, bells: Collection[str]) -> str:
+    """What is told to the other nodes."""
+    told = " ".join((life, *sorted(bells)))
+    return told if len(told.encode()) <= _LONGEST else f"{life} {_MANY}"
+
+
+class Wakeups:
+    """Listens on a thread of its own.
+
+    Args:
+        connect: how the database is reached.
+        life: of this node: what it rang itself has rung here.
+        ring: rings these bells, or all of them for None; it is called on the thread.
+    """
+
+    def __init__(self, connect: Connecting, life: str, ring: Callable[[Iterable[str] | None], None]) -> None:
+        self._connect = connect
+        self._life = life
+        self._ring = ring
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="journal-wakeups", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End, and wait for that. It blocks."""
+        self._ended.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._ended.is_set():
+            with suppress(*self._connect.errors):
+                self._listen()
+            # Whatever was missed.
+            self._ring(None)
+            self._ended.wait(_POLL)
+
+    def _listen(self) -> None:
+        with self._connect.open(autocommit=True) as connection:
+            if is_pooled(connection):
+                # A session that is another one the next moment hears nothing.
+                return
+            connection.execute(f"LISTEN {CHANNEL}")
+            self._ring(None)
+            while not self._ended.is_set():
+                for notice in connection.notifies(timeout=_LOOK):
+                    self._hear(notice.payload)
+                    if self._ended.is_set():
+                        return
+
+    def _hear(self, told: str) -> None:
+        life, *bells = told.split(" ")
+        if life != self._life:
+            self._ring(None if _MANY in bells else bells)
