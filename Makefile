@@ -7,6 +7,9 @@ export PYTHON
 # Debian keeps mosquitto where only root's PATH looks.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 
+# Hundreds of processes are started: none of them has to compile relay anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test faults coverage check format lock
 
 help: ## Show this list

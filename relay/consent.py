@@ -169,7 +169,7 @@ class Consents:
         try:
             return await self._taken(line, query)
         except JournalError as error:
-            log.error("consent.unread", line=line, policy=type(error).__name__)
+            log.warning("consent.unread", line=line, policy=type(error).__name__)
             return Returned.FAILED
 
     async def _taken(self, line: str, query: Mapping[str, str]) -> Returned | None:

@@ -51,10 +51,10 @@ async def hook_secrets(memory: Memory, configured: str | None, now: datetime) ->
     """
     there = await memory.get(_KEY)
     while True:
-        secrets = _following(there, configured, now)
-        fresh = to_json(secrets.as_body())
+        found = _following(there, configured, now)
+        fresh = to_json(found.as_body())
         if there == fresh:
-            return secrets
+            return found
         # What another node kept meanwhile is given, and followed in its turn.
         there = await memory.swap(_KEY, there, fresh)
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +29,7 @@ log = structlog.get_logger()
 
 PATH = "/media/"
 PURGED_AT_ONCE = 200
+_SWEEP_AGAIN = timedelta(hours=1)
 LONGEST_TEXT = 16 * 1024  # bytes of a plain text part that is read as the message's own, however little travels inline
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 _UNFINISHED = ".part"  # how the name of a file ends that is still being written
@@ -63,7 +64,8 @@ class MediaStore:
     address: str = field(kw_only=True)
     spares: float = field(kw_only=True, default=0.0)
     _being_kept: set[str] = field(default_factory=set, init=False, repr=False)
-    _is_swept: bool = field(default=False, init=False)
+    _swept_at: datetime | None = field(default=None, init=False)
+    _strangers: frozenset[str] = field(default=frozenset(), init=False, repr=False)
 
     async def gather(self, line: PartsLine, mail: Mail, *, patient: bool = True) -> Mail:
         """The message with every attachment fetched, kept, or said to be lost, and with its text (see `with_text`).
@@ -118,9 +120,13 @@ class MediaStore:
         return (kept, file) if await asyncio.to_thread(file.is_file) else None
 
     async def purge(self) -> int:
-        """Delete what has expired, and at the first call what nobody knows; as long as it gives not 0, more may be."""
-        swept = 0 if self._is_swept else await self._sweep()
-        self._is_swept = True
+        """Delete what has expired, and at the first call what nobody knows; as long as it gives not 0, more may be.
+
+        Among nodes what nobody knows is looked for again and again: another node may have dropped it from the journal.
+        """
+        now, swept = self.clock.now(), 0
+        if self._swept_at is None or (self._is_shared and now - self._swept_at >= _SWEEP_AGAIN):
+            self._swept_at, swept = now, await self._sweep()
         expired = await self.journal.media.expired(PURGED_AT_ONCE)
         await self.drop(expired)
         return swept + len(expired)
@@ -137,10 +143,17 @@ class MediaStore:
         """Delete the files that the journal does not know: relay fell before it could write them down."""
         names = await asyncio.to_thread(_names, self.directory, self.spares)
         orphans = [name for name in names if not await self._is_known(name)]
+        if self._is_shared:
+            # Where nodes share the folder, another one may be about to write it down: it has the time of two looks.
+            orphans, self._strangers = [name for name in orphans if name in self._strangers], frozenset(orphans)
         await asyncio.to_thread(_delete, self.directory, orphans)
         if orphans:
             log.info("media.swept", files=len(orphans))
         return len(orphans)
+
+    @property
+    def _is_shared(self) -> bool:
+        return self.journal.nodes.is_shared
 
     async def _is_known(self, name: str) -> bool:
         if name.removesuffix(_UNFINISHED) in self._being_kept:

@@ -74,7 +74,7 @@ class NodeSharing:
         try:
             return await self._memory.get(key)
         except JournalError as error:
-            log.warning("memory.unread", line=self._line, policy=type(error).__name__)
+            log.warning("sharing.unread", line=self._line, policy=type(error).__name__)
             raise _later("relay cannot see what its nodes have kept: see its log") from None
 
     async def _acquired(self, name: str, seconds: float, *, patient: bool) -> Lease | None:
@@ -84,7 +84,7 @@ class NodeSharing:
             try:
                 held = await self._leases.acquire(name, self._holder, seconds)
             except JournalError as error:
-                log.warning("turn.unknown", line=self._line, turn=name, policy=type(error).__name__)
+                log.warning("sharing.unasked", line=self._line, turn=name, policy=type(error).__name__)
                 raise _later("relay cannot see whether another node is at it: see its log") from None
             if held is not None or not patient:
                 return held
@@ -99,7 +99,7 @@ class NodeSharing:
             await self._leases.release(held)
         except JournalError as error:
             # It ends by itself.
-            log.warning("turn.unreleased", line=self._line, turn=held.name, policy=type(error).__name__)
+            log.warning("sharing.unreleased", line=self._line, turn=held.name, policy=type(error).__name__)
         self.tell()
 
 

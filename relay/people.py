@@ -40,11 +40,10 @@ class People:
 
     async def forget(self, people: Sequence[Address]) -> Forgotten:
         """Take people out of everything; see `ForgetVerbs.forget`."""
+        # Files that the journal does not know may be theirs.
+        await self._media.purge()
         forgotten = await self._journal.people.forget(people, self._media.drop)
-        # Of what nobody is told, nobody knows whose it is: it goes at once.
-        while await self._media.purge():
-            pass
-        spooled = await self._spool.naming(Spellings(dict.fromkeys(people, "")).stand_in) if self._spool else 0
+        spooled = await self._spool.naming(Spellings(dict.fromkeys(people, "somebody")).stand_in) if self._spool else 0
         return _with_spooled(forgotten, spooled) if spooled else forgotten
 
 

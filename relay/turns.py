@@ -120,6 +120,7 @@ class Turns:
             yield
             return
         beating = asyncio.create_task(self._beat_on(), name="turns")
+        beating.add_done_callback(self._stopped)
         try:
             yield
         finally:
@@ -131,21 +132,22 @@ class Turns:
 
     async def _beat_on(self) -> None:
         log.info("node.joined", node=self._journal.node, lease=self._nodes.lease)
-        try:
-            while not self.over.is_set():
-                await self._beat()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._nodes.lease / BEATS):
-                        await self._wake.wait()
-        finally:
-            # However it ends: a node that does not beat is dead to all others.
+        while not self.over.is_set():
+            await self._beat()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._nodes.lease / BEATS):
+                    await self._wake.wait()
+
+    def _stopped(self, beating: "asyncio.Task[None]") -> None:
+        # However it ended: a node that does not beat is dead to all others.
+        if not beating.cancelled():
             self.over.set()
 
     async def _beat(self) -> None:
         began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._nodes.lease):
-                beat = await self._nodes.beat([*self._held] if self._stops else self._wanted)
+                beat = await self._nodes.beat(self._wanted, stops=self._stops)
                 self._take(beat, began + self._nodes.lease * SURE)
                 await self._give_back()
         except JournalFenced:

@@ -174,7 +174,7 @@ class Server:
     def execute(self, statement: "str | sql.Composable", *values: Any, database: str = "postgres") -> list[Any]:
         """Run one statement as the administrator, outside a transaction; gives its rows."""
         with psycopg.connect(self.url(database, user=_OWNER), autocommit=True) as connection:
-            cursor = connection.execute(statement, values or None)  # type: ignore[call-overload] # a test's own text
+            cursor = connection.execute(statement, values or None)  # type: ignore[arg-type] # a test's own text
             return [] if cursor.description is None else cursor.fetchall()
 
     def control(self, *words: str) -> None:

@@ -1,6 +1,7 @@
 """settings -> the journal's file backed up or restored, and what is told of it."""
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +13,13 @@ from pydantic_core import to_json
 from relay.cli.ending import ending_in_words
 from relay.cli.words import counted
 from relay.clock import SystemClock
+from relay.ids import unguessable
 from relay.journal import JournalUnusable
 from relay.journal.backup import back_up, media_of
 from relay.journal.moved import refuse_moved
 from relay.journal.restore import hold_restored, restore
 from relay.settings import kept_at
+from relay.telemetry.logging import configure
 
 _BY_POSTGRESQL = (
     "the journal is in PostgreSQL, which is backed up by its own tools: pg_dump for a copy, pg_basebackup with WAL"
@@ -85,6 +88,7 @@ def hold_the_database(config: Path | None, *, as_json: bool) -> None:
     Raises:
         typer.Exit: 1 where it could not be done, 78 where the settings are bad.
     """
+    quiet_log()
     with ending_in_words():
         journal, _ = kept_at(path=config, environment=os.environ)
         if journal.path is not None:
@@ -97,6 +101,11 @@ def hold_the_database(config: Path | None, *, as_json: bool) -> None:
         return
     typer.echo(f"the journal in PostgreSQL knows of nothing after {newest or 'its beginning'}")
     tell_held(restored.held)
+
+
+def quiet_log() -> None:
+    """Have what the journal logs for a running relay out of the way of what a command tells."""
+    configure("text", "critical", sys.stderr, unguessable().encode())
 
 
 def tell_held(held: Mapping[str, int]) -> None:

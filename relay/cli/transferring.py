@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from pydantic_core import to_json
 
 from relay.cli.ending import ending_in_words
-from relay.cli.keeping import tell_held
+from relay.cli.keeping import quiet_log, tell_held
 from relay.cli.words import counted
 from relay.clock import SystemClock
 from relay.journal import JournalUnusable
@@ -31,6 +31,7 @@ def move_the_journal(to: str, password_file: Path | None, config: Path | None, *
     Raises:
         typer.Exit: 1 where it was not moved, 78 where the settings or the address are bad.
     """
+    quiet_log()
     with ending_in_words():
         journal, _ = kept_at(path=config, environment=os.environ)
         _refuse_bad(to)
@@ -61,6 +62,7 @@ def export_the_journal(file: Path, config: Path | None, *, replace: bool, as_jso
     Raises:
         typer.Exit: 1 where it could not be done, 78 where the settings are bad.
     """
+    quiet_log()
     with ending_in_words():
         journal, _ = kept_at(path=config, environment=os.environ)
         began, now, to = time.monotonic(), SystemClock().now(), file.absolute()
@@ -82,6 +84,7 @@ def import_the_journal(file: Path, config: Path | None, *, as_json: bool) -> Non
     Raises:
         typer.Exit: 1 where nothing was changed, 78 where the settings are bad.
     """
+    quiet_log()
     with ending_in_words():
         journal, media = kept_at(path=config, environment=os.environ)
         done = _imported(file.absolute(), journal, media, quiet=as_json)

@@ -15,8 +15,9 @@ from relay.journal.announce import SetAside, set_aside
 from relay.journal.arrivalrows import add_arrivals, drop_arrival
 from relay.journal.inbound import take_whole
 from relay.journal.mailcodec import mail_of
-from relay.journal.mailrows import is_listed, unlist
-from relay.journal.mailschema import arrival
+from relay.journal.mailrows import is_listed, message_of, unlist
+from relay.journal.mailschema import arrival, sighting
+from relay.journal.media import expire_media
 from relay.journal.raw import KeptRaw, keep_aside, leave, settle_asides
 from relay.journal.reader import Reader
 from relay.journal.seen import first_seen, forget_seen
@@ -38,6 +39,10 @@ class Arrival:
     mail: Mail | None
     since: datetime
     attempts: int
+
+
+def _nothing(tx: Transaction) -> None:
+    """What is done where nothing has to be."""
 
 
 class ArrivalVerbs:
@@ -67,8 +72,11 @@ class ArrivalVerbs:
         return await self._reader.run(lambda connection: connection.execute(first).scalar())
 
     async def whole(self, arrived: Arrival, mail: Mail) -> None:
-        """Everything that can be had of it is here: announce it, or judge whose it is if it went out."""
-        await self._once(arrived, lambda tx: _take(tx, arrived, mail))
+        """Everything that can be had of it is here: announce it, or judge whose it is if it went out.
+
+        Where it is waited for no more, as when its people were forgotten, kept attachments that nobody is told of go.
+        """
+        await self._once(arrived, lambda tx: _take(tx, arrived, mail), lambda tx: _drop_untold(tx, arrived, mail))
 
     async def later(self, arrived: Arrival, seconds: float) -> None:
         """Try again in so many seconds."""
@@ -117,10 +125,11 @@ class ArrivalVerbs:
         named = select(arrival.c.line).distinct().order_by(arrival.c.line)
         return await self._reader.run(lambda connection: list(connection.execute(named).scalars()))
 
-    async def _once(self, arrived: Arrival, then: Callable[[Transaction], None]) -> None:
+    async def _once(
+        self, arrived: Arrival, then: Callable[[Transaction], None], too_late: Callable[[Transaction], None] = _nothing
+    ) -> None:
         def operation(tx: Transaction) -> None:
-            if drop_arrival(tx, arrived.id):
-                then(tx)
+            (then if drop_arrival(tx, arrived.id) else too_late)(tx)
 
         await self._writer.run(operation)
 
@@ -145,6 +154,14 @@ def _take(tx: Transaction, arrived: Arrival, mail: Mail) -> None:
         (take_piece if is_piece(mail) else take_whole_sighting)(tx, line, mail)
 
 
+def _drop_untold(tx: Transaction, arrived: Arrival, mail: Mail) -> None:
+    """Let the time of its kept attachments be over, unless it was told before, or waits elsewhere to be."""
+    line, ref = arrived.line, arrived.ref
+    waits = is_piece(mail) or tx.execute(_WAITS, {"here": line, "by": ref}).first() is not None
+    if not waits and message_of(tx, line, ref) is None:
+        expire_media(tx, [part.token for part in mail.parts if part.token is not None])
+
+
 def _aside(tx: Transaction, arrived: Arrival, answer: RawAnswer, why: str) -> None:
     keep_aside(tx, KeptRaw("", arrived.line, "mail", arrived.ref, "", answer, tx.now), why)
     # What is read out of these bytes after all must not be taken for a repetition.
@@ -164,6 +181,7 @@ _DUE = (
     .order_by(arrival.c.due_at, arrival.c.id)
     .limit(bindparam("most"))
 )
+_WAITS = select(sighting.c.id).where(sighting.c.line == bindparam("here"), sighting.c.ref == bindparam("by"))
 _LATER = (
     update(arrival)
     .where(arrival.c.id == bindparam("this"))

@@ -143,7 +143,7 @@ def _lock(descriptor: int, directory: Path) -> None:
 
 
 def _is_own(journal: Path, to: Path) -> bool:
-    own = ("", "-wal", "-shm", "-journal", ".lock", ".made", ".ballast")
+    own = ("", "-wal", "-shm", "-journal", ".lock", ".made", ".moved", ".ballast")
     return to.resolve() in {Path(f"{journal.resolve()}{end}") for end in own}
 
 

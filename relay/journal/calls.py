@@ -19,6 +19,7 @@ from relay.journal.claiming import claim
 from relay.journal.failures import JournalShut, JournalUnusable
 from relay.journal.limitrows import permit
 from relay.journal.listing import one_of
+from relay.journal.looks import free_looks
 from relay.journal.nodeschema import node
 from relay.journal.outcomes import OutcomeVerbs, release, unanswered
 from relay.journal.reader import Reader
@@ -139,6 +140,7 @@ class CallVerbs(OutcomeVerbs):
 
     def judge(self, tx: Transaction, lives: Collection[str]) -> tuple[int, int]:
         """Judge what these lives have left in flight; gives how many calls, and how many copies are uncertain now."""
+        free_looks(tx, lives)
         judged = self._judge(tx, one_of(call.c.owner, lives))
         return judged.calls, judged.uncertain
 

@@ -32,10 +32,14 @@ def printable(text: str) -> str:
 
 
 class Words(TypeDecorator[str]):
-    """Text of any origin."""
+    """Text of any origin, which sorts by its letters' numbers everywhere."""
 
     impl = Text
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Text; a database may otherwise sort by a language."""
+        return dialect.type_descriptor(Text(collation="C") if dialect.name == "postgresql" else Text())
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
         """What goes to the database."""

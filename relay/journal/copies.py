@@ -42,7 +42,7 @@ class Copy:
     provider_status: str | None
     provider_code: str | None
     problem: Problem | None
-    unseen: bool
+    unseen: int
     client: str | None
     damage: str | None = None  # what of its row is damaged: its `identity` or address, its `state` or its `problem`
 
@@ -67,7 +67,7 @@ class Happening:
     """A fact about a copy, with what the provider said and what went wrong.
 
     `remote_ref`: the id under which reports will speak of this copy alone. `attempts`: how many calls begin with it.
-    `unseen`: the provider may show it, and has not; so it is with every call that was not answered.
+    `unseen`: the provider may show it once more, and has not; so it is with every call that was not answered.
     """
 
     copy: Copy
@@ -169,7 +169,7 @@ def _move(one: Happening, echoes: _Echoes) -> _Move:
         provider_status=one.word.status,
         provider_code=one.word.code,
         problem=one.problem,
-        unseen=before.unseen or one.unseen or one.fact is Fact.UNANSWERED,
+        unseen=min(before.unseen + (one.unseen or one.fact is Fact.UNANSWERED), before.attempt + one.attempts),
     )
     return _Move(before, after, what, one.word)
 
@@ -198,7 +198,7 @@ def _row(tx: Transaction, after: Copy) -> dict[str, Any]:
         "provider_code": after.provider_code,
         "problem": after.problem.as_body() if after.problem else None,
         "changed_at": tx.now,
-        "unseen": int(after.unseen),
+        "unseen": after.unseen,
         "waits": int(after.waits),
     }
 
@@ -324,7 +324,7 @@ def copy_from(row: Any) -> Copy:
         provider_status=row.provider_status,
         provider_code=row.provider_code,
         problem=problem,
-        unseen=bool(row.unseen),
+        unseen=row.unseen,
         client=row.client,
         damage=damage,
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, delete, select, update
 
 from relay.domain.messages import InboundMessage
 from relay.domain.spellings import Spellings
@@ -13,13 +13,14 @@ from relay.journal.columns import BROKEN, as_json
 from relay.journal.erasure import Erasure, pieces
 from relay.journal.listing import one_of
 from relay.journal.mailcodec import mail_of
-from relay.journal.mailschema import arrival, segment, sighting
+from relay.journal.mailschema import arrival, media, segment, sighting
 from relay.journal.orphans import forget_parked
 from relay.journal.scanning import found
 from relay.journal.schema import aside, aside_is_open, parked, raw
 from relay.journal.transaction import Transaction
 
 _RAW = (raw.c.id, raw.c.state, raw.c.body)
+_OVER = select(media.c.token).where(media.c.expires_at <= bindparam("now")).limit(200)
 
 
 async def forget_bytes(erasure: Erasure) -> None:
@@ -55,6 +56,12 @@ async def forget_awaited(erasure: Erasure) -> None:
         return [row for row in connection.execute(select(segment)) if named(row)]
 
     await _forget_mails(erasure, segment, await erasure.reader.run(read))
+
+
+async def forget_media(erasure: Erasure) -> None:
+    """Drop kept attachments whose time is over: of what nobody is told, nobody knows whose it is."""
+    while tokens := await erasure.writer.run(lambda tx: list(tx.execute(_OVER, {"now": tx.now}).scalars())):
+        await erasure.drop_media(tokens)
 
 
 def _drop_raw(tx: Transaction, ids: Sequence[str]) -> tuple[Counter[str], int]:

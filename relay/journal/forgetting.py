@@ -16,7 +16,7 @@ from sqlalchemy import delete, update
 from relay.domain.addresses import Address
 from relay.domain.spellings import Spellings
 from relay.journal.erasure import Erasure
-from relay.journal.forgetbytes import forget_awaited, forget_bytes, forget_reports
+from relay.journal.forgetbytes import forget_awaited, forget_bytes, forget_media, forget_reports
 from relay.journal.forgetcopies import forget_copies
 from relay.journal.forgetevents import forget_events
 from relay.journal.listing import one_of
@@ -92,6 +92,7 @@ class ForgetVerbs:
         await forget_bytes(erasure)
         await forget_reports(erasure)
         await forget_awaited(erasure)
+        await forget_media(erasure)
         erasure.done["optouts"] += await self._writer.run(lambda tx: _without_addresses(tx, addresses))
         clean = await self._remains.clear(self._writer, who.needles())
         done = {kind: erasure.done[kind] for kind in KINDS}

@@ -111,8 +111,9 @@ def _workshop(folder: Path) -> Iterator[Path]:
 
 def _filled(file: Path, to: Path) -> int:
     """Make a journal's file of an export; gives its rows."""
-    SqliteStore(make_url("sqlite://").set(database=str(to))).close()
     lines = _Lines(file)
+    lines.refuse_unfit()
+    SqliteStore(make_url("sqlite://").set(database=str(to))).close()
     with closing(sqlite3.connect(to, isolation_level=None)) as connection:
         # It is copied before it is used, and that copy is synced.
         connection.execute("PRAGMA synchronous=OFF")
@@ -131,7 +132,7 @@ def _filled(file: Path, to: Path) -> int:
 
 
 class _Lines:
-    """The rows of an export, each looked at; whoever has read all of them knows that the file is whole."""
+    """The rows of an export, each looked at."""
 
     def __init__(self, file: Path) -> None:
         self.count = 0
@@ -139,36 +140,50 @@ class _Lines:
         self._file = file
         self._number = 0
 
-    def rows(self) -> Iterator[tuple[Table, Row]]:
-        """The rows.
+    def refuse_unfit(self) -> None:
+        """Read the whole file once, before anything is made of it.
 
         Raises:
-            JournalUnusable: it is no export, is of another relay's, or is damaged.
+            JournalUnusable: it is no export, is another relay's, or is not as it was written.
         """
-        digest = sha256()
-        end: Any = None
-        seal: Any = None
+        digest, last = sha256(), b""
+        for line in self._lines():
+            if self._number == 1:
+                self._refuse_other(self._parsed(line))
+            digest.update(last)
+            last = line
+        if self._number == 0:
+            raise self._foreign()
+        if self._parsed(last) != {"sha256": digest.hexdigest()}:
+            raise self.damaged("is cut off or changed")
+
+    def rows(self) -> Iterator[tuple[Table, Row]]:
+        """The rows of a file that is as it was written.
+
+        Raises:
+            JournalUnusable: whoever wrote it was no relay.
+        """
+        self._number = 0
         for line in self._lines():
             body = self._parsed(line)
-            if self._number == 1:
-                self._refuse_other(body)
-            elif seal is not None or (end is not None and body.get("sha256") != digest.hexdigest()):
-                raise self.damaged("is cut off or changed")
-            elif end is not None:
-                seal = body
-            elif "end" in body:
-                end = body["end"]
-            else:
+            if "end" in body:
+                self.position = self._position(body["end"])
+            elif self._number > 1 and "sha256" not in body:
                 self.count += 1
                 yield self._row(body)
-            digest.update(line)
-        if seal is None or not isinstance(end, dict) or not isinstance(end.get("position"), int):
-            raise self.damaged("is cut off or changed")
-        self.position = end["position"]
 
     def damaged(self, how: str = "is damaged") -> JournalUnusable:
         """What to say of a line that is not as it was written."""
         return JournalUnusable(f"{self._file} {how} (line {self._number}): nothing was imported; take another export")
+
+    def _position(self, end: Any) -> int:
+        if not isinstance(end, dict) or not isinstance(end.get("position"), int):
+            raise self.damaged()
+        position: int = end["position"]
+        return position
+
+    def _foreign(self) -> JournalUnusable:
+        return JournalUnusable(f"{self._file} is no export: name a file that `relay export` has made")
 
     def _lines(self) -> Iterator[bytes]:
         try:
@@ -190,13 +205,13 @@ class _Lines:
             body = None
         if not isinstance(body, dict):
             if self._number == 1:
-                raise JournalUnusable(f"{self._file} is no export: name a file that `relay export` has made")
+                raise self._foreign()
             raise self.damaged()
         return body
 
     def _refuse_other(self, header: dict[str, Any]) -> None:
         if "relay_export" not in header:
-            raise JournalUnusable(f"{self._file} is no export: name a file that `relay export` has made")
+            raise self._foreign()
         if header["relay_export"] != FORMAT or header.get("tables") != newest():
             raise JournalUnusable(
                 f"{self._file} was made by another relay, with other tables: import it with that relay, and install"

@@ -117,7 +117,7 @@ class Journal:
         )
         self.calls = CallVerbs(writer, reader, clock, lambda: core.standing.now)
         self.limits = LimitVerbs(writer, reader, clock, lambda: core.standing.now)
-        self.looks = LookVerbs(writer, reader, clock, is_shared=life is not None)
+        self.looks = LookVerbs(writer, reader, clock, life=life)
         self.mailbox = MailboxVerbs(writer, reader)
         self.arrivals = ArrivalVerbs(writer, reader, clock)
         self.media = MediaVerbs(writer, reader, clock)

@@ -11,23 +11,26 @@ from relay.journal.journal import Journal
 _KEY = "anchor"
 
 
-async def lab_anchor(url: str, epoch: datetime | None, *, real: Clock) -> tuple[datetime, datetime]:
-    """The anchor of the journal at `url`, which nobody may have open: (real time, the lab's time then).
+async def lab_anchor(
+    url: str, epoch: datetime | None, *, real: Clock, node: str = "relay", password: str | None = None
+) -> tuple[datetime, datetime]:
+    """The anchor of the journal at `url`: (real time, the lab's time then). On SQLite nobody may have it open.
 
     Args:
         url: the journal.
         epoch: when the lab's time begins, if it has not begun yet; None: now.
         real: real time.
+        node: this relay's name, among others with the same journal.
+        password: for PostgreSQL.
 
     Raises:
         JournalUnusable: the journal cannot be opened.
     """
-    async with await Journal.open(url, clock=real, ids=Ids(real), node="lab") as journal:
+    async with await Journal.open(url, clock=real, ids=Ids(real), node=f"{node}.lab", password=password) as journal:
         memory = journal.memory("lab")
         kept = await memory.get(_KEY)
         if kept is None:
             now = real.now()
-            kept = as_json([now.isoformat(), (epoch or now).isoformat()])
-            await memory.put(_KEY, kept)
+            kept = await memory.put_first(_KEY, as_json([now.isoformat(), (epoch or now).isoformat()]))
     anchor_real, anchor_lab = map(datetime.fromisoformat, json.loads(kept))
     return anchor_real, anchor_lab

@@ -75,7 +75,8 @@ async def join(writer: Writer, name: str, seconds: float) -> str:
         try:
             return await writer.run(lambda tx: begin_life(tx, name, __version__, process, seconds))
         except StillLives as other:
-            first = first or other
+            if first is None or first.life != other.life:
+                first = other
             if other.until != first.until:
                 # It has beaten meanwhile.
                 raise JournalInUse(

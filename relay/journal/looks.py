@@ -1,5 +1,6 @@
 """Looks: when a call's delivery status is to be asked for again."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,7 +19,7 @@ from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
 LOOK_AFTER_MALFORMED = 60.0  # seconds
-HELD_FOR = timedelta(minutes=2)  # a look that a node has taken, and has said nothing of, is another's then
+HELD_FOR = timedelta(minutes=10)  # a look that a living node has taken, and has said nothing of, is another's then
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +35,19 @@ class Look:
 class LookVerbs:
     """What may be done with looks."""
 
-    def __init__(self, writer: Writer, reader: Reader, clock: Clock, *, is_shared: bool = False) -> None:
+    def __init__(self, writer: Writer, reader: Reader, clock: Clock, *, life: str | None = None) -> None:
         self._writer = writer
         self._reader = reader
         self._clock = clock
-        self._is_shared = is_shared
+        self._life = life
 
     async def due(self, line: str, limit: int) -> list[Look]:
         """The looks that are due, those first that wait longest.
 
-        Where other nodes look as well, these are this node's for `HELD_FOR`: a final status can be asked for once.
+        Where other nodes look as well, these are this node's for `HELD_FOR`, while it lives: a final status can be
+        asked for once.
         """
-        if not self._is_shared:
+        if self._life is None:
             now = self._clock.now()
             return await self._reader.run(lambda connection: _due(connection, line, now, limit))
         # Not even a write, as long as there is nothing to do.
@@ -56,7 +58,7 @@ class LookVerbs:
             found = _due(tx.connection, line, tx.now, limit)
             if found:
                 taken = one_of(call.c.id, [one.call_id for one in found])
-                tx.execute(update(call).where(taken).values(look_at=tx.now + HELD_FOR))
+                tx.execute(update(call).where(taken).values(look_at=tx.now + HELD_FOR, owner=self._life))
             return found
 
         return await self._writer.run(operation, begins=True)
@@ -98,9 +100,16 @@ def looked(tx: Transaction, call_id: str, delay: float | None) -> None:
 _LOOKED = (
     update(call)
     .where(call.c.id == bindparam("this"), call_is_followed)
-    .values(look_at=bindparam("look_at"), looks=call.c.looks + 1)
+    .values(look_at=bindparam("look_at"), looks=call.c.looks + 1, owner=None)
     .returning(call.c.line)
 )
+
+
+def free_looks(tx: Transaction, lives: Collection[str]) -> None:
+    """Let the looks be due that these lives have taken."""
+    theirs = (call_is_looked_at, one_of(call.c.owner, lives))
+    lines = tx.execute(update(call).where(*theirs).values(look_at=tx.now, owner=None).returning(call.c.line)).scalars()
+    tx.bells.update(f"looks:{line}" for line in set(lines))
 
 
 def end_following(tx: Transaction, call_ids: list[str], problem: Problem | None) -> int:

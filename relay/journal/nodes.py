@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 
+from relay.journal.columns import Moment
 from relay.journal.failures import JournalFenced
 from relay.journal.listing import one_of
 from relay.journal.nodeschema import node
@@ -36,7 +37,7 @@ class Beat:
     Attributes:
         held: the turns that it has until the next beat is late.
         surplus: those among them that others should have: to be finished with, and released.
-        others: how many other nodes live.
+        others: how many other nodes live that take turns.
         buried: the names of those that were given up for dead just now.
         cut: how many calls they left in flight.
         uncertain: how many copies of those are uncertain now.
@@ -94,17 +95,23 @@ class NodeVerbs:
         """Whether other nodes may work with the same journal."""
         return self._life is not None
 
-    async def beat(self, wanted: Collection[str]) -> Beat:
+    async def beat(self, wanted: Collection[str], *, stops: bool = False) -> Beat:
         """Live on, with every turn that is held; take free ones of `wanted`; give up for dead who has not beaten.
 
         To be called some times in each `lease`.
+
+        Args:
+            wanted: the turns that this node can take.
+            stops: it is about to leave, and takes none any more; the others share among themselves.
 
         Raises:
             JournalFenced: others have given this node up for dead.
         """
         if self._life is None:
             return Beat(frozenset(wanted))
-        beat, self._until, self._steady_since = await self._writer.run(lambda tx: self._beat(tx, sorted(wanted)))
+        beat, self._until, self._steady_since = await self._writer.run(
+            lambda tx: self._beat(tx, sorted(wanted), stops=stops)
+        )
         return beat
 
     async def release(self, names: Collection[str]) -> None:
@@ -132,33 +139,37 @@ class NodeVerbs:
             for row in rows
         ]
 
-    def _beat(self, tx: Transaction, wanted: Sequence[str]) -> tuple[Beat, datetime, datetime]:
+    def _beat(self, tx: Transaction, wanted: Sequence[str], *, stops: bool) -> tuple[Beat, datetime, datetime]:
         now, until = tx.real_now, tx.real_now + timedelta(seconds=self.lease)
         if tx.entered.is_fenced:
             raise JournalFenced
         was_late = self._until is None or self._until < now
         steady = now if was_late or self._steady_since is None else self._steady_since
         tx.execute(update(node).where(node.c.id == self._life).values(until=until))
+        if stops:
+            tx.execute(_STOPS, {"life": self._life, "now": now})
         tx.execute(update(lease).where(_turns_of(self._life), lease.c.until > now).values(until=until))
         dead: Sequence[Row[Any]] = ()
         if now - steady >= timedelta(seconds=self.lease):
             dead = tx.execute(select(node.c.id, node.c.name).where(node.c.ended_at.is_(None), node.c.until < now)).all()
         cut, uncertain = end_lives(tx, [row.id for row in dead], self._judge) if dead else (0, 0)
         tx.execute(delete(node).where(node.c.ended_at < now - _KNOWN_FOR))
-        held, surplus, others = _Sharing(tx, str(self._life), wanted).take(now, until)
+        held, surplus, others = _Sharing(tx, str(self._life), wanted, stops=stops).take(now, until)
         return Beat(held, surplus, others, tuple(row.name for row in dead), cut, uncertain), until, steady
 
 
 class _Sharing:
     """Which turns this life has, may take, and has too many of."""
 
-    def __init__(self, tx: Transaction, life: str, wanted: Sequence[str]) -> None:
+    def __init__(self, tx: Transaction, life: str, wanted: Sequence[str], *, stops: bool) -> None:
         self._tx = tx
         self._life = life
         self._wanted = wanted
-        self._lives = tx.execute(select(node.c.id).where(node.c.ended_at.is_(None))).scalars().all()
+        self._stops = stops
+        takers = select(node.c.id).where(node.c.ended_at.is_(None), node.c.stops_at.is_(None), node.c.id != life)
+        self._others = tx.execute(takers).scalars().all()
         self._rows = {row.name: row for row in tx.execute(select(lease).where(one_of(lease.c.name, wanted)))}
-        self._share = -(-len(wanted) // max(len(self._lives), 1))
+        self._share = -(-len(wanted) // (len(self._others) + 1))
 
     def take(self, now: datetime, until: datetime) -> tuple[frozenset[str], frozenset[str], int]:
         """What is held from now on, what of it is too much, and how many others live."""
@@ -168,9 +179,11 @@ class _Sharing:
                 self._take(name, until)
                 taken[name] = self._life
         held = [name for name in self._wanted if taken.get(name) == self._life]
-        return frozenset(held), frozenset(held[: self._excess(taken)]), len(self._lives) - 1
+        return frozenset(held), frozenset(held[: self._excess(taken)]), len(self._others)
 
     def _may_take(self, name: str, taken: dict[str, str], now: datetime) -> bool:
+        if self._stops:
+            return False
         if self._count(taken, self._life) < self._share:
             return True
         row = self._rows.get(name)
@@ -187,12 +200,19 @@ class _Sharing:
     def _excess(self, taken: dict[str, str]) -> int:
         """How many turns are to go to others: only where one of them has two less, so that none goes to and fro."""
         mine = self._count(taken, self._life)
-        fewest = min((self._count(taken, life) for life in self._lives if life != self._life), default=mine)
+        fewest = min((self._count(taken, life) for life in self._others), default=mine)
         return 1 if mine - fewest > 1 else 0
 
     @staticmethod
     def _count(taken: dict[str, str], life: str) -> int:
         return sum(owner == life for owner in taken.values())
+
+
+_STOPS = (
+    update(node)
+    .where(node.c.id == bindparam("life"), node.c.stops_at.is_(None))
+    .values(stops_at=bindparam("now", type_=Moment))
+)
 
 
 def end_lives(tx: Transaction, lives: Sequence[str], judge: Judge | None = None) -> tuple[int, int]:

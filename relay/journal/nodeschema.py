@@ -16,6 +16,7 @@ node = table(
     need("since", Moment),
     need("until", Moment),
     need("mark", Whole, server_default=text("0")),  # the number of the life's last commit
+    Column("stops_at", Moment),  # it takes no more turns from then on, and is about to leave
     Column("ended_at", Moment),  # it left, or was given up: it may begin nothing more
 )
 

@@ -61,10 +61,19 @@ class Connecting:
     def open(self, **options: Any) -> "psycopg.Connection[Any]":
         """A connection of the driver's own."""
         connection = psycopg.connect(self.url, **{**_NETWORK, **self.given, **options})
-        pid = connection.info.backend_pid
+        try:
+            connection.relay_is_pooled = self._prepared(connection)  # type: ignore[attr-defined] # one fact more
+        except psycopg.Error:
+            connection.close()
+            raise
+        return connection
+
+    @staticmethod
+    def _prepared(connection: "psycopg.Connection[Any]") -> bool:
+        """Set how long things may take, for the session; gives whether a pooler may give each transaction another."""
         with connection.cursor() as cursor:
             row = cursor.execute("SELECT pg_backend_pid()").fetchone()
-            pooled = row is None or row[0] != pid
+            pooled = row is None or row[0] != connection.info.backend_pid
             if pooled:
                 # The next transaction may run in another session, which knows nothing of what was prepared.
                 connection.prepare_threshold = None
@@ -73,8 +82,7 @@ class Connecting:
                 cursor.execute(_SYNC, (False,))
         if not connection.autocommit:
             connection.commit()
-        connection.relay_is_pooled = pooled  # type: ignore[attr-defined] # one fact more about it
-        return connection
+        return pooled
 
 
 def connecting(url: str, password: str | None) -> Connecting:

@@ -73,14 +73,14 @@ copy = table(
     Column("provider_code", Words),
     Column("problem", Json),
     need("changed_at", Moment),
-    # 1: the provider may have it, and has not shown it yet.
+    # How many calls the provider may have taken it by, and has not shown it of.
     need("unseen", Whole, server_default=text("0")),
     need("waits", Whole, server_default=text("0")),  # 1: it has not been handed over, nor may have been
     Column("client", Words),
     Column("sum", Whole),  # of what never changes; NULL: it was made before there were sums
 )
 copy_is_live = equals(copy.c.ended, "0")
-copy_is_unseen = equals(copy.c.unseen, "1")
+copy_is_unseen = copy.c.unseen.op(">")(literal_column("0"))
 copy_waits = equals(copy.c.waits, "1")
 copy_has_ref = copy.c.remote_ref.is_not(None)
 part("copy_live", copy.c.state, copy.c.line, where=copy_is_live)

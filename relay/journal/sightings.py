@@ -155,8 +155,11 @@ def _own(tx: Transaction, line: str, one: Sighting) -> bool:
     word = ProviderWord(one.ref)
     happen(tx, [Happening(each, one.fact, word, remote_ref=ref) for each in copies])
     # The id is written down also where the sighting tells nothing new of the copy: reports will speak of it by that.
-    known = {"unseen": 0, "remote_ref": ref} if ref else {"unseen": 0}
-    tx.execute(update(copy).where(one_of(copy.c.id, [each.id for each in copies])).values(known))
+    # What was sent again after a call that nobody answered may be shown twice.
+    here = one_of(copy.c.id, [each.id for each in copies])
+    tx.execute(update(copy).where(here, copy_is_unseen).values(unseen=copy.c.unseen - 1))
+    if ref:
+        tx.execute(update(copy).where(here).values(remote_ref=ref))
     expire_media(tx, [part.token for part in one.parts if part.token is not None])
     if copies[0].remote_ref != one.ref:
         remember(tx, line, one.ref, copies[0].message_id)

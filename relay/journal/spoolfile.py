@@ -1,7 +1,7 @@
 """The spool's file: web hooks on a local disk while the journal's database is away. It blocks: it belongs on a thread.
 
-WAL with synchronous=FULL, as the journal on SQLite: a commit has been synced when it returns. Some room is held back, so
-that on a full disk, which the spool itself may have filled, hooks can still leave it.
+WAL with synchronous=FULL, as the journal on SQLite: a commit has been synced when it returns. Some room is held back,
+so that on a full disk, which the spool itself may have filled, hooks can still leave it.
 """
 
 import os

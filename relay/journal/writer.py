@@ -355,7 +355,8 @@ class Writer:
         if transaction.totals is None:
             self.counters.update(transaction.counts)
         else:
-            self.counters |= Counter(transaction.totals)
+            for name, total in transaction.totals.items():
+                self.counters[name] = total
 
     def _answer(self, jobs: Sequence[_Job], error: BaseException | None, bells: Iterable[str] = ()) -> None:
         self._loop.call_soon_threadsafe(self._wake, jobs, error, bells)

@@ -94,7 +94,8 @@ class Poller(Stage):
     async def drain(self, seconds: float) -> None:
         """Let a fetch that is under way finish: its page is deleted at the provider, and is still to be kept."""
         await self._window.drain(seconds)
-        if self._unkept is not None:
+        if self._unkept is not None and self._journal.nodes.is_shared:
+            # Once its turn is over, this stage has no other time for it.
             await self._keep(*self._unkept)
 
     async def _next(self) -> Rest | None:

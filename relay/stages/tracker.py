@@ -97,8 +97,10 @@ class Tracker(Stage):
     async def drain(self, seconds: float) -> None:
         """Let the looks in flight finish: what they bring can be had only once. Others may take those not begun."""
         await self._window.drain(seconds)
-        for look in [*self._unread.values()]:
-            await self._keep(look)
+        if self._journal.nodes.is_shared:
+            # This node may have no other time for it.
+            for look in [*self._unread.values()]:
+                await self._keep(look)
         while self._taken:
             await self._journal.looks.later(self._taken.pop().call_id, 0)
 

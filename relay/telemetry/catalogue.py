@@ -272,6 +272,8 @@ CATALOGUE: Mapping[str, Entry] = {
     "consent.given": Entry("info", "line", "a subscriber has agreed"),
     "consent.refused": Entry("warning", "line policy", "a login brought no consent; whoever waits for it sees why"),
     "consent.unkept": Entry("error", "line policy", "a consent was given and cannot be kept: it has to be given again"),
+    "consent.unread": Entry("warning", "line policy", "the journal did not say how a login stands; it is asked again"),
+    "consent.unclosed": Entry("warning", "line policy", "a login could not be closed; its time will be over"),
     "consent.revoked": Entry("info", "line", "a subscriber's consent was given back"),
     "hooks.not_installed": Entry("warning", "line reason", "no web hooks are installed for a line that takes them"),
     "listener.started": Entry("info", "host port setting", "an address is listened on, which `setting` names"),
@@ -292,11 +294,18 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     "session.opened": Entry("info", "line", "a line has logged in, and keeps its new session"),
     "oauth.token.kept": Entry("debug", "expires_at", "a new access token is kept"),
+    "oauth.token.superseded": Entry("info", "", "another node has kept another token meanwhile, which is used instead"),
+    "sharing.unasked": Entry("warning", "line turn policy", "the journal did not say whether another node is at it"),
+    "sharing.unreleased": Entry("warning", "line turn policy", "a turn could not be given back; it ends by itself"),
+    "sharing.unread": Entry("warning", "line policy", "the journal did not say what other nodes have kept"),
     "oauth.token.unreadable": Entry("warning", "", "the kept access token cannot be read; a new one is asked for"),
     "oauth.refresh.refused": Entry(
         "info", "code", "a refresh token was refused; a new token is asked for from scratch"
     ),
     "oauth.renewal.failed": Entry("warning", "code expires_at", "an early renewal failed; the old token is still used"),
+    "consent.renewal.left": Entry(
+        "info", "line", "another node began to renew a consent and has not ended it; the old token is still used"
+    ),
     "consent.kept": Entry("info", "line renewable_until", "a subscriber's consent is kept, with its tokens"),
     "consent.ended": Entry(
         "warning", "line reason", "a subscriber's consent is no more; the line rests until there is a new one"

@@ -65,9 +65,7 @@ async def core(
     ids = ids or Ids(clock)
     name = settings.node.name
     url, limits = settings.journal.url, journal_limits(settings)
-    secret = settings.journal.password
-    password = secret.get_secret_value() if secret else None
-    open_journal = partial(journals.open, password=password, lease=settings.node.lease)
+    open_journal = partial(journals.open, password=_password(settings), lease=settings.node.lease)
     async with (
         await open_journal(url, clock=clock, ids=ids, node=name, limits=limits, real=real) as journal,
         _spool(settings) as spool,
@@ -168,8 +166,15 @@ async def _recover(journal: Journal, node: str, lines: Mapping[str, Line]) -> No
 async def _clock(settings: Settings) -> Clock:
     if settings.lab is None:
         return SystemClock()
-    anchor_real, anchor_lab = await lab_anchor(settings.journal.url, settings.lab.epoch, real=SystemClock())
+    kept, name, real = settings.journal, settings.node.name, SystemClock()
+    anchor = await lab_anchor(kept.url, settings.lab.epoch, real=real, node=name, password=_password(settings))
+    anchor_real, anchor_lab = anchor
     return LabClock(settings.lab.speed, anchor_real, anchor_lab)
+
+
+def _password(settings: Settings) -> str | None:
+    secret = settings.journal.password
+    return secret.get_secret_value() if secret else None
 
 
 def _configured_secret(settings: Settings, alias: str) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
@@ -17,6 +18,7 @@ THEIRS, OTHERS = "2065550177", "2065550116"
 TO_THEM, FROM_THEM, BETWEEN, AFTER = "marked-to-7f3a", "marked-from-9c1d", "marked-others-2b7e", "marked-after-51cc"
 CONTENT = b"GIF89a marked-content-44aa" + bytes(3000)
 PICTURE = {"content_type": "image/gif", "filename": "marked-e05d.gif", "data": b64encode(CONTENT).decode()}
+SHOWN = Counter(office=2, desk=2)
 SPELLED = (THEIRS, "206-555-0177", "(206) 555-0177", "206.555.0177")
 MARKS = (*SPELLED, TO_THEM, FROM_THEM, PICTURE["filename"], PICTURE["data"][:40], CONTENT[:20].decode())
 
@@ -63,6 +65,8 @@ async def _texted(made: World) -> None:
         lambda: len(_told(made, FROM_THEM)) == 5 and len(_told(made, BETWEEN)) == 3, what="texts came"
     )
     await made.ears.until(lambda: made.ears.events("event.opt-out"), what="STOP is heeded")
+    # What AT&T shows of these texts, and its pictures, are fetched as well. AT&T is asked again and again meanwhile.
+    await made.until_att(lambda: Counter(line["line"] for line in made.relay.logged("sighting.own")) >= SHOWN)
 
 
 async def _forgotten(made: World) -> float:

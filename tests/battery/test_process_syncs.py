@@ -137,6 +137,19 @@ def test_a_hook_and_a_command_line_are_judged_alike() -> None:
     assert judge([asked, written, answered]).early == ["2xx of mark-hook-1."]
 
 
+def test_hooks_that_come_together_are_judged_one_by_one() -> None:
+    """What is received on one connection says nothing about another one's answer."""
+    asked, written, synced, answered = (
+        Call("recvfrom", "socket:[2]", b"POST /hooks/office/s/receive HTTP/1.1\r\n\r\nmark-hook-1.", 0, 0),
+        Call("pwrite64", LOG, b"mark-hook-1.", 1, 1),
+        Call("fdatasync", LOG, b"", 3, 3),
+        Call("sendto", "socket:[2]", b"HTTP/1.1 200 OK\r\n\r\n", 4, 4),
+    )
+    other = Call("recvfrom", "socket:[3]", b"POST /hooks/office/s/receive HTTP/1.1\r\n\r\nmark-hook-2.", 2, 2)
+    early = Call("sendto", "socket:[3]", b"HTTP/1.1 200 OK\r\n\r\n", 5, 5)
+    assert judge([asked, written, other, synced, answered, early]) == Answers(0, 2, 0, ["2xx of mark-hook-2."])
+
+
 def test_calls_of_many_threads_are_put_together() -> None:
     """A call that another thread interrupts is told in two lines."""
     hexed = "".join(f"\\x{byte:02x}" for byte in b"/v/relay.db-wal")

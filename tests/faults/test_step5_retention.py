@@ -1,14 +1,17 @@
 """What was found wrong when lifetimes and erasure were proved; each was a failing test first."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from relay.domain.messages import Part, Reply
+from relay.domain.messages import InboundMessage, Part, Reply
 from relay.journal import Lifetimes
-from tests.contract.journal.desk import ALICE, LINE, START, Desk, SqlitePlace, delivered, seen
+from relay.mediastore import MediaStore
+from relay.people import People
+from tests.contract.journal.desk import ALICE, LINE, START, Desk, SqlitePlace, delivered, seen, text
 
 
 @pytest.fixture
@@ -43,3 +46,53 @@ async def test_a_lookup_after_its_message_is_gone_is_answered(desk: Desk) -> Non
         pass
     answer = await desk.journal.commands.lookup(LINE, None, "key-1", None, Reply())
     assert answer.body["error"]["code"] == "unknown_id"
+
+
+def _store(desk: Desk) -> MediaStore:
+    """The desk's attachments."""
+    folder = desk.place.path.parent / "media"
+    return MediaStore(
+        folder, desk.journal, desk.clock, inline_max=1, max_part=100, lifetime=3600, address="https://relay.example"
+    )
+
+
+def _on_disk(folder: Path, name: str) -> set[str]:
+    """The files below a folder that have a name in them."""
+    return {file.name for file in folder.rglob("*") if file.is_file() and name.encode() in file.read_bytes()}
+
+
+async def test_an_attachment_of_relays_own_is_gone_when_somebody_is_forgotten(desk: Desk, tmp_path: Path) -> None:
+    """It was deleted after the journal's file had been cleared: its name stayed there."""
+    store = _store(desk)
+    kept = await store.keep(LINE, Part("image/gif", "marked-e05d.gif"), b"GIF89a marked")
+    await desk.send()
+    await desk.hand_over(await desk.claim(unseen=True))
+    assert (await desk.see(seen(parts=(kept,)))).own == 1
+    assert (await People(desk.journal, store, ()).forget([ALICE])).is_clean
+    assert _on_disk(tmp_path, "marked") == set()
+
+
+async def test_an_attachment_that_was_being_fetched_is_nobodys_when_somebody_was_forgotten(desk: Desk) -> None:
+    """The message was erased meanwhile, and its picture was kept for its whole lifetime."""
+    store = _store(desk)
+    await desk.see(seen("Another device's", has_parts=True))
+    [arrival] = await desk.arriving()
+    kept = await store.keep(LINE, Part("image/gif", "marked-e05d.gif"), b"GIF89a marked")
+    assert (await desk.journal.people.forget([ALICE], store.drop)).done["awaited"] == 1
+    await desk.journal.arrivals.whole(arrival, seen("Another device's", parts=(kept,)))
+    assert await desk.journal.media.expired(10) == [kept.token]
+
+
+async def test_an_attachment_of_what_was_told_is_kept_when_it_is_told_again(desk: Desk) -> None:
+    """So that the mend does not go too far: a commit that was told to have failed may have been none that failed."""
+    store = _store(desk)
+    for one in (
+        replace(text("Look", key="k-1"), ref="told", has_parts=True),
+        seen("Another device's", ref="waits", has_parts=True),
+    ):
+        await (desk.receive(one) if isinstance(one, InboundMessage) else desk.see(one))
+        [arrival] = await desk.arriving()
+        kept = await store.keep(LINE, Part("image/gif", "one.gif"), b"GIF89a")
+        for _ in range(2):
+            await desk.journal.arrivals.whole(arrival, replace(one, parts=(kept,), has_parts=False))
+    assert await desk.journal.media.expired(10) == []

@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from relay.consent import REMEMBERED, CannotAsk, Consents, End, Login, Outcome
+from relay.consent import CannotAsk, Consents, Login, Returned
+from relay.consentlogins import REMEMBERED, End, Outcome
 from relay.domain.errors import (
     ErrorCode,
     Malformed,
@@ -25,6 +26,7 @@ from relay.domain.errors import (
 )
 from relay.ids import Ids
 from relay.journal import Journal
+from relay.providerkit.spec import ConsentStanding
 from relay.simulator.virtual import ManualClock
 from relay.telemetry.health import LineBoard, LineState
 from relay.web.consent import ConsentRoute
@@ -383,3 +385,111 @@ async def test_without_a_public_address_nobody_can_be_asked(place: Place) -> Non
     with pytest.raises(CannotAsk, match=r"webhooks\.public_url"):
         async with closed.login(DESK):
             pass
+
+
+@dataclass
+class Elsewhere:
+    """The same line on another node: the journal and the load balancer are the same."""
+
+    desk: Desk
+    consents: Consents
+    board: LineBoard
+
+    async def returned(self, **query: str) -> Returned | None:
+        """What a browser is shown that comes back to this node."""
+        return await self.consents.returned(DESK, query)
+
+
+@pytest.fixture
+async def elsewhere(place: Place) -> AsyncIterator[Elsewhere]:
+    """Another node."""
+    clock = ManualClock()
+    desk, board = Desk(clock), LineBoard(clock, [DESK])
+    consents = Consents({DESK: desk}, {DESK: REDIRECT}, journal=place.journal, board=board, node="n2/1")
+    yield Elsewhere(desk, consents, board)
+    await consents.aclose()
+
+
+async def test_a_browser_may_come_back_to_another_node(place: Place, elsewhere: Elsewhere) -> None:
+    """That one exchanges the code, and whoever waits on the first one is told."""
+    login = await place.login()
+    assert await elsewhere.returned(code="a", state="another") is Returned.FOREIGN
+    assert await elsewhere.returned() is Returned.EMPTY
+    assert await elsewhere.returned(code="a", state=asked(login)["state"]) is Returned.GIVEN
+    assert await place.ended(login) == Outcome(End.GIVEN, "the subscriber is the line's")
+    assert (place.desk.taken, elsewhere.desk.taken) == ([], [("a", REDIRECT)])
+
+
+async def test_a_refusal_that_comes_back_to_another_node_ends_the_login(place: Place, elsewhere: Elsewhere) -> None:
+    """In the provider's words, as if it had come to the first."""
+    login = await place.login()
+    assert await elsewhere.returned(error="access_denied") is Returned.REFUSED
+    assert await place.ended(login) == Outcome(End.REFUSED, "the provider said: access_denied")
+    assert await elsewhere.returned(code="late") is None
+
+
+async def test_a_code_that_comes_to_two_nodes_is_exchanged_once(place: Place, elsewhere: Elsewhere) -> None:
+    """The second browser is shown what came of the first."""
+    await place.login()
+    place.desk.gate = asyncio.Event()
+    first = asyncio.create_task(place.get(code="a"))
+    await asyncio.wait_for(place.desk.asked.wait(), PATIENCE)
+    second = asyncio.create_task(elsewhere.returned(code="a"))
+    place.desk.gate.set()
+    assert (await first).status == 200
+    assert await second is Returned.GIVEN
+    assert elsewhere.desk.taken == []
+
+
+async def test_a_login_on_another_node_ends_the_first(place: Place, elsewhere: Elsewhere) -> None:
+    """One at a time, over all nodes."""
+    first = await place.login()
+    async with elsewhere.consents.login(DESK) as second:
+        assert await place.ended(first) == Outcome(End.FAILED, "another login was begun for this line")
+        assert (await place.get(code="a", state=asked(first)["state"])).status == 400
+        assert (await place.get(code="b", state=asked(second)["state"])).status == 200
+        assert (await elsewhere.consents.outcome(DESK, second, PATIENCE)).end is End.GIVEN
+
+
+async def test_a_login_outlives_the_node_that_began_it(place: Place, elsewhere: Elsewhere) -> None:
+    """The subscriber is not asked twice because a node died; it ends when it was to end."""
+    login = await place.login()
+    kept = await place.journal.memory(DESK).get("consent.login")
+    await place.consents.aclose()
+    assert kept is not None
+    await place.journal.memory(DESK).put("consent.login", kept)
+    assert await elsewhere.returned(code="a", state=asked(login)["state"]) is Returned.GIVEN
+    async with elsewhere.consents.login(DESK, 0.0):
+        assert await elsewhere.returned(code="b") is None
+
+
+async def test_a_consent_on_another_node_just_in_time_counts(place: Place, elsewhere: Elsewhere) -> None:
+    """The exchange takes longer than there was time."""
+    elsewhere.desk.gate = asyncio.Event()
+    login = await place.login()
+    browser = asyncio.create_task(elsewhere.returned(code="a"))
+    await asyncio.wait_for(elsewhere.desk.asked.wait(), PATIENCE)
+    ending = asyncio.create_task(place.ended(login, 0.01))
+    done, _ = await asyncio.wait({ending}, timeout=0.1)
+    assert not done
+    elsewhere.desk.gate.set()
+    assert (await ending).end is End.GIVEN
+    assert await browser is Returned.GIVEN
+
+
+async def test_every_node_shows_how_consent_stands(place: Place, elsewhere: Elsewhere) -> None:
+    """As soon as one of them changes it."""
+    await elsewhere.consents.begin()
+    assert elsewhere.board.of(DESK).state is LineState.CONSENT_REQUIRED
+    await place.login()
+    await place.get(code="a")
+    elsewhere.desk.standing = place.desk.standing
+    place.journal.ring(f"consent:{DESK}")
+    async with asyncio.timeout(PATIENCE):
+        while elsewhere.board.of(DESK).state is not LineState.READY:
+            await asyncio.wait([asyncio.create_task(place.journal.memory(DESK).get("consent.login"))])
+    elsewhere.desk.standing = ConsentStanding(given=False, reason="revoked")
+    await place.consents.revoke(DESK)
+    async with asyncio.timeout(PATIENCE):
+        while elsewhere.board.of(DESK).state is not LineState.CONSENT_REQUIRED:
+            await asyncio.wait([asyncio.create_task(place.journal.memory(DESK).get("consent.login"))])

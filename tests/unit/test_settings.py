@@ -90,6 +90,7 @@ def test_systemds_folders_hold_the_journal_and_the_socket(load: Load) -> None:
     """STATE_DIRECTORY and RUNTIME_DIRECTORY are where a service may write; the first of several counts."""
     settings = load(environment={"STATE_DIRECTORY": "/var/lib/a:/var/lib/b", "RUNTIME_DIRECTORY": "/run/a"})
     assert settings.journal.path == Path("/var/lib/a/relay.db")
+    assert settings.journal.spool == Path("/var/lib/a/spool.db")
     assert settings.admin.socket == Path("/run/a/relay.sock")
 
 

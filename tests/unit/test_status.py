@@ -24,6 +24,7 @@ from relay.simulator.virtual import ManualClock
 from relay.stagekit import Standing
 from relay.status import NodeStatus
 from relay.telemetry.health import LineBoard, LineState
+from relay.turns import BUS, Turns, line_turn
 from tests.brokers import Mosquitto
 from tests.unit.consenting import Desk
 
@@ -85,9 +86,8 @@ async def standing(tmp_path: Path) -> AsyncIterator[Node]:
                 await Journal.open(settings.journal.url, clock=clock, ids=ids, node="n1") as journal,
                 Bus(BusSettings(url=broker.url, node="n1"), tuple(settings.lines), clock, ids) as bus,
             ):
-                status = NodeStatus(
-                    settings, Standing(journal, board, clock, ids), {"desk": Desk(clock)}, turns=Turns(journal, ())
-                )
+                turns = Turns(journal, (BUS, *map(line_turn, settings.lines)))
+                status = NodeStatus(settings, Standing(journal, board, clock, ids), {"desk": Desk(clock)}, turns=turns)
                 status.show_on(bus)
                 async with asyncio.timeout(PATIENCE):
                     await bus.wait_connected()

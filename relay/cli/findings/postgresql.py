@@ -3,6 +3,7 @@
 Nothing is made or changed there.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
@@ -39,11 +40,15 @@ async def look_at_postgresql(
         database = connecting(journal.url, journal.password.get_secret_value() if journal.password else None)
     except JournalUnusable as unusable:
         return [_unusable(str(unusable))]
-    found = list(_settings(settings, database))
     if offline:
-        return [*found, good(_PART, "PostgreSQL: not looked at")]
+        return [*_settings(settings, database), good(_PART, "PostgreSQL: not looked at")]
     hosts = await ask_each(database, clock or SystemClock())
-    return [*found, *_hosts(hosts, database), *_primary(hosts, settings.node.name, is_running=is_running)]
+    return await asyncio.to_thread(_judged, settings, database, hosts, is_running=is_running)
+
+
+def _judged(settings: Settings, database: Connecting, hosts: Sequence[Host], *, is_running: bool) -> Sequence[Finding]:
+    of_hosts = [*_hosts(hosts, database), *_primary(hosts, settings.node.name, is_running=is_running)]
+    return [*_settings(settings, database), *of_hosts]
 
 
 def _settings(settings: Settings, database: Connecting) -> Iterator[Finding]:

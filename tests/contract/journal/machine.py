@@ -40,11 +40,11 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Close everything that was opened."""
-        if hasattr(self, "desk"):
-            self.do(self.desk.journal.aclose())
-        if hasattr(self, "loop"):
-            self.loop.close()
-            self.stack.close()
+        if not hasattr(self, "stack"):
+            return
+        with self.stack, self.loop:
+            if hasattr(self, "desk"):
+                self.do(self.desk.journal.aclose())
 
 
 def on_each_database(machine: type[Machine], *, steps: int, examples: int) -> tuple[type[TestCase], type[TestCase]]:
@@ -55,7 +55,9 @@ def on_each_database(machine: type[Machine], *, steps: int, examples: int) -> tu
         steps: of each example, at the most.
         examples: on SQLite; there are fewer on PostgreSQL.
     """
-    there = type(f"{machine.__name__}OnPostgresql", (machine,), {"database": "postgresql", "__doc__": machine.__doc__})
+    there: Any = type(
+        f"{machine.__name__}OnPostgresql", (machine,), {"database": "postgresql", "__doc__": machine.__doc__}
+    )
     for one, many in ((machine, examples), (there, max(examples // _FEWER, 3))):
         one.TestCase.settings = settings(stateful_step_count=steps, max_examples=many)
     return machine.TestCase, there.TestCase

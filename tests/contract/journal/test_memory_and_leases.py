@@ -1,6 +1,6 @@
 """A small durable memory, leases, and the lab's anchor."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from relay.journal import lab_anchor
 from tests.contract.journal.conftest import Open
@@ -36,14 +36,35 @@ async def test_memory_forgets_what_is_dropped(desk: Desk) -> None:
     await left.journal.aclose()
 
 
+async def test_memory_keeps_what_came_first(desk: Desk) -> None:
+    """Whoever comes later is given it."""
+    memory = desk.journal.memory("alerts")
+    assert await memory.put_first("secret", b"first") == b"first"
+    assert await memory.put_first("secret", b"second") == b"first"
+    left = await desk.after_kill()
+    assert await left.journal.memory("alerts").get("secret") == b"first"
+    await left.journal.aclose()
+
+
+async def test_memory_is_swapped_by_whoever_saw_what_is_there(desk: Desk) -> None:
+    """Anybody else is given it, and has changed nothing."""
+    memory = desk.journal.memory("alerts")
+    assert await memory.swap("token", b"never there", b"one") == b"one"
+    assert await memory.swap("token", b"one", b"two") == b"two"
+    assert await memory.swap("token", b"one", b"three") == b"two"
+    assert await memory.swap("token", None, b"four") == b"two"
+    assert await memory.get("token") == b"two"
+
+
 async def test_a_lease_has_one_holder(desk: Desk) -> None:
     """Until its time is over."""
     held = await desk.journal.leases.acquire(NAME, "relay-1", 8)
     assert held is not None
-    assert held.until == START + timedelta(seconds=8)
     assert await desk.journal.leases.acquire(NAME, "relay-2", 8) is None
     assert await desk.journal.leases.acquire("another", "relay-2", 8) is not None
-    desk.clock.pass_(seconds=8)
+    desk.real_time_passes(4)
+    assert await desk.journal.leases.acquire(NAME, "relay-2", 8) is None
+    desk.real_time_passes(4)
     taken = await desk.journal.leases.acquire(NAME, "relay-2", 8)
     assert taken is not None
     assert taken.token > held.token
@@ -54,11 +75,13 @@ async def test_a_renewed_lease_is_held_on(desk: Desk) -> None:
     """From the time of the renewal; one that is over cannot be renewed."""
     held = await desk.journal.leases.acquire(NAME, "relay-1", 8)
     assert held is not None
-    desk.clock.pass_(seconds=7)
+    desk.real_time_passes(4)
     renewed = await desk.journal.leases.renew(held, 8)
     assert renewed is not None
-    assert (renewed.until, renewed.token) == (START + timedelta(seconds=15), held.token)
-    desk.clock.pass_(seconds=8)
+    assert renewed.token == held.token
+    desk.real_time_passes(5)
+    assert await desk.journal.leases.acquire(NAME, "relay-2", 8) is None
+    desk.real_time_passes(3)
     assert await desk.journal.leases.renew(renewed, 8) is None
 
 

@@ -242,7 +242,18 @@ async def test_a_look_is_one_nodes(join: Joined, place: Place) -> None:
     desk.clock.pass_(minutes=1)
     found = await asyncio.gather(*(node.looks.due(LINE, 10) for node in (first, second, first, second)))
     assert sorted(map(len, found)) == [0, 0, 0, 1]
-    desk.clock.pass_(minutes=3)
+    desk.clock.pass_(minutes=11)
+    assert len(await second.looks.due(LINE, 10)) == 1
+
+
+async def test_a_look_of_a_dead_node_is_due_at_once(join: Joined, place: Place) -> None:
+    """The provider has it for half an hour only."""
+    first, second = await join("a"), await join("b")
+    desk = Desk(place, first, first.calls._clock)  # type: ignore[arg-type] # the one that the journals share
+    await desk.sent(ALICE)
+    desk.clock.pass_(minutes=1)
+    assert len(await first.looks.due(LINE, 10)) == 1
+    await buried(second, "a")
     assert len(await second.looks.due(LINE, 10)) == 1
 
 

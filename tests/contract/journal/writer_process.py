@@ -5,6 +5,8 @@ import itertools
 import sys
 from zlib import crc32
 
+import structlog
+
 from relay.clock import SystemClock
 from relay.domain.addresses import outbound
 from relay.domain.messages import CallAnswer, Handover, InboundMessage, Plan, RawAnswer, SendRequest
@@ -62,4 +64,6 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
+    # Standard output is for what was acknowledged.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     asyncio.run(main(sys.argv[1]))

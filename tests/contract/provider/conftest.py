@@ -45,7 +45,7 @@ async def connect(simulator: Simulator, clock: ManualClock) -> AsyncIterator[Cal
     made: list[AttSmsLine] = []
 
     async def connected(memory: Memory | None = None, **more: Any) -> AttSmsLine:
-        least = {"short_code": "12345", "app_key": "demo-key", "app_secret": "demo-secret", "timeout": 2.0}
+        least = {"short_code": "12345", "app_key": "demo-key", "app_secret": "demo-secret", "timeout": 20.0}
         settings = PROVIDER.settings.model_validate({"base_url": simulator.base_url, **least, **more})
         ids = Ids(clock, random.Random(7))  # noqa: S311 - a seed repeats the run
         line = PROVIDER.connect(LineContext("alerts", settings, memory or Memory(), clock, ids))

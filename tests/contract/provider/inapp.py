@@ -46,7 +46,7 @@ class Desk:
 
     def connect(self, memory: Memory | None = None, **more: Any) -> AttInAppLine:
         """Another line, with these settings beside the demo account's."""
-        least = {"number": NUMBER, "app_key": "demo-inapp-key", "app_secret": "demo-inapp-secret", "timeout": 2.0}
+        least = {"number": NUMBER, "app_key": "demo-inapp-key", "app_secret": "demo-inapp-secret", "timeout": 20.0}
         settings = PROVIDER.settings.model_validate({"base_url": self.simulator.base_url, **least, **more})
         ids = Ids(self.clock, random.Random(7))  # noqa: S311 - a seed repeats the run
         line = PROVIDER.connect(LineContext("desk", settings, memory or self.memory, self.clock, ids))

@@ -24,13 +24,18 @@ def fill(leave: int) -> None:
     FILLER.write_bytes(bytes(found.f_bavail * found.f_frsize - leave))
 
 
+def clean() -> None:
+    """Delete everything."""
+    for path in DISK.iterdir():
+        path.unlink()
+
+
 @pytest.fixture
 async def spool() -> AsyncIterator[Spool]:
     """A spool on the disk."""
     async with await Spool.open(DISK / "spool.db", MUCH) as opened:
         yield opened
-    for path in DISK.iterdir():
-        path.unlink()
+    await asyncio.to_thread(clean)
 
 
 async def test_what_does_not_fit_is_refused_and_there_is_more_when_there_is_room(spool: Spool) -> None:
@@ -55,15 +60,20 @@ async def test_what_fits_is_kept(spool: Spool) -> None:
     assert await spool.first(10) == small
 
 
+async def keep_on(spool: Spool, kept: list[str]) -> None:
+    """Keep hooks until one is refused."""
+    for one in (hook(bytes(50_000)) for _ in range(1000)):
+        await spool.keep(one)
+        kept.append(one.id)
+
+
 async def test_what_is_folded_in_can_be_dropped(spool: Spool) -> None:
     """In the room that is held back for that; then hooks are taken again, once there is room."""
     await asyncio.to_thread(fill, 1_000_000)
-    kept = []
+    kept: list[str] = []
     with pytest.raises(JournalUnwritten):
-        for one in (hook(bytes(50_000)) for _ in range(1000)):
-            await spool.keep(one)
-            kept.append(one.id)
-    given = []
+        await keep_on(spool, kept)
+    given: list[str] = []
     while spool.waiting:
         some = [one.id for one in await spool.first(100)]
         await spool.drop(some)

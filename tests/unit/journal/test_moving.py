@@ -61,6 +61,15 @@ def test_every_row_of_every_table_arrives(tmp_path: Path, database: str) -> None
     assert ask(database, "SELECT nextval(pg_get_serial_sequence('event', 'position'))") == [(HIGHEST + 1,)]
 
 
+def test_no_table_is_forgotten(tmp_path: Path) -> None:
+    """One that a later relay adds is moved as well, or it is said here why not."""
+    lay_full(tmp_path / "relay.db")
+    with closing(sqlite3.connect(tmp_path / "relay.db")) as connection:
+        there = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        names = {name for (name,) in there}
+    assert names - set(TABLES) == {"alembic_version", "node", "lease", "counter"}
+
+
 async def test_what_waited_is_sent_from_postgresql(tmp_path: Path) -> None:
     """With its order, its call in flight, and its counters."""
     desk = await Desk.at(SqlitePlace(tmp_path / "relay.db"))

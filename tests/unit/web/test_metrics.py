@@ -10,10 +10,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from relay.domain.states import Fact
+from relay.journal import Spool
 from relay.telemetry.health import LineBoard, LineState
 from relay.web.admin import AdminListener
 from relay.web.metrics import MetricsRoute
 from tests.contract.journal.desk import ALICE, BOB, LINE, ME, PROBLEM, Desk, SqlitePlace, delivered
+from tests.unit.journal.spooling import MUCH, hook
 
 Values = dict[tuple[str, tuple[str, ...]], float]
 
@@ -113,3 +115,22 @@ async def test_a_journal_that_cannot_be_read_leaves_the_rest(monitor: Monitor) -
 async def test_there_is_no_other_page(monitor: Monitor, path: str) -> None:
     """It is the one 404."""
     assert (await monitor.text(path))[0] == 404
+
+
+async def test_a_node_with_a_spool_counts_what_waits_in_it(tmp_path: Path) -> None:
+    """Of each node, its own; where there is none, nothing is counted."""
+    desk = await Desk.at(SqlitePlace(tmp_path / "relay.db"))
+    board = LineBoard(desk.clock, [LINE])
+    listener = AdminListener("127.0.0.1", 0)
+    async with await Spool.open(tmp_path / "spool.db", MUCH) as spool:
+        listener.mount(MetricsRoute(desk.journal, board, spool))
+        await spool.keep(hook())
+        async with listener:
+            monitor = Monitor(desk, board, listener.url)
+            assert (await monitor.scraped())["relay_spool_hooks", ()] == 1
+    await desk.journal.aclose()
+
+
+async def test_a_node_without_a_spool_has_no_such_number(monitor: Monitor) -> None:
+    """Its journal is a file."""
+    assert ("relay_spool_hooks", ()) not in await monitor.scraped()

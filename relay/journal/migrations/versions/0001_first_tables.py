@@ -13,7 +13,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-TEXT = sa.Text()
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 BYTES = sa.LargeBinary()
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 

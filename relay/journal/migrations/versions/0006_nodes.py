@@ -11,7 +11,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-TEXT = sa.Text()
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 WHOLE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("since", WHOLE, nullable=False),
         sa.Column("until", WHOLE, nullable=False),
         sa.Column("mark", WHOLE, nullable=False, server_default=sa.text("0")),
+        sa.Column("stops_at", WHOLE, nullable=True),
         sa.Column("ended_at", WHOLE, nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sqlite_strict=True,

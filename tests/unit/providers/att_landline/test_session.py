@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,6 +21,8 @@ from relay.domain.addresses import outbound
 from relay.domain.errors import NotAuthorized, RelayError, TryLater
 from relay.domain.messages import Media, OutboundCall, Recipient
 from relay.ids import Ids
+from relay.journal import Journal
+from relay.nodesharing import NodeSharing
 from relay.providerkit.http import Http
 from relay.providerkit.spec import LineContext
 from relay.providers.att_landline import PROVIDER
@@ -238,6 +241,42 @@ async def test_no_session_is_in_logs(line: AttLandlineLine, account: Account) ->
     assert [entry["event"] for entry in lines].count("session.opened") == 2
     for secret in (PASSWORD, USERNAME, KEY.format(1)[:20], "2065550101", "Hi there"):
         assert secret not in str(lines)
+
+
+@pytest.fixture
+async def nodes(base_url: str, tmp_path: Path) -> AsyncIterator[tuple[AttLandlineLine, AttLandlineLine]]:
+    """The same line on two nodes that share a journal."""
+    clock = SystemClock()
+    url = f"sqlite:///{tmp_path}/relay.db"
+    async with await Journal.open(url, clock=clock, ids=Ids(clock), node="n") as journal:
+        one, other = (
+            AttLandlineLine(replace(context_at(base_url, Memory()), state=journal.memory("office"), sharing=sharing))
+            for sharing in (NodeSharing("office", journal, node) for node in ("a/1", "b/1"))
+        )
+        yield one, other
+        for line in (one, other):
+            await line.aclose()
+
+
+async def test_nodes_share_a_session(nodes: tuple[AttLandlineLine, AttLandlineLine], account: Account) -> None:
+    """Whether a login ends the sessions before it is not documented: one login is enough, also for another one."""
+    one, other = nodes
+    await asyncio.gather(one.verify(), other.verify())
+    assert len(account.logins) == 1
+    account.good.clear()
+    await asyncio.gather(one.verify(), other.verify())
+    assert len(account.logins) == 2
+    assert {key for _, key in account.asked[-2:]} == {KEY.format(2)}
+
+
+async def test_a_login_that_was_refused_is_not_repeated_by_another_node(
+    nodes: tuple[AttLandlineLine, AttLandlineLine], account: Account
+) -> None:
+    """Accounts are locked for that."""
+    account.answers.extend(refused(400) for _ in range(4))
+    ends = await asyncio.gather(*(line.verify() for line in nodes), return_exceptions=True)
+    assert [type(end) for end in ends] == [NotAuthorized] * 2
+    assert len(account.logins) == 1
 
 
 @settings(max_examples=30, deadline=None)
