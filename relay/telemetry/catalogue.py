@@ -1,37 +1,17 @@
 """Every event that relay logs: its name, levels, fields and meaning. A test compares it with the code, both ways."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one event's lines are like. `levels` and `fields` are separated by blanks; lines may lack fields."""
-
-    levels: str
-    fields: str
-    meaning: str
-
+from relay.telemetry.logentry import Entry
+from relay.telemetry.sharedevents import BUS_EVENTS, NODE_EVENTS
 
 CATALOGUE: Mapping[str, Entry] = {
+    **BUS_EVENTS,
+    **NODE_EVENTS,
     # relay itself
     "relay.started": Entry("info", "version node lines", "relay serves its lines"),
     "relay.stopping": Entry("info", "node", "relay was told to stop; calls in flight may finish"),
     "relay.stopped": Entry("info", "node", "relay has stopped"),
-    "node.joined": Entry("info", "node lease", "the node works with others now; its life lasts `lease` seconds a beat"),
-    "node.buried": Entry(
-        "warning",
-        "nodes cut_calls uncertain",
-        "nodes were given up for dead: their work is the others'; `uncertain` copies of their calls may have been sent",
-    ),
-    "node.fenced": Entry(
-        "error",
-        "node detail",
-        "this node was given up for dead, as after it stood still or was cut off; it drains, and begins a new life",
-    ),
-    "node.unheard": Entry("debug", "reason", "the node could not tell the database that it lives; it tries again"),
-    "turn.taken": Entry("info", "turn", "work that one node does at a time is this node's now: see docs/nodes.md"),
-    "turn.lost": Entry("info", "turn reason", "that work is this node's no more"),
     "clock.jumped": Entry(
         "warning",
         "seconds moved",
@@ -46,57 +26,6 @@ CATALOGUE: Mapping[str, Entry] = {
     "stage.recovered": Entry("info", "stage line", "a stage that had failed works again"),
     "stage.stuck": Entry("critical", "stages", "stages have been at one step for too long; systemd will restart relay"),
     "library.logged": Entry("info warning error critical", "logger said exception", "a library said something"),
-    # the bus
-    "bus.connected": Entry(
-        "debug info",
-        "connection protocol session_present",
-        "a connection to the broker is up; info for the first time, and where the version of MQTT is another",
-    ),
-    "bus.listening": Entry(
-        "debug info",
-        "subscriptions",
-        "the broker has confirmed the subscriptions for commands; info for the first time",
-    ),
-    "bus.online": Entry(
-        "debug info", "topic", "the retained topics are published, and the node is online; info for the first time"
-    ),
-    "bus.lost": Entry(
-        "debug warning",
-        "connection detail code",
-        "a connection to the broker was lost, and is made again; warning where the other one is up",
-    ),
-    "bus.left": Entry(
-        "info", "connection protocol", "relay has left the commands with the broker: the journal takes nothing new"
-    ),
-    "bus.refused": Entry(
-        "error", "connection cause detail", "no connection can be made; said once for each cause until `bus.restored`"
-    ),
-    "bus.restored": Entry("info", "seconds", "both connections to the broker can be used again"),
-    "bus.client_id_taken": Entry(
-        "error", "client_id detail cure", "another client connects under the same client id; relay gives way to it"
-    ),
-    "bus.topic_denied": Entry("error", "doing topics detail", "the broker's ACL denies topics that relay needs"),
-    "bus.topic_allowed": Entry("info", "doing topics", "topics pass again that the broker had denied"),
-    "bus.unchecked": Entry(
-        "info", "topics first", "on MQTT 3.1.1 relay cannot see whether it may publish there: it may not subscribe"
-    ),
-    "bus.unsteady": Entry(
-        "error", "client_id detail cure", "connections do not last: perhaps another client has this id"
-    ),
-    "bus.session_lost": Entry("warning", "detail", "the broker has forgotten commands that it held for relay"),
-    "bus.stray": Entry("warning", "detail", "a message came on a topic that is no command's"),
-    "bus.reply_refused": Entry(
-        "warning", "line detail", "an answer was given up at a request's Response Topic; its own topic has it"
-    ),
-    "publish.refused": Entry(
-        "error", "line topic reason", "the broker begins to refuse a topic; its events wait, and others go past them"
-    ),
-    "publish.passed": Entry("info", "line topic", "the broker takes a topic again that it had refused"),
-    "publish.set_aside": Entry(
-        "warning", "event_id kind line reason", "the broker can never take an event; it is kept for a person"
-    ),
-    "replay.ended": Entry("info", "replay_id events refused", "what was published before was published again"),
-    "command.taken": Entry("info", "line verb outcome message_id replayed", "a command was written down and answered"),
     # the journal
     "journal.recovered": Entry(
         "info warning",
@@ -115,7 +44,7 @@ CATALOGUE: Mapping[str, Entry] = {
         "the disk takes no more, or fails: what is new is refused, and outcomes are written in the ballast's room",
     ),
     "journal.takes_again": Entry(
-        "info", "reason seconds", "the disk takes things again, `seconds` after `journal.full`"
+        "info", "reason seconds", "the journal takes things again, `seconds` after `journal.full` or `journal.away`"
     ),
     "journal.damaged": Entry(
         "critical",

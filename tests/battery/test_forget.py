@@ -28,7 +28,7 @@ async def test_a_person_is_forgotten_everywhere(
 ) -> None:
     """Nothing of them is left on relay's disk; others keep what is theirs, and the opt-out holds."""
     lines, media = WITH_MMS + DESK, 'inline_max = "1 kB"'
-    async with world(tmp_path, free_port, speed=600, lines=lines, media=media) as made:
+    async with world(tmp_path, free_port, speed=150, lines=lines, media=media) as made:
         await made.relay.start()
         await made.listening()
         await agree(made)

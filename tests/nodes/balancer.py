@@ -1,4 +1,4 @@
-"""What stands before several nodes: passes each connection on to the next node that takes it, as a load balancer does."""
+"""What stands before several nodes: passes each connection on to the next node that takes it, as balancers do."""
 
 import asyncio
 from collections.abc import Sequence

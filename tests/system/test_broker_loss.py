@@ -5,7 +5,7 @@ import signal
 from tests.system.world import World
 
 
-async def test_a_broker_that_comes_back_without_its_state_costs_nothing(running: World):
+async def test_a_broker_that_comes_back_without_its_state_costs_nothing(running: World, long: bool):
     """What happened meanwhile is published afterwards; retained topics are there again."""
     await running.publish("relay/line/alerts/send", {"id": "before", "to": "+12065550018", "text": "before"})
     result = await running.ears.result("before")
@@ -13,7 +13,7 @@ async def test_a_broker_that_comes_back_without_its_state_costs_nothing(running:
     for number in range(5):
         running.text_in("+12065550177", "12345" if number % 2 else "+12065550100", f"meanwhile {number}")
     running.ears.connected.clear()
-    await running.relay.lives_for(30.0)
+    await running.relay.lives_for(30.0 if long else 6.0)
     running.ears.heard.clear()
     # A broker without its state keeps nothing for a subscriber that is not there yet: relay is the second to come.
     running.relay.process.send_signal(signal.SIGSTOP)

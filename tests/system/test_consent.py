@@ -20,7 +20,7 @@ base_url = "{att}"
 number = "{number}"
 app_key = "demo-inapp-key"
 app_secret_file = "{directory}/inapp_secret"
-sync_interval = "5s"
+sync_interval = "60s"
 """
 
 

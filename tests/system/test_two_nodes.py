@@ -43,8 +43,8 @@ class Nodes:
     async def sent(self, *names: str) -> None:
         """Wait until AT&T has them all."""
         async with asyncio.timeout(WITHIN):
-            while not {f"text {name}" for name in names} <= set(self.taken()):  # noqa: ASYNC110 - AT&T tells nobody
-                await asyncio.sleep(0.05)
+            while not {f"text {name}" for name in names} <= set(self.taken()):
+                await self._moment()
 
     def taken(self) -> Counter[str]:
         """How often AT&T took each text."""
@@ -58,13 +58,19 @@ class Nodes:
                     taken = [line for line in self.log(name) if line.get("turn") == turn]
                     if taken and taken[-1]["event"] == "turn.taken":
                         return name
-                await asyncio.sleep(0.05)
+                await self._moment()
 
     async def said(self, name: str, event: str, count: int = 1) -> None:
         """Wait until a node has logged an event so often."""
         async with asyncio.timeout(WITHIN):
-            while sum(line["event"] == event for line in self.log(name)) < count:  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.05)
+            while sum(line["event"] == event for line in self.log(name)) < count:
+                await self._moment()
+
+    async def _moment(self) -> None:
+        """In which whoever runs goes on running."""
+        for run in self.runs.values():
+            if run.process.returncode is None:
+                await run.lives_for(0.05)
 
     def log(self, name: str) -> list[dict[str, Any]]:
         """What a node has logged."""
