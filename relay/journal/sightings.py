@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, delete, insert, select, true, update
 
 from relay.domain.messages import Part, Sighting
 from relay.domain.receipts import ProviderWord
@@ -144,7 +144,7 @@ class _Said:
 
 def _own(tx: Transaction, line: str, one: Sighting) -> bool:
     """Whether relay sent it; then its copies are settled."""
-    copies = _by_ref(tx, line, one)
+    named = copies = _by_ref(tx, line, one)
     # While another call carries the same, it may be that one which is seen: its answer tells.
     if not copies and not _may_be_under_way(tx, line, one):
         copies = list(_by_content(tx, line, one))
@@ -155,9 +155,10 @@ def _own(tx: Transaction, line: str, one: Sighting) -> bool:
     word = ProviderWord(one.ref)
     happen(tx, [Happening(each, one.fact, word, remote_ref=ref) for each in copies])
     # The id is written down also where the sighting tells nothing new of the copy: reports will speak of it by that.
-    # What was sent again after a call that nobody answered may be shown twice.
     here = one_of(copy.c.id, [each.id for each in copies])
-    tx.execute(update(copy).where(here, copy_is_unseen).values(unseen=copy.c.unseen - 1))
+    # What was sent again after a call that nobody answered may be shown once more.
+    counted = here & copy_is_unseen & (_counts_last if named else true())
+    tx.execute(update(copy).where(counted).values(unseen=copy.c.unseen - 1))
     if ref:
         tx.execute(update(copy).where(here).values(remote_ref=ref))
     expire_media(tx, [part.token for part in one.parts if part.token is not None])
@@ -225,6 +226,8 @@ _DUE = (
 )
 _DROP = delete(sighting).where(sighting.c.id == bindparam("this"))
 _LATER = update(sighting).where(sighting.c.id == bindparam("this")).values(due_at=bindparam("due_at"))
+# Whether the last call is among those by which a copy may be shown: an answer that names it need not be looked for.
+_counts_last = (copy.c.attempt <= 1) | select(call.c.id).where(call.c.id == copy.c.call_id, call.c.unseen > 0).exists()
 _CALL_OF_REF = select(call.c.id, call.c.recipients).where(
     call_has_ref, call.c.line == bindparam("here"), call.c.remote_ref == bindparam("ref")
 )

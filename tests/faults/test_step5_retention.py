@@ -11,7 +11,8 @@ from relay.domain.messages import InboundMessage, Part, Reply
 from relay.journal import Lifetimes
 from relay.mediastore import MediaStore
 from relay.people import People
-from tests.contract.journal.desk import ALICE, LINE, START, Desk, SqlitePlace, delivered, seen, text
+from tests.contract.journal.desk import ALICE, LINE, START, Desk, delivered, seen, text
+from tests.contract.journal.places import SqlitePlace
 
 
 @pytest.fixture
@@ -48,11 +49,16 @@ async def test_a_lookup_after_its_message_is_gone_is_answered(desk: Desk) -> Non
     assert answer.body["error"]["code"] == "unknown_id"
 
 
-def _store(desk: Desk) -> MediaStore:
+def _store(desk: Desk, folder: Path) -> MediaStore:
     """The desk's attachments."""
-    folder = desk.place.path.parent / "media"
     return MediaStore(
-        folder, desk.journal, desk.clock, inline_max=1, max_part=100, lifetime=3600, address="https://relay.example"
+        folder / "media",
+        desk.journal,
+        desk.clock,
+        inline_max=1,
+        max_part=100,
+        lifetime=3600,
+        address="https://relay.example",
     )
 
 
@@ -63,7 +69,7 @@ def _on_disk(folder: Path, name: str) -> set[str]:
 
 async def test_an_attachment_of_relays_own_is_gone_when_somebody_is_forgotten(desk: Desk, tmp_path: Path) -> None:
     """It was deleted after the journal's file had been cleared: its name stayed there."""
-    store = _store(desk)
+    store = _store(desk, tmp_path)
     kept = await store.keep(LINE, Part("image/gif", "marked-e05d.gif"), b"GIF89a marked")
     await desk.send()
     await desk.hand_over(await desk.claim(unseen=True))
@@ -72,9 +78,11 @@ async def test_an_attachment_of_relays_own_is_gone_when_somebody_is_forgotten(de
     assert _on_disk(tmp_path, "marked") == set()
 
 
-async def test_an_attachment_that_was_being_fetched_is_nobodys_when_somebody_was_forgotten(desk: Desk) -> None:
+async def test_an_attachment_that_was_being_fetched_is_nobodys_when_somebody_was_forgotten(
+    desk: Desk, tmp_path: Path
+) -> None:
     """The message was erased meanwhile, and its picture was kept for its whole lifetime."""
-    store = _store(desk)
+    store = _store(desk, tmp_path)
     await desk.see(seen("Another device's", has_parts=True))
     [arrival] = await desk.arriving()
     kept = await store.keep(LINE, Part("image/gif", "marked-e05d.gif"), b"GIF89a marked")
@@ -83,9 +91,9 @@ async def test_an_attachment_that_was_being_fetched_is_nobodys_when_somebody_was
     assert await desk.journal.media.expired(10) == [kept.token]
 
 
-async def test_an_attachment_of_what_was_told_is_kept_when_it_is_told_again(desk: Desk) -> None:
+async def test_an_attachment_of_what_was_told_is_kept_when_it_is_told_again(desk: Desk, tmp_path: Path) -> None:
     """So that the mend does not go too far: a commit that was told to have failed may have been none that failed."""
-    store = _store(desk)
+    store = _store(desk, tmp_path)
     for one in (
         replace(text("Look", key="k-1"), ref="told", has_parts=True),
         seen("Another device's", ref="waits", has_parts=True),

@@ -14,10 +14,14 @@ class Balancer:
     Args:
         port: its own.
         targets: the nodes' ports.
+
+    Attributes:
+        turned_away: connections that no node took.
     """
 
     def __init__(self, port: int, targets: Sequence[int]) -> None:
         self.port = port
+        self.turned_away = 0
         self._targets = list(targets)
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
@@ -40,6 +44,7 @@ class Balancer:
     async def _passed_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there = await self._taken()
         if there is None:
+            self.turned_away += 1
             writer.close()
             return
         self._writers |= {writer, there[1]}
@@ -49,7 +54,7 @@ class Balancer:
     async def _taken(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """The next node's connection; None where no node takes one."""
         self._targets.append(self._targets.pop(0))
-        for port in self._targets:
+        for port in list(self._targets):
             with suppress(OSError):
                 return await asyncio.open_connection("127.0.0.1", port)
         return None

@@ -4,19 +4,26 @@ import asyncio
 import contextlib
 import json
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from psycopg.conninfo import conninfo_to_dict
 
 from relay.clock import LabClock
 from relay.simulator.app import Simulator, SimulatorOptions
 from tests.battery.checker import ATT, PUBLISHER, SUBSCRIBER, LedgerReader
+from tests.battery.traffic import ALL_LINES
 from tests.brokers import Mosquitto
 from tests.nodes.balancer import Balancer
-from tests.system.world import LINES, SECRETS, Appending, RelayProcess, Subscriber, World, WorldLedgers
+from tests.nodes.wire import Wire
+from tests.system.world import SECRETS, Appending, RelayProcess, Subscriber, World, WorldLedgers
+
+T = TypeVar("T")
 
 SETTINGS = """
 [node]
@@ -43,15 +50,41 @@ folder = "{shared}/attachments"
 speed = {speed}
 epoch = "{epoch}"
 """
+LOOKED_AT_EVERY = 0.05  # seconds, what nobody tells of
+UNCHANGED = {"handset": {"fates": False}}  # every text is delivered
 
 
 class Node(RelayProcess):
-    """One relay of several, in a directory of its own."""
+    """One relay of several, in a directory of its own.
+
+    Attributes:
+        to_database: what lies between it and PostgreSQL; None: nothing.
+        to_broker: what lies between it and the broker.
+    """
+
+    to_database: Wire
+    to_broker: Wire
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self._read_to = 0
+        self._turns: set[str] = set()
 
     @property
     def name(self) -> str:
         """Its name."""
         return self.directory.name
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None and self._process.returncode is None
+
+    async def launch(self, **environment: str) -> None:
+        """Start it; whatever it had is no more."""
+        self._lines()
+        self._turns.clear()
+        await super().launch(**environment)
 
     def pause(self) -> None:
         """SIGSTOP."""
@@ -63,36 +96,78 @@ class Node(RelayProcess):
 
     def turns(self) -> set[str]:
         """The turns that it has, as its log tells."""
-        held: set[str] = set()
-        for line in self.log_path.read_text().splitlines():
-            told = json.loads(line) if '"turn.' in line else {}
+        for line in self._lines():
+            told = json.loads(line) if b'"turn.' in line else {}
             if told.get("event") == "turn.taken":
-                held.add(told["turn"])
+                self._turns.add(told["turn"])
             elif told.get("event") == "turn.lost":
-                held.discard(told["turn"])
-        return held
+                self._turns.discard(told["turn"])
+        return self._turns if self.runs else set()
+
+    def _lines(self) -> list[bytes]:
+        """What was logged since this was last asked for, in whole lines."""
+        if not self.log_path.exists():
+            return []
+        with self.log_path.open("rb") as file:
+            file.seek(self._read_to)
+            read = file.read()
+        whole = read[: read.rfind(b"\n") + 1]
+        self._read_to += len(whole)
+        return whole.splitlines()
 
 
 @dataclass
 class Cluster(World):
-    """Everything that runs; `relay` is the first of `nodes`."""
+    """Everything that runs; `relay` is the first of `nodes`.
+
+    Attributes:
+        nodes: the relays.
+        balancer: what AT&T's web hooks go through.
+        taken: how many copies AT&T has accepted.
+    """
 
     nodes: list[Node] = field(kw_only=True)
+    balancer: Balancer = field(kw_only=True)
+    taken: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        """Count as it happens: ledgers grow long."""
+        super().__post_init__()
+        write = self.att.world.ledger.copy
+        assert write is not None
+
+        def counted(line: dict[str, Any]) -> None:
+            self.taken += line["what"] == "accepted"
+            write(line)
+
+        self.att.world.ledger.copy = counted
 
     async def start(self) -> None:
-        """Start every node, one after the other."""
-        for node in self.nodes:
-            await node.start()
+        """Start every node at once."""
+        await asyncio.gather(*(node.start() for node in self.nodes))
+
+    async def stop(self) -> None:
+        """Stop every node; each ends well."""
+        assert await asyncio.gather(*(node.stop() for node in self.nodes)) == [0] * len(self.nodes)
 
     async def hooked(self) -> None:
         """Wait until the web hooks stand at AT&T's."""
         await self.until_att(lambda: any(line["event"] == "receive" for line in self.ledger("hook-added")))
 
-    def holder(self, turn: str) -> Node | None:
-        """Who has a turn, as the logs tell; a node that was killed has nothing."""
-        running = [node for node in self.nodes if node._process is not None and node.process.returncode is None]
-        found = [node for node in running if turn in node.turns()]
-        return found[-1] if found else None
+    async def holder(self, turn: str, *, but: Node | None = None) -> Node:
+        """Whoever has a turn, once somebody has, as the logs tell; a node that was killed has nothing."""
+        return await eventually(
+            lambda: next((node for node in self.nodes if node is not but and turn in node.turns()), None),
+            what=f"somebody has {turn}",
+        )
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """What all nodes have logged of this event."""
+        return [line for node in self.nodes for line in node.logged(event)]
+
+    def hook_answers(self) -> Counter[str]:
+        """How AT&T's web hooks were answered, each attempt."""
+        return Counter(str(line["result"]) for line in self.ledger("hook"))
 
 
 @asynccontextmanager
@@ -102,9 +177,10 @@ async def cluster(
     journal: str,
     *,
     count: int = 3,
-    speed: float = 300.0,
+    speed: float = 60.0,
     lease: float = 8.0,
-    lines: str = LINES,
+    lines: str = ALL_LINES,
+    wired: bool = False,
     **simulated: Any,
 ) -> AsyncIterator[Cluster]:
     """A running world of several nodes; they are started by the test.
@@ -117,39 +193,39 @@ async def cluster(
         speed: of the lab.
         lease: of a node's life, in seconds.
         lines: their settings.
+        wired: whether each node reaches database and broker by wires of its own.
         simulated: further options of the simulator.
     """
     epoch = datetime.now(UTC)
     clock = LabClock(speed, epoch, epoch)
     (directory / "broker").mkdir()
     (directory / "attachments").mkdir()
+    simulated = {"modes": UNCHANGED, **simulated}
     options = SimulatorOptions(clock=clock, keep=None, ledger=directory / ATT, **simulated)
     ports = [free_port() for _ in range(count)]
-    balancer = Balancer(free_port(), ports)
     async with AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(Mosquitto(directory / "broker", persistent=True, extra=_PATIENT))
+        broker = await stack.enter_async_context(Mosquitto(directory / "broker", persistent=True))
         att = await stack.enter_async_context(Simulator(options))
-        await stack.enter_async_context(balancer)
+        balancer = await stack.enter_async_context(Balancer(free_port(), ports))
+        values = {
+            "lease": lease,
+            "shared": directory,
+            "public_url": balancer.url,
+            "speed": speed,
+            "epoch": epoch.isoformat(),
+            "att": att.base_url,
+        }
         nodes = []
         for number, port in enumerate(ports, 1):
-            own = directory / f"relay-{number}"
-            own.mkdir()
-            values = {
-                "name": own.name,
-                "lease": lease,
-                "broker_port": broker.port,
-                "journal": journal,
-                "directory": own,
-                "shared": directory,
-                "hook_port": port,
-                "public_url": balancer.url,
-                "speed": speed,
-                "epoch": epoch.isoformat(),
-                "att": att.base_url,
-            }
-            _write(own, (SETTINGS + lines).format(**values))
-            nodes.append(Node(own))
-            stack.push_async_callback(nodes[-1].end)
+            node = Node(directory / f"relay-{number}")
+            node.directory.mkdir()
+            own = {"broker_port": broker.port, "journal": journal}
+            if wired:
+                own = await _wired(stack, node, free_port, own)
+            own |= {"name": node.name, "directory": node.directory, "hook_port": port}
+            _write(node.directory, (SETTINGS + lines).format(**values, **own))
+            nodes.append(node)
+            stack.push_async_callback(node.end)
         ears = Subscriber(broker.port, Appending(directory / SUBSCRIBER))
         listening = asyncio.create_task(ears.run())
         stack.push_async_callback(_ended, listening)
@@ -159,10 +235,30 @@ async def cluster(
             asked=Appending(directory / PUBLISHER),
             ledgers=WorldLedgers(*(LedgerReader(directory / name) for name in (ATT, SUBSCRIBER, PUBLISHER))),
             nodes=nodes,
+            balancer=balancer,
         )
 
 
-_PATIENT = ("max_queued_messages 1000000",)
+async def eventually(condition: Callable[[], T | None], within: float = 60.0, what: str = "") -> T:
+    """What `condition` gives, once it is something; it is asked again and again, as nobody tells."""
+    try:
+        async with asyncio.timeout(within):
+            while not (found := condition()):  # noqa: ASYNC110 - see above
+                await asyncio.sleep(LOOKED_AT_EVERY)  # neither logs nor ledgers tell
+    except TimeoutError:
+        raise AssertionError(f"not within {within} s: {what or condition}") from None
+    return found
+
+
+async def _wired(
+    stack: AsyncExitStack, node: Node, free_port: Callable[[], int], own: dict[str, Any]
+) -> dict[str, Any]:
+    """Put wires between a node and its servers; where it finds them now."""
+    database = str(conninfo_to_dict(own["journal"])["port"])
+    node.to_database = await stack.enter_async_context(Wire(free_port(), int(database)))
+    node.to_broker = await stack.enter_async_context(Wire(free_port(), own["broker_port"]))
+    journal = own["journal"].replace(f":{database}/", f":{node.to_database.port}/")
+    return {"broker_port": node.to_broker.port, "journal": journal}
 
 
 def _write(directory: Path, settings: str) -> None:

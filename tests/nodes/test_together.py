@@ -3,39 +3,68 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from tests.battery.table import Row
 from tests.databases import Database
 from tests.nodes.cluster import Cluster, cluster
-from tests.system.ledgers import compare
+from tests.nodes.flow import OTHER, Flow, Round
+from tests.pooler import Pooler
+
+Found = Callable[[Row], None]
+SHORT, LONG = Round(requests=5, many=15, hooks=7), Round(requests=17, many=183, hooks=40)
+ROUNDS, MANY_ROUNDS = 15, 500
 
 
-async def test_three_nodes_send_each_text_once(
-    tmp_path: Path, free_port: Callable[[], int], database: Database
+@pytest.mark.timeout(14_400)  # its own waits are bounded; the long form has 100,000 copies
+async def test_three_nodes_do_each_thing_once(
+    tmp_path: Path, free_port: Callable[[], int], database: Database, found: Found, *, long: bool
 ) -> None:
-    """Requests from the bus, texts by web hook and by poll, receipts; and every node has a part of it."""
+    """Requests, texts by web hook, poll and message store, receipts, STOP; and every node has a part of it."""
     async with cluster(tmp_path, free_port, database.url) as made:
-        await made.start()
-        await made.listening()
-        await made.hooked()
-        await traffic(made, 60)
-        findings = compare(made)
-        assert findings.is_clean, findings
-        assert len(made.accepted()) == 60
-        for node in made.nodes:
-            assert await node.stop() == 0
-        assert all(node.logged("call.answered") for node in made.nodes)
-        assert not made.violations()
+        rounds = MANY_ROUNDS if long else ROUNDS
+        note = await _together(made, Flow(made, LONG if long else SHORT), rounds, within=7200.0 if long else 90.0)
+        answers = made.hook_answers()
+        assert set(answers) == {"200"}, answers
+        found(Row("N1", "none: three nodes, all directions busy", rounds, 0, 0, None, f"{answers['200']} hooks, {note}"))
 
 
-async def traffic(made: Cluster, count: int) -> None:
-    """Requests and texts in, until all of it has ended."""
-    for number in range(count):
-        line = ("alerts", "office")[number % 2]
-        request = {"id": f"r-{number}", "to": f"+1206555{number:04}", "text": f"text {number}"}
-        await made.publish(f"relay/line/{line}/send", request)
-        made.text_in("+12065550101", ("12345", "+12065550100")[number % 2], f"in {number}")
-    await made.ears.until(lambda: len(made.ears.events("message")) >= count, within=90, what="texts are told")
-    await made.ears.until(lambda: len(_ended(made)) >= count, within=90, what="receipts have ended")
+async def test_a_pooler_may_stand_between(
+    tmp_path: Path, free_port: Callable[[], int], database: Database, found: Found
+) -> None:
+    """PgBouncer in transaction mode gives each transaction any session: nothing of relay's hangs on one."""
+    with Pooler(database.server) as pooler:
+        async with cluster(tmp_path, free_port, pooler.url(database.name)) as made:
+            note = await _together(made, Flow(made), ROUNDS, within=90.0)
+            found(Row("N2", "none: three nodes through PgBouncer", ROUNDS, 0, 0, None, note))
 
 
-def _ended(made: Cluster) -> set[str]:
-    return {event["data"]["copy_id"] for event in made.ears.events("receipt") if event["data"]["final"]}
+async def _together(made: Cluster, flow: Flow, rounds: int, within: float) -> str:
+    """So many rounds over all nodes, until all of it has ended; what there was."""
+    await made.start()
+    await flow.prepare()
+    for _ in range(rounds):
+        await flow.round()
+        await flow.keep_pace()
+    await _stops(made)
+    findings = await flow.settled(within)
+    await flow.aclose()
+    await made.stop()
+    assert findings.is_clean, findings
+    assert findings.uncertain == 0
+    assert all(node.logged("call.answered") for node in made.nodes)
+    assert all(node.logged("hook.read") for node in made.nodes)
+    assert not made.violations()
+    return flow.said(findings)
+
+
+async def _stops(made: Cluster) -> None:
+    """Whoever says STOP to one node is texted by none."""
+    made.att.world.handset.text(sender=OTHER, to="12345", text="STOP")
+    await made.ears.until(lambda: made.ears.events("event.opt-out"), what="STOP is heeded")
+    for number in range(6):
+        name = f"stopped {number}"
+        await made.publish("relay/line/alerts/send", {"id": name, "to": [OTHER], "text": name})
+        [copy] = (await made.ears.result(name))["copies"]
+        assert (copy["status"], copy["error"]["code"]) == ("failed", "opted_out")
+    assert not [line for line in made.accepted() if line["text"].startswith("stopped")]

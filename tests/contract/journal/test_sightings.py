@@ -60,13 +60,14 @@ async def test_a_sighting_stops_the_resend(desk: Desk) -> None:
     assert await desk.standing() == ["submitted"]
 
 
-async def test_what_was_sent_again_is_relays_own_as_often_as_it_is_shown(desk: Desk) -> None:
+@pytest.mark.parametrize("unseen", [True, False])
+async def test_what_was_sent_again_is_relays_own_as_often_as_it_is_shown(desk: Desk, *, unseen: bool) -> None:
     """All calls were taken, and what shows the earlier ones comes late: no other device sent it."""
     await desk.send(on_uncertain=OnUncertain.RESEND)
     for _ in range(2):
-        await desk.journal.calls.unanswered((await desk.claim(unseen=True)).call_id, ME, PROBLEM)
+        await desk.journal.calls.unanswered((await desk.claim(unseen=unseen)).call_id, ME, PROBLEM)
         desk.clock.pass_(hours=1)
-    await desk.hand_over(await desk.claim(unseen=True), "third")
+    await desk.hand_over(await desk.claim(unseen=unseen), "third")
     for ref in ("third", "first", "second"):
         assert (await desk.see(seen(ref=ref))).own == 1
     assert (await desk.see(seen(ref="another device's"))).own == 0

@@ -1,0 +1,1 @@
+"""How fast relay is, always as a ratio to something in the same run."""

@@ -1,0 +1,64 @@
+"""How much more two and three nodes send than one, to a provider that takes its time; as ratios in one run.
+
+python -m benchmarks.nodes
+"""
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiomqtt
+
+from benchmarks.table import show
+from tests import brokers, databases
+from tests.chaosproxy import ChaosProxy, Fault
+from tests.nodes.cluster import Cluster, cluster
+
+COUNTS = (1, 2, 3)
+LINE = "alerts"
+LATENCY = 1.0  # seconds that the provider takes for a call
+REQUESTS = 60  # for each node
+
+
+async def sending(count: int, latency: float) -> float:
+    """Texts a second that so many nodes send to a provider that answers each call after `latency` seconds."""
+    with tempfile.TemporaryDirectory() as folder, databases.borrowed() as database:
+        async with AsyncExitStack() as stack:
+            proxy = await stack.enter_async_context(ChaosProxy())
+            made = await stack.enter_async_context(
+                cluster(Path(folder), brokers.free_port, database.url, count=count, speed=1.0, provider=proxy)
+            )
+            proxy.do(Fault("latency", path="/sms/v3/messaging/outbox", times=0, seconds=latency))
+            await made.start()
+            await made.listening()
+            return await _rate(made, REQUESTS * count)
+
+
+async def _rate(made: Cluster, count: int) -> float:
+    async with aiomqtt.Client("127.0.0.1", made.broker.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
+        for number in range(count):
+            # Every text is another one, so that none travels with others in one call.
+            request = {"id": f"b-{number}", "to": f"+1206555{number:04}", "text": f"text {number}"}
+            await client.publish(f"relay/line/{LINE}/send", json.dumps(request), qos=1)
+    await made.until_att(lambda: len(made.accepted()) >= count // 6, within=600)
+    began, first = time.monotonic(), len(made.accepted())
+    await made.until_att(lambda: len(made.accepted()) >= count - count // 6, within=600)
+    return (len(made.accepted()) - first) / (time.monotonic() - began)
+
+
+def main() -> None:
+    """Measure, and print."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--latency", type=float, default=LATENCY, help="seconds that the provider takes for a call")
+    latency = asked.parse_args().latency
+    rates = [(f"{count} node(s)", asyncio.run(sending(count, latency))) for count in COUNTS]
+    show(f"A provider that answers after {latency} s", rates)
+    databases.end_shared()
+
+
+if __name__ == "__main__":
+    main()
