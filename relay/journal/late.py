@@ -76,5 +76,5 @@ def _happening(one: Copy, ref: str | None, handover: Handover) -> Happening:
     said = handover.provider
     known_as = handover.ref or ref
     word = ProviderWord(known_as, said.text if said else None, said.code if said else None)
-    nameless = handover.fact is Fact.SUBMITTED and not known_as
-    return Happening(one, handover.fact, word, handover.problem, handover.ref, unseen=nameless)
+    # That the provider may show it was noted when the call was judged.
+    return Happening(one, handover.fact, word, handover.problem, handover.ref)

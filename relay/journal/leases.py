@@ -46,7 +46,7 @@ class LeaseVerbs:
                 tx.execute(update(lease).where(lease.c.name == name).values(values))
             return held
 
-        return await self._writer.run(operation)
+        return await self._writer.run(operation, marks=True)
 
     async def renew(self, held: Lease, seconds: float) -> Lease | None:
         """Hold it for `seconds` from now; None where it is lost, because it was over or somebody else has it."""

@@ -70,14 +70,15 @@ class Stages:
         base, standing, services = self._base, self._standing, self._services
         upkeep: dict[str, Callable[[], Stage]] = {
             "janitor": lambda: Janitor(journal=base.journal, kept_for=lifetimes(base.settings)),
-            "sweeper": lambda: Sweeper(services.media),
             "accountant": lambda: Accountant(base.lines, standing),
             "replayer": lambda: Replayer(standing, bus=self._bus),
             "auditor": lambda: Auditor(base.journal),
         }
         tidying = [self._one_at_a_time(UPKEEP, make, name) for name, make in upkeep.items()]
         consumer = self._one_at_a_time(BUS, lambda: Consumer(bus=self._bus, intake=services.intake), "consumer")
-        return [*tidying, *self._bookkeepers(), *self._timekeepers(), consumer]
+        # On every node: its folder may be its own.
+        sweeper = Sweeper(services.media)
+        return [*tidying, sweeper, *self._bookkeepers(), *self._timekeepers(), consumer]
 
     def _one_at_a_time(
         self, turn: str, make: Callable[[], Stage], name: str, line: str | None = None, part: str | None = None

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ SEED = 20261121
 FRIEND, OTHER = "+12065550199", "+12065550177"
 NUMBERS = {"alerts": "12345", "office": "+12065550100", "desk": SUBSCRIBER}
 PAUSE = 0.2  # seconds between two rounds
-LAG = 4_000  # copies that may wait, before no more are asked for
+LAG = 24  # copies, or texts in, that may wait before it is waited for them
+WAITED = 3.0  # seconds: so long, as during a fault
 COMPARED_EVERY = 0.5  # seconds
 AGAIN = 0.1  # seconds until the broker is tried again
 BROKER_WITHIN = 60.0
@@ -54,12 +55,15 @@ class Flow:
         shape: of each round.
     """
 
-    def __init__(self, made: Cluster, shape: Round = Round()) -> None:  # noqa: B008 - it is frozen
+    def __init__(self, made: Cluster, shape: Round = Round()) -> None:
         self._made = made
         self._shape = shape
         self._chance = random.Random(SEED)  # noqa: S311 - a failure must repeat
         self._bus = _Publishing(made.broker.port)
         self._probes = 0
+        self._told: set[str] = set()
+        self._place = 0
+        self._lag = max(LAG, 4 * shape.copies)
         self.rounds = 0
         self.copies = 0
         self.texts_in = 0
@@ -96,8 +100,21 @@ class Flow:
         self._made.act("text-from-phone", to=FRIEND, text=f"phone {self.rounds}")
 
     async def keep_pace(self) -> None:
-        """Wait while more is asked for than AT&T has."""
-        await eventually(lambda: self.copies - self._made.taken < LAG, within=600, what="AT&T keeps pace")
+        """Wait a little while more is under way than nodes without a fault need: a queue is no subject here."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAITED):
+                await eventually(lambda: self._under_way < self._lag, what="all nodes keep pace")
+
+    @property
+    def _under_way(self) -> int:
+        return max(self.copies - self._made.taken, self.texts_in - len(self._heard()))
+
+    def _heard(self) -> set[str]:
+        """All texts in that were told until now."""
+        news = self._made.ears.heard[self._place :]
+        self._place += len(news)
+        self._told.update(event["data"]["text"] for _, event in news if event.get("type") == "relay.message.v1")
+        return self._told
 
     async def recovered(self, within: float = 60.0) -> float:
         """Wait until a text out and a text in on each line have gone all the way; the seconds that it took."""
@@ -108,17 +125,7 @@ class Flow:
         for line in NUMBERS:
             await self._ask(f"{probe} {line}", 1, line=line)
             self._text_in(line, f"{probe} {line}")
-        told: set[str] = set()
-        place = 0
-
-        def heard() -> bool:
-            nonlocal place
-            news = self._made.ears.heard[place:]
-            place += len(news)
-            told.update(event["data"]["text"] for _, event in news if event.get("type") == "relay.message.v1")
-            return wanted <= told
-
-        await eventually(heard, within, "texts in are told again on every line")
+        await eventually(lambda: wanted <= self._heard(), within, "texts in are told again on every line")
         await eventually(lambda: wanted <= self._sent(wanted), within, "texts are sent again on every line")
         return time.monotonic() - began
 

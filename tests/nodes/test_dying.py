@@ -149,9 +149,7 @@ async def _answered_again(made: Cluster) -> float:
     return took
 
 
-async def _judged(
-    flow: Flow, found: Found, fault: str, times: int, longest: float | None, more: str = ""
-) -> int:
+async def _judged(flow: Flow, found: Found, fault: str, times: int, longest: float | None, more: str = "") -> int:
     """Wait until all has ended, and put it into the table; how many copies are uncertain."""
     findings = await flow.settled()
     await flow.aclose()

@@ -1,7 +1,6 @@
 """PostgreSQL and the broker go away while everything flows, for all nodes or for one: nothing is lost or doubled."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.battery.table import Row
-from tests.nodes.cluster import Cluster, Node, cluster
+from tests.nodes.cluster import Cluster, cluster
 from tests.nodes.flow import Flow
 from tests.postgres import Server
 from tests.standby import Standby, keep_pace
@@ -46,7 +45,9 @@ async def test_a_standby_may_take_over(
     with Standby(server) as standby:
         keep_pace(server, synchronous=True)
         async with _busy(tmp_path, free_port, server, standby) as (made, flow):
-            took = await _suffered(flow, {"PostgreSQL failed over to a standby": partial(_failed_over, server, standby)})
+            took = await _suffered(
+                flow, {"PostgreSQL failed over to a standby": partial(_failed_over, server, standby)}
+            )
             await _judged(made, flow, found, took)
 
 

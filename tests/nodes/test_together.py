@@ -26,7 +26,9 @@ async def test_three_nodes_do_each_thing_once(
         note = await _together(made, Flow(made, LONG if long else SHORT), rounds, within=7200.0 if long else 90.0)
         answers = made.hook_answers()
         assert set(answers) == {"200"}, answers
-        found(Row("N1", "none: three nodes, all directions busy", rounds, 0, 0, None, f"{answers['200']} hooks, {note}"))
+        found(
+            Row("N1", "none: three nodes, all directions busy", rounds, 0, 0, None, f"{answers['200']} hooks, {note}")
+        )
 
 
 async def test_a_pooler_may_stand_between(
