@@ -6,7 +6,7 @@ from relay.journal.failures import JournalDamaged, JournalUnusable, JournalUnwri
 
 # The longest beginning that fits counts. A class of its own where the whole class means one thing.
 _MEANING: dict[str, tuple[type[JournalUnusable], str]] = {
-    "": (JournalUnwritten, "PostgreSQL cannot be reached: see that it runs, lets this machine in, and knows the user and password"),
+    "": (JournalUnwritten, "PostgreSQL cannot be reached: see that it runs, and lets this machine and user in"),
     "08": (JournalUnwritten, "the connection to PostgreSQL was lost: see that it runs, and look at the network"),
     "25006": (
         JournalUnwritten,
