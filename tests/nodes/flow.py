@@ -1,4 +1,4 @@
-"""Traffic in all directions over several nodes, for as long as a fault lasts, and the wait until all of it has ended."""
+"""Traffic in all directions over several nodes, for as long as a fault lasts, and the wait until all has ended."""
 
 import asyncio
 import random
