@@ -8,8 +8,8 @@ import asyncio
 import json
 import tempfile
 import time
-from contextlib import AsyncExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiomqtt
 
@@ -17,9 +17,11 @@ from benchmarks.table import show
 from tests import brokers, databases
 from tests.chaosproxy import ChaosProxy, Fault
 from tests.nodes.cluster import Cluster, cluster
+from tests.system.world import LINES
 
 COUNTS = (1, 2, 3)
 LINE = "alerts"
+ALERTS = LINES.partition("[lines.office]")[0]
 LATENCY = 1.0  # seconds that the provider takes for a call
 REQUESTS = 60  # for each node
 
@@ -27,15 +29,16 @@ REQUESTS = 60  # for each node
 async def sending(count: int, latency: float) -> float:
     """Texts a second that so many nodes send to a provider that answers each call after `latency` seconds."""
     with tempfile.TemporaryDirectory() as folder, databases.borrowed() as database:
-        async with AsyncExitStack() as stack:
-            proxy = await stack.enter_async_context(ChaosProxy())
-            made = await stack.enter_async_context(
-                cluster(Path(folder), brokers.free_port, database.url, count=count, speed=1.0, provider=proxy)
-            )
-            proxy.do(Fault("latency", path="/sms/v3/messaging/outbox", times=0, seconds=latency))
-            await made.start()
-            await made.listening()
-            return await _rate(made, REQUESTS * count)
+        async with ChaosProxy() as proxy:
+            lines = ALERTS.replace("{att}", proxy.url)
+            async with cluster(
+                Path(folder), brokers.free_port, database.url, count=count, speed=1, lines=lines
+            ) as made:
+                proxy.target = urlsplit(made.att.base_url).port or 0
+                proxy.do(Fault("latency", path="/messaging/outbox", times=0, seconds=latency))
+                await made.start()
+                await made.listening()
+                return await _rate(made, REQUESTS * count)
 
 
 async def _rate(made: Cluster, count: int) -> float:
@@ -44,10 +47,10 @@ async def _rate(made: Cluster, count: int) -> float:
             # Every text is another one, so that none travels with others in one call.
             request = {"id": f"b-{number}", "to": f"+1206555{number:04}", "text": f"text {number}"}
             await client.publish(f"relay/line/{LINE}/send", json.dumps(request), qos=1)
-    await made.until_att(lambda: len(made.accepted()) >= count // 6, within=600)
-    began, first = time.monotonic(), len(made.accepted())
-    await made.until_att(lambda: len(made.accepted()) >= count - count // 6, within=600)
-    return (len(made.accepted()) - first) / (time.monotonic() - began)
+    await made.until_att(lambda: made.taken >= count // 6, within=600)
+    began, first = time.monotonic(), made.taken
+    await made.until_att(lambda: made.taken >= count - count // 6, within=600)
+    return (made.taken - first) / (time.monotonic() - began)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ log = structlog.get_logger()
 BUS = "bus"  # hears the commands, and publishes what no line's turn does
 UPKEEP = "upkeep"
 BEATS = 4  # in each lease
+DEAF = 0.5  # of a lease without the bus
 SURE = 0.8  # of a lease: afterwards a turn counts as lost, some time before others may take it
 
 
@@ -59,6 +60,8 @@ class Turns:
         self._terms = 1
         self._leaving: frozenset[str] = frozenset()  # held, and given back as soon as all work under them has ended
         self._others = 0
+        self._hears: Callable[[], bool] = lambda: True
+        self._heard_at = -math.inf
         self._is_known = False  # whether the journal has ever told which turns this node has
         self._stops = False
         self._users: Counter[str] = Counter()
@@ -85,6 +88,11 @@ class Turns:
     def held(self) -> list[str]:
         """The turns under which work may be begun now."""
         return sorted(name for name in self._held if self.holds(name))
+
+    def need(self, hears: Callable[[], bool]) -> None:
+        """Leave all turns to others, where there are any, while `hears()` says that the bus has not been heard."""
+        self._hears = hears
+        self._heard_at = asyncio.get_running_loop().time()
 
     def changed(self, name: str) -> Bell:
         """A bell of one's own that rings when this turn is gained or lost, for as long as it is kept."""
@@ -147,7 +155,7 @@ class Turns:
         began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._nodes.lease):
-                beat = await self._nodes.beat(self._wanted, stops=self._stops)
+                beat = await self._nodes.beat(self._wanted, stops=self._stops, is_deaf=self._is_deaf(began))
                 self._take(beat, began + self._nodes.lease * SURE)
                 await self._give_back()
         except JournalFenced:
@@ -155,6 +163,12 @@ class Turns:
         except (JournalError, TimeoutError) as error:
             # The journal says what is wrong with it, once for all. Meanwhile the turns end by themselves.
             log.debug("node.unheard", reason=type(error).__name__)
+
+    def _is_deaf(self, now: float) -> bool:
+        """Whether the bus was not heard for so long that others should have what needs it."""
+        if self._hears():
+            self._heard_at = now
+        return now - self._heard_at > self._nodes.lease * DEAF
 
     def _take(self, beat: Beat, until: float) -> None:
         if beat.buried:

@@ -24,6 +24,7 @@ from relay.journal.writer import Writer
 LEASE = 8.0  # seconds that a life lasts without a beat
 BELL = "nodes"  # rings when a turn is free, or a node came or left
 _KNOWN_FOR = timedelta(days=7)  # a life that has ended
+_MOST_APART = 1  # turns that a node may have more than another, which is as even as it gets
 _UNWANTED_AFTER = timedelta(seconds=2)  # a turn that nobody with fewer turns has taken for so long is anybody's
 
 
@@ -89,13 +90,15 @@ class NodeVerbs:
         # A node that could not beat itself says nothing about others: the database may have been away from all.
         self._steady_since: datetime | None = None
         self._until: datetime | None = None
+        # Turns that nobody with fewer has taken, and until when nobody with fewer is given them.
+        self._adopted: dict[str, datetime] = {}
 
     @property
     def is_shared(self) -> bool:
         """Whether other nodes may work with the same journal."""
         return self._life is not None
 
-    async def beat(self, wanted: Collection[str], *, stops: bool = False) -> Beat:
+    async def beat(self, wanted: Collection[str], *, stops: bool = False, is_deaf: bool = False) -> Beat:
         """Live on, with every turn that is held; take free ones of `wanted`; give up for dead who has not beaten.
 
         To be called some times in each `lease`.
@@ -103,6 +106,7 @@ class NodeVerbs:
         Args:
             wanted: the turns that this node can take.
             stops: it is about to leave, and takes none any more; the others share among themselves.
+            is_deaf: it does not hear the bus: others that do are to have all turns, where there are any.
 
         Raises:
             JournalFenced: others have given this node up for dead.
@@ -110,7 +114,7 @@ class NodeVerbs:
         if self._life is None:
             return Beat(frozenset(wanted))
         beat, self._until, self._steady_since = await self._writer.run(
-            lambda tx: self._beat(tx, sorted(wanted), stops=stops)
+            lambda tx: self._beat(tx, sorted(wanted), stops=stops, is_deaf=is_deaf)
         )
         return beat
 
@@ -139,35 +143,52 @@ class NodeVerbs:
             for row in rows
         ]
 
-    def _beat(self, tx: Transaction, wanted: Sequence[str], *, stops: bool) -> tuple[Beat, datetime, datetime]:
+    def _beat(
+        self, tx: Transaction, wanted: Sequence[str], *, stops: bool, is_deaf: bool
+    ) -> tuple[Beat, datetime, datetime]:
         now, until = tx.real_now, tx.real_now + timedelta(seconds=self.lease)
         if tx.entered.is_fenced:
             raise JournalFenced
         was_late = self._until is None or self._until < now
         steady = now if was_late or self._steady_since is None else self._steady_since
         tx.execute(update(node).where(node.c.id == self._life).values(until=until))
-        if stops:
+        if stops or is_deaf:
             tx.execute(_STOPS, {"life": self._life, "now": now})
+        else:
+            tx.execute(_GOES_ON, {"life": self._life})
         tx.execute(update(lease).where(_turns_of(self._life), lease.c.until > now).values(until=until))
         dead: Sequence[Row[Any]] = ()
         if now - steady >= timedelta(seconds=self.lease):
             dead = tx.execute(select(node.c.id, node.c.name).where(node.c.ended_at.is_(None), node.c.until < now)).all()
         cut, uncertain = end_lives(tx, [row.id for row in dead], self._judge) if dead else (0, 0)
         tx.execute(delete(node).where(node.c.ended_at < now - _KNOWN_FOR))
-        held, surplus, others = _Sharing(tx, str(self._life), wanted, stops=stops).take(now, until)
+        sharing = _Sharing(tx, str(self._life), wanted, self._adopted, stops=stops, is_deaf=is_deaf)
+        held, surplus, others = sharing.take(now, until)
         return Beat(held, surplus, others, tuple(row.name for row in dead), cut, uncertain), until, steady
 
 
 class _Sharing:
     """Which turns this life has, may take, and has too many of."""
 
-    def __init__(self, tx: Transaction, life: str, wanted: Sequence[str], *, stops: bool) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        life: str,
+        wanted: Sequence[str],
+        adopted: dict[str, datetime],
+        *,
+        stops: bool,
+        is_deaf: bool,
+    ) -> None:
         self._tx = tx
         self._life = life
         self._wanted = wanted
-        self._stops = stops
+        self._adopted = adopted
         takers = select(node.c.id).where(node.c.ended_at.is_(None), node.c.stops_at.is_(None), node.c.id != life)
         self._others = tx.execute(takers).scalars().all()
+        # Where nobody hears the bus, somebody has to read what comes in all the same.
+        self._leaves = is_deaf and bool(self._others)
+        self._takes_none = stops or self._leaves
         self._rows = {row.name: row for row in tx.execute(select(lease).where(one_of(lease.c.name, wanted)))}
         self._share = -(-len(wanted) // (len(self._others) + 1))
 
@@ -175,19 +196,27 @@ class _Sharing:
         """What is held from now on, what of it is too much, and how many others live."""
         taken = {name: row.owner for name, row in self._rows.items() if row.until > now}
         for name in self._wanted:
-            if name not in taken and self._may_take(name, taken, now):
+            if name not in taken and self._may_take(name, taken, now, until):
                 self._take(name, until)
                 taken[name] = self._life
         held = [name for name in self._wanted if taken.get(name) == self._life]
-        return frozenset(held), frozenset(held[: self._excess(taken)]), len(self._others)
+        spare = [name for name in held if self._adopted.get(name, now) <= now]
+        surplus = held if self._leaves else spare[: self._excess(taken)]
+        return frozenset(held), frozenset(surplus), len(self._others)
 
-    def _may_take(self, name: str, taken: dict[str, str], now: datetime) -> bool:
-        if self._stops:
+    def _may_take(self, name: str, taken: dict[str, str], now: datetime, until: datetime) -> bool:
+        if self._takes_none:
             return False
-        if self._count(taken, self._life) < self._share:
+        mine = self._count(taken, self._life)
+        # One that would be too much at once is left to whoever has fewer.
+        if mine < self._share and mine + 1 - self._fewest(taken, mine) <= _MOST_APART:
             return True
         row = self._rows.get(name)
-        return row is not None and now - row.until > _UNWANTED_AFTER
+        if row is None or now - row.until <= _UNWANTED_AFTER:
+            return False
+        # Whoever has fewer does not take it, and may not be able to: it does not go to and fro meanwhile.
+        self._adopted[name] = until
+        return True
 
     def _take(self, name: str, until: datetime) -> None:
         row = self._rows.get(name)
@@ -200,14 +229,18 @@ class _Sharing:
     def _excess(self, taken: dict[str, str]) -> int:
         """How many turns are to go to others: only where one of them has two less, so that none goes to and fro."""
         mine = self._count(taken, self._life)
-        fewest = min((self._count(taken, life) for life in self._others), default=mine)
-        return 1 if mine - fewest > 1 else 0
+        return 1 if mine - self._fewest(taken, mine) > _MOST_APART else 0
+
+    def _fewest(self, taken: dict[str, str], mine: int) -> int:
+        """How many the one of the others has that has fewest; so many as this one where there are no others."""
+        return min((self._count(taken, life) for life in self._others), default=mine)
 
     @staticmethod
     def _count(taken: dict[str, str], life: str) -> int:
         return sum(owner == life for owner in taken.values())
 
 
+_GOES_ON = update(node).where(node.c.id == bindparam("life"), node.c.stops_at.is_not(None)).values(stops_at=None)
 _STOPS = (
     update(node)
     .where(node.c.id == bindparam("life"), node.c.stops_at.is_(None))

@@ -105,6 +105,7 @@ async def _claimed(base: Core) -> _Node:
     turns = services.turns
     status = NodeStatus(settings, standing, base.lines, base.spool, turns=turns)
     bus = Bus(bus_settings(settings), tuple(base.lines), base.clock, base.ids, may_hear=partial(turns.holds, BUS))
+    turns.need(lambda: bus.connected)
     stages = Stages(base, bus, standing, services)
     listener, control = services.listener(stages.receiver), services.control(status, stages.leftovers)
     listener.claim()

@@ -145,13 +145,17 @@ async def _broker_restarted(made: Cluster) -> None:
 
 
 async def _cut_off(made: Cluster, flow: Flow, turn: str, whom: str, how: str) -> None:
-    """Cut whoever has this turn off, see that everything flows without it, and let it be heard again."""
+    """Cut whoever has this turn off, see that others have it, and let it be heard again."""
     node = await made.holder(turn)
     wire = node.to_database if whom == "PostgreSQL" else node.to_broker
     if how == "cut off":
         wire.cut()
     else:
         wire.hold()
-    await made.holder(turn, but=node)
-    await flow.recovered()
+    if whom == "PostgreSQL":
+        # Web hooks that reach it are kept in its spool meanwhile, and are told afterwards.
+        await made.holder(turn, but=node)
+        await node.lives_for(AWAY)
+    else:
+        await flow.recovered()
     await wire.mend()

@@ -75,6 +75,34 @@ async def test_turns_are_shared_out(join: Joined) -> None:
     assert not (await first.nodes.beat(TURNS)).surplus
 
 
+async def test_a_node_that_does_not_hear_the_bus_leaves_its_turns_to_others(join: Joined) -> None:
+    """And has its part again when it does."""
+    first = await join("a")
+    await first.nodes.beat(TURNS)
+    second = await join("b")
+    beat = await first.nodes.beat(TURNS, is_deaf=True)
+    assert beat.surplus == beat.held == frozenset(TURNS)
+    await first.nodes.release(beat.surplus)
+    assert (await second.nodes.beat(TURNS)).held == frozenset(TURNS)
+    assert not (await first.nodes.beat(TURNS, is_deaf=True)).held
+    await first.nodes.beat(TURNS)
+    assert (await second.nodes.beat(TURNS)).surplus
+
+
+async def test_where_nobody_hears_the_bus_turns_stay_where_they_are(join: Joined) -> None:
+    """What comes in is read all the same."""
+    first = await join("a")
+    await first.nodes.beat(TURNS)
+    second = await join("b")
+    await second.nodes.beat(TURNS, is_deaf=True)
+    beat = await first.nodes.beat(TURNS, is_deaf=True)
+    assert (beat.held, beat.surplus) == (frozenset(TURNS), frozenset())
+    third = await join("c")
+    assert (await first.nodes.beat(TURNS, is_deaf=True)).surplus
+    await third.nodes.leave()
+    assert (await first.nodes.beat(TURNS, is_deaf=True)).held
+
+
 async def test_a_node_that_leaves_is_followed_at_once(join: Joined) -> None:
     """Its turns are free, and the others hear of it."""
     first, second = await join("a"), await join("b")
