@@ -42,6 +42,7 @@ class PostgresStore:
 
     is_shared = True
     trouble = "journal.away"
+    answers_within: float | None = 15.0
 
     def __init__(self, url: str, password: str | None = None) -> None:
         self.life: str | None = None

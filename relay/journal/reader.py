@@ -32,7 +32,12 @@ class Reader:
         """What `read` gives; raises JournalUnusable. Keep it short: the WAL cannot be reset under an open read."""
         if self._closed:
             raise JournalUnusable("the journal is closed")
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._read, read)
+        reading = asyncio.get_running_loop().run_in_executor(self._executor, self._read, read)
+        try:
+            async with asyncio.timeout(self._store.answers_within):
+                return await reading
+        except TimeoutError:
+            raise JournalUnusable("the journal's database does not answer: look at it, and at the network") from None
 
     async def aclose(self) -> None:
         """Finish, then close the connection; whoever asks from now on gets JournalUnusable."""

@@ -55,6 +55,7 @@ class SqliteStore:
 
     is_shared = False
     trouble = "journal.full"
+    answers_within: float | None = None
 
     def __init__(self, url: URL) -> None:
         self._path = _path_of(url)

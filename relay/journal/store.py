@@ -35,10 +35,12 @@ class JournalStore(Protocol):
     Attributes:
         is_shared: other nodes may write to it.
         trouble: the name under which the log says that it cannot be written.
+        answers_within: real seconds that a read may take; None: it never hangs.
     """
 
     is_shared: bool
     trouble: str
+    answers_within: float | None
 
     def writing(self, *, sparing: bool = False) -> Connection:
         """A connection that writes; `sparing` of the disk, where that is full."""

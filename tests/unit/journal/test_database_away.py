@@ -106,3 +106,14 @@ async def test_bells_ring_again_after_their_connection_broke(server: Server, jou
             while not await other.events.pending(0, 1):
                 await journal.events.announce(LINE, "hi", {})
                 await bell.wait()
+
+
+async def test_a_database_that_stands_still_keeps_no_reader_waiting_for_ever(server: Server, journal: Journal) -> None:
+    """Connections stay, and nothing is answered."""
+    await asyncio.to_thread(server.pause)
+    try:
+        with pytest.raises(JournalError, match="does not answer"):
+            await journal.queries.status()
+    finally:
+        await asyncio.to_thread(server.resume)
+    assert (await journal.queries.status())["unread"] == 0
