@@ -32,6 +32,7 @@ log = structlog.get_logger()
 PART = "send"  # the name under which sending reports to the board
 UNAUTHORIZED_PAUSE = 60.0  # seconds between two tries of a line whose credentials were refused
 LONGEST_PAUSE = 86_400.0  # seconds: nobody asks for more
+GIVES_WAY = 30.0  # seconds after the end of a block in which the node that was told of it tries first
 UNKEPT_PAUSE = 30.0  # seconds between two tries of a line whose new token cannot be kept
 SYNCS_FOR_EVIDENCE = 3  # comparisons of a mailbox within which what was sent shows in it ...
 EVIDENCE_MARGIN = 60.0  # ... and the seconds that they may take
@@ -50,8 +51,9 @@ class SendingLine(Line, Sends, Protocol):
 class Pause:
     """How long a line begins no call, because of what the last ones were answered.
 
-    Over restarts the journal remembers: a provider that refuses everything here, any other wish of the provider's
-    among the line's limits. Where everything was refused, calls go out one by one afterwards until one has passed.
+    Over restarts, and over nodes, the journal remembers: a provider that refuses everything here, any other wish of the
+    provider's among the line's limits. Where everything was refused, calls go out one by one afterwards until one has
+    passed: those of the node that was told so first.
 
     Args:
         line: whose.
@@ -64,17 +66,37 @@ class Pause:
         self._board = standing.board
         self._clock = standing.clock
         self._memory = standing.journal.memory(line)
+        self._ring = partial(standing.journal.ring, f"pause:{line}")
+        self._news = standing.journal.listen(f"pause:{line}")
+        self._has_news = False
         self._until = self._clock.now()
         self._is_blocked = False
+        self._own: bytes | None = None  # the last block that was told to this node
+        self._known: bytes | None = None  # the last one that the journal knew of
 
-    async def recall(self) -> None:
-        """Go on resting where a former life was told to."""
-        kept = await self._memory.get(_BLOCK)
-        if kept is not None:
-            until, code = kept.decode().split()
-            self._until = max(self._until, datetime.fromisoformat(until))
+    async def recall(self, gives_way: float = 0.0) -> None:
+        """Go on resting where a former life was told to, or another node; and no longer where one of its calls passed.
+
+        `gives_way`: seconds after the end of a block in which whoever was told of it tries first.
+        """
+        before, self._known = self._known, await self._memory.get(_BLOCK)
+        self._has_news = False
+        if self._known is not None:
+            until, code = self._known.decode().split()
+            waits = timedelta(seconds=0.0 if self._known == self._own else gives_way)
+            self._until = max(self._until, datetime.fromisoformat(until) + waits)
             self._is_blocked = self.probes = True
             self._board.report(self._line, PART, LineState.SUSPENDED, ErrorCode(code))
+        elif before is not None:
+            self._until = self._clock.now()
+            self.probes = False
+            self.over()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there may be something to recall."""
+        self._has_news = self._news.has_rung() or self._has_news
+        return self._has_news
 
     @property
     def left(self) -> float:
@@ -98,12 +120,21 @@ class Pause:
         self.take(error.after)
         self._is_blocked = self.probes = True
         until = (self._clock.now() + timedelta(seconds=error.after)).isoformat()
-        return partial(self._memory.put, _BLOCK, f"{until} {error.problem.code.value}".encode())
+        self._own = f"{until} {error.problem.code.value}".encode()
+        return partial(self._remember, self._own)
 
     def passed(self) -> Sequence[End]:
         """A call was taken: nothing is refused for what came before it."""
         was_blocked, self.probes = self.probes, False
-        return (partial(self._memory.drop, _BLOCK),) if was_blocked else ()
+        return (partial(self._remember, None),) if was_blocked else ()
+
+    async def _remember(self, block: bytes | None) -> None:
+        """For all nodes."""
+        if block is None:
+            await self._memory.drop(_BLOCK)
+        else:
+            await self._memory.put(_BLOCK, block)
+        self._ring()
 
 
 class FailedCalls:

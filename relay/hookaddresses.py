@@ -5,7 +5,7 @@ journal; after a change the former one is still taken for 72 hours, for that is 
 """
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 from relay.ids import unguessable
 
 FORMER_FOR = timedelta(hours=72)
+SECRETS_BELL = "secrets"  # rings on all nodes when one has begun with its secrets
 _KEY = "hooks.secrets"
 
 
@@ -44,6 +45,35 @@ class HookSecrets:
         return {"current": self.current, "former": {one: until.isoformat() for one, until in self.former.items()}}
 
 
+class TakenSecrets:
+    """Under which secrets each line's hooks are taken: this node's own, and what other nodes have made of them since.
+
+    While settings are rolled out, the provider calls all nodes under the secret that only the first of them knows.
+
+    Args:
+        own: each line's, as this node began with them.
+    """
+
+    def __init__(self, own: Mapping[str, HookSecrets]) -> None:
+        self._own = own
+        self._kept: dict[str, HookSecrets] = {}
+
+    def of(self, line: str, now: datetime) -> Sequence[str] | None:
+        """A line's; None where it has none."""
+        own = self._own.get(line)
+        if own is None:
+            return None
+        kept = self._kept.get(line, own)
+        return tuple(dict.fromkeys((*own.taken(now), *kept.taken(now))))
+
+    async def look(self, memory: Callable[[str], Memory]) -> None:
+        """See what is kept by now; `memory` gives a line's."""
+        for line in self._own:
+            kept = await memory(line).get(_KEY)
+            if kept:
+                self._kept[line] = _read(kept)
+
+
 async def hook_secrets(memory: Memory, configured: str | None, now: datetime) -> HookSecrets:
     """The line's secrets, made at the first call and kept; a change of `configured` retires the one before.
 
@@ -68,6 +98,12 @@ def _following(there: bytes | None, configured: str | None, now: datetime) -> Ho
         former[before] = now + FORMER_FOR
     former = {secret: until for secret, until in former.items() if until > now and secret != current}
     return HookSecrets(current, former)
+
+
+def _read(kept: bytes) -> HookSecrets:
+    found = from_json(kept)
+    former = {secret: datetime.fromisoformat(until) for secret, until in found.get("former", {}).items()}
+    return HookSecrets(found["current"], former)
 
 
 def opens(offered: str, secrets: Sequence[str] | None) -> bool:

@@ -59,11 +59,6 @@ class Rest:
                 await clock.wait(self.bell.wait(), max(self.seconds, 0))
 
 
-def always() -> bool:
-    """So it is, on a journal of one's own."""
-    return True
-
-
 class EitherBell:
     """Rings when one of two does."""
 

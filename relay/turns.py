@@ -57,6 +57,7 @@ class Turns:
         self._wake = journal.listen("nodes")
         self._held: dict[str, int] = {} if self.is_shared else dict.fromkeys(wanted, 1)  # each with its term
         self._until = -math.inf if self.is_shared else math.inf
+        self._watching: asyncio.TimerHandle | None = None
         self._terms = 1
         self._leaving: frozenset[str] = frozenset()  # held, and given back as soon as all work under them has ended
         self._others = 0
@@ -80,7 +81,7 @@ class Turns:
 
     def term(self, name: str) -> int | None:
         """Which time it is that this turn is held, if work may be begun under it now: another number each time."""
-        if name in self._leaving or asyncio.get_running_loop().time() >= self._until:
+        if name in self._leaving or self._is_over():
             return None
         return self._held.get(name)
 
@@ -173,9 +174,10 @@ class Turns:
     def _take(self, beat: Beat, until: float) -> None:
         if beat.buried:
             log.warning("node.buried", nodes=list(beat.buried), cut_calls=beat.cut, uncertain=beat.uncertain)
-        self._lapse()
+        if self._is_over():
+            self._lapse()
         self._others, self._until = beat.others, until
-        asyncio.get_running_loop().call_at(until, self._lapse)
+        self._watch()
         self._lose(self._held.keys() - beat.held, "another node has it")
         fresh = beat.held - self._held.keys()
         for name in sorted(fresh):
@@ -197,8 +199,23 @@ class Turns:
             self._lose(ended, "left to another node")
             await self._nodes.release(ended)
 
+    def _sure_until(self) -> float:
+        """Until when the turns are certain: whatever is written tells the database that the node lives."""
+        return max(self._until, self._nodes.renewed_at() + self._nodes.lease * SURE)
+
+    def _is_over(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._sure_until()
+
+    def _watch(self) -> None:
+        """See whether the turns are over once they may be."""
+        if self._watching is not None:
+            self._watching.cancel()
+        self._watching = asyncio.get_running_loop().call_at(self._sure_until(), self._lapse)
+
     def _lapse(self) -> None:
-        if asyncio.get_running_loop().time() >= self._until:
+        if not self._is_over():
+            self._watch()
+        elif self._held:
             self._lose(self._held, "the database could not be told in time that the node lives")
 
     def _end(self) -> None:

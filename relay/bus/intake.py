@@ -21,6 +21,8 @@ from relay.clock import Clock
 log = structlog.get_logger()
 
 NAME = "commands"  # of the connection
+Turn = int | bool | None
+
 _MOST_RETAINED = 1000  # topics with a retained command that are remembered
 _UNHEARD = "commands on these topics are not heard: let relay read them (the broker's ACL)"
 
@@ -35,7 +37,7 @@ class Intake:
         rights: is told of the topics that the broker does not let relay hear.
         trouble: is told when they are heard again.
         clock: relay's time.
-        may: whether it is for this node to hear them now.
+        may: whether it is for this node to hear them now; where it has turns at that, which one it is.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a bus, and who may hear
@@ -47,7 +49,7 @@ class Intake:
         trouble: Trouble,
         clock: Clock,
         *,
-        may: Callable[[], bool],
+        may: Callable[[], Turn],
     ) -> None:
         self._settings = settings
         self._topics = topics
@@ -56,7 +58,7 @@ class Intake:
         self._clock = clock
         self._may = may
         self._filters = topics.subscriptions(lines)
-        self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._deliveries: asyncio.Queue[tuple[Turn, Delivery]] = asyncio.Queue()
         self._held = 0
         self._held_bytes = 0
         self._paused: Link | None = None
@@ -93,7 +95,7 @@ class Intake:
         if not self._may():
             # Another node hears them from now on, and these as well.
             while not self._deliveries.empty():
-                self._deliveries.get_nowait().leave()
+                self._deliveries.get_nowait()[1].leave()
 
     async def wanted(self) -> None:
         """Wait until commands are to be heard, and may be."""
@@ -107,9 +109,14 @@ class Intake:
     async def next(self) -> Delivery:
         """The next command, oldest first.
 
-        A command of a lost link is given out too: the broker may have lost what it would deliver again.
+        A command of a lost link is given out too: the broker may have lost what it would deliver again. But not one of
+        a former turn: another node may have had it since.
         """
-        return await self._deliveries.get()
+        while True:
+            heard_in, delivery = await self._deliveries.get()
+            if heard_in == self._may():
+                return delivery
+            delivery.again()
 
     async def serve(self, link: Link) -> None:
         """Hear commands on a new link, until it is lost."""
@@ -182,7 +189,7 @@ class Intake:
             on_again=partial(self._again, link, len(payload)),
             on_leave=partial(self._release, len(payload)),
         )
-        self._deliveries.put_nowait(delivery)
+        self._deliveries.put_nowait((self._may(), delivery))
 
     @property
     def _reason(self) -> int:

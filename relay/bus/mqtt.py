@@ -18,7 +18,7 @@ from relay.bus.delivery import Delivery
 from relay.bus.dial import Dial
 from relay.bus.errors import BusLost
 from relay.bus.intake import NAME as HEARING
-from relay.bus.intake import Intake
+from relay.bus.intake import Intake, Turn
 from relay.bus.outlet import NAME as SAYING
 from relay.bus.outlet import Outlet
 from relay.bus.payloads import envelope, own_topic
@@ -43,7 +43,8 @@ class Bus:
         lines: the lines whose commands are heard.
         clock: gives the times of states, and the waits between attempts.
         ids: gives the spread of these waits.
-        may_hear: whether it is for this node to hear commands now; asked before each attempt to.
+        may_hear: whether it is for this node to hear commands now, and which of its turns it is where it has more than
+            one after the other; asked before each attempt to, and for each command.
 
     Raises:
         ValueError: the settings name no broker, or the base, the node or a line cannot stand in a topic.
@@ -56,7 +57,7 @@ class Bus:
         clock: Clock,
         ids: Ids,
         *,
-        may_hear: Callable[[], bool] = lambda: True,
+        may_hear: Callable[[], Turn] = lambda: True,
     ) -> None:
         self._settings = settings
         self._topics = Topics(settings.base)

@@ -23,7 +23,7 @@ def export(
     config: Path | None = ConfigOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Write the whole journal, from its file or from PostgreSQL, into a file."""
+    """Write the whole journal to a file, wherever it is kept."""
     from relay.cli.transferring import export_the_journal  # noqa: PLC0415 - takes a second, and no other command needs it
 
     export_the_journal(file, config, replace=replace, as_json=as_json)

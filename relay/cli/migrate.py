@@ -28,7 +28,7 @@ def migrate(
     config: Path | None = ConfigOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Move the journal with its queue to PostgreSQL, so that several nodes can share it."""
+    """Move the journal to PostgreSQL, where nodes can share it."""
     from relay.cli.transferring import move_the_journal  # noqa: PLC0415 - takes a second, and no other command needs it
 
     move_the_journal(to, password_file, config, as_json=as_json)

@@ -56,12 +56,15 @@ class Intake:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_mailboxes", MailboxDesk(self.lines, self.journal, self.store))
 
-    async def take(self, delivery: Delivery) -> Answer:
-        """The answer to a command; it is on disk, and on its way to the bus, when this returns."""
+    async def take(self, delivery: Delivery, *, heard_under: str | None = None) -> Answer:
+        """The answer to a command; it is on disk, and on its way to the bus, when this returns.
+
+        `heard_under`: the turn in which the bus brought it; None: it came from this machine.
+        """
         commands = self.journal.commands
         match read_command(delivery, self.clock.now(), self.rules):
             case SendCommand() as asked:
-                return await self._send(asked)
+                return await self._send(asked, heard_under)
             case CheckCommand() as asked:
                 return await self._check(asked)
             case LookupCommand() | CancelCommand() as asked:
@@ -89,14 +92,14 @@ class Intake:
             bad.line, bad.client, bad.request_id, bad.ref, bad.problem, bad.reply, bad.metadata
         )
 
-    async def _send(self, asked: SendCommand) -> Answer:
+    async def _send(self, asked: SendCommand, heard_under: str | None) -> Answer:
         try:
             found = await self._judged(asked)
         except Refused as refusal:
             return await self.journal.commands.refuse(asked.request, refusal.problem, asked.raw_digest)
         with found.watch.writing(found.going):
             answer = await self.journal.commands.accept(
-                found.request, found.plan, found.refusals, raw_digest=asked.raw_digest
+                found.request, found.plan, found.refusals, raw_digest=asked.raw_digest, heard_under=heard_under
             )
             untold = found.watch.answered(answer.body)
         for address in untold:

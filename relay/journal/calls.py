@@ -133,15 +133,22 @@ class CallVerbs(OutcomeVerbs):
         self._shows = frozenset(shows)
 
         def operation(tx: Transaction) -> Recovered:
-            living = select(node.c.id).where(node.c.ended_at.is_(None))
-            return self._judge(tx, or_(call.c.owner.is_(None), call.c.owner.not_in(living)))
+            nobodys = call.c.owner.not_in(select(node.c.id).where(node.c.ended_at.is_(None)))
+            free_looks(tx, nobodys)
+            return self._judge(tx, or_(call.c.owner.is_(None), nobodys))
 
         return await self._writer.run(operation)
 
     def judge(self, tx: Transaction, lives: Collection[str]) -> tuple[int, int]:
-        """Judge what these lives have left in flight; gives how many calls, and how many copies are uncertain now."""
-        free_looks(tx, lives)
-        judged = self._judge(tx, one_of(call.c.owner, lives))
+        """Judge what these lives have left in flight; gives how many calls, and how many copies are uncertain now.
+
+        Also what a life before them has left, where the next one of its name never came to judge it.
+        """
+        ended = or_(
+            one_of(call.c.owner, lives), call.c.owner.in_(select(node.c.id).where(node.c.ended_at.is_not(None)))
+        )
+        free_looks(tx, ended)
+        judged = self._judge(tx, ended)
         return judged.calls, judged.uncertain
 
     def _judge(self, tx: Transaction, whose: ColumnElement[bool]) -> Recovered:

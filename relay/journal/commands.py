@@ -13,7 +13,9 @@ from relay.journal.answers import Answer, Asker, answer, rejected, result, stand
 from relay.journal.callrows import close_if_sent
 from relay.journal.copies import Copy, Happening, copies_where, happen
 from relay.journal.damagedcommands import COMMAND_DAMAGED, is_damaged, whole_command
+from relay.journal.failures import JournalFenced
 from relay.journal.listing import one_of
+from relay.journal.nodes import is_anothers
 from relay.journal.outgoing import echo_of
 from relay.journal.schema import call, call_is_waiting, command, copy
 from relay.journal.transaction import Transaction
@@ -26,11 +28,13 @@ class CommandVerbs:
     Args:
         writer: where to.
         room: how many copies may wait to be sent.
+        life: of this node; None: nobody else writes here.
     """
 
-    def __init__(self, writer: Writer, room: Room) -> None:
+    def __init__(self, writer: Writer, room: Room, life: str | None = None) -> None:
         self._writer = writer
         self._room = room
+        self._life = life
 
     async def accept(
         self,
@@ -38,20 +42,35 @@ class CommandVerbs:
         plan: Plan,
         refusals: Sequence[Problem | None],
         raw_digest: str | None = None,
+        *,
+        heard_under: str | None = None,
     ) -> Answer:
         """Accept a send request, in one transaction with its answer.
 
         A key that is known answers with the first result and sends nothing; with another body it is a `conflict`.
         Only acceptance binds a key.
 
+        The broker delivers again to the next node what this one did not acknowledge in its turn: of a request without
+        a key nobody could tell any more that both are one.
+
         Args:
             request: what is asked for.
             plan: how the line will send it.
             refusals: for each recipient why it is not sent to, or None.
             raw_digest: equal for equal bytes; recognises the broker's redelivery of a request without a key.
+            heard_under: the turn in which it was heard on the bus; None: nobody delivers it to another node.
+
+        Raises:
+            JournalFenced: other nodes have given this one up for dead, or one of them has that turn by now.
         """
         acceptance = Acceptance(request, plan, refusals, raw_digest, self._room)
-        return await self._writer.run(acceptance, brings=_weight(request))
+
+        def operation(tx: Transaction) -> Answer:
+            if heard_under is not None and request.key is None and is_anothers(tx, heard_under, self._life):
+                raise JournalFenced
+            return acceptance(tx)
+
+        return await self._writer.run(operation, brings=_weight(request), begins=True)
 
     async def acknowledged(self, message_ids: Sequence[str]) -> None:
         """The broker will not deliver again the commands of these messages: who says the same now means another."""

@@ -71,12 +71,21 @@ def _told(row: Row[Any], who: Spellings) -> _Told:
 
 
 def _write(tx: Transaction, told: Sequence[_Told], who: Spellings) -> Counter[str]:
+    told = _as_they_are(tx, told, who)
     subjects = [one.row.subject for one in told]
     wiped = select(message.c.id).where(one_of(message.c.id, subjects), func.length(message.c.content) == 0)
     alone = set(tx.execute(wiped).scalars())
     changed = sum(_write_one(tx, one, who, alone=alone) for one in told)
     theirs = [one.row.subject for one in told if one.left is not None and one.left.is_theirs]
     return Counter(events=changed, messages=_wipe(tx, theirs))
+
+
+def _as_they_are(tx: Transaction, told: Sequence[_Told], who: Spellings) -> list[_Told]:
+    """The same events: another node may have taken somebody else out of them since they were read."""
+    rows = tx.execute(select(event).where(one_of(event.c.position, [one.row.position for one in told])))
+    now = {row.position: row for row in rows}
+    there = [(one, now[one.row.position]) for one in told if one.row.position in now]
+    return [one if row.sum == one.row.sum else _told(row, who) for one, row in there]
 
 
 def _write_one(tx: Transaction, one: _Told, who: Spellings, *, alone: set[str]) -> int:

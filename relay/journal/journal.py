@@ -70,10 +70,11 @@ class JournalLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Joined:
-    """A life among nodes: its id, and what hears the others' bells."""
+    """A life among nodes: its id, what hears the others' bells, and when it last told that it goes on."""
 
     life: str
     wakeups: Wakeups
+    renewed_at: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +114,20 @@ class Journal:
         self.owner = life or node
         self.raw = RawVerbs(writer, reader)
         self.commands = CommandVerbs(
-            writer, Room(limits.waiting_copies, limits.waiting_per_line, limits.waiting_per_client)
+            writer, Room(limits.waiting_copies, limits.waiting_per_line, limits.waiting_per_client), life
         )
         self.calls = CallVerbs(writer, reader, clock, lambda: core.standing.now)
         self.limits = LimitVerbs(writer, reader, clock, lambda: core.standing.now)
         self.looks = LookVerbs(writer, reader, clock, life=life)
-        self.mailbox = MailboxVerbs(writer, reader)
+        self.mailbox = MailboxVerbs(writer, reader, life)
         self.arrivals = ArrivalVerbs(writer, reader, clock)
         self.media = MediaVerbs(writer, reader, clock)
         self.events = EventVerbs(writer, reader)
         self.replays = ReplayVerbs(writer, reader)
         self.dead = DeadVerbs(writer, reader)
         self.leases = LeaseVerbs(writer)
-        self.nodes = NodeVerbs(writer, reader, life, lease, self.calls.judge)
+        renewed_at = core.joined.renewed_at if core.joined else None
+        self.nodes = NodeVerbs(writer, reader, life, lease, self.calls.judge, renewed_at=renewed_at)
         self.upkeep = UpkeepVerbs(writer)
         self.optouts = OptOutVerbs(writer, reader)
         self.steering = SteeringVerbs(writer, reader)
@@ -259,7 +261,7 @@ async def _joined(store: JournalStore, writer: Writer, bells: Bells, node: str, 
     if not isinstance(store, PostgresStore):
         return None
     life = await join(writer, node, lease)
-    store.life = life
+    store.life, store.lease = life, lease
     loop = asyncio.get_running_loop()
 
     def ring(names: Iterable[str] | None) -> None:
@@ -267,4 +269,5 @@ async def _joined(store: JournalStore, writer: Writer, bells: Bells, node: str, 
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(bells.ring_all if names is None else partial(bells.ring, names))
 
-    return _Joined(life, await asyncio.to_thread(Wakeups, store.connect, life, ring))
+    wakeups = await asyncio.to_thread(Wakeups, store.connect, life, ring)
+    return _Joined(life, wakeups, lambda: store.renewed_at)

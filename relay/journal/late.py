@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from relay.domain.messages import CallAnswer, Handover
 from relay.domain.receipts import ProviderWord
@@ -51,6 +51,8 @@ def answered_late(
     if not told:
         return False
     happen(tx, [_happening(one, answer.ref, handover) for one, handover in told])
+    # One that was to be sent again may have moved: reports will speak of it as of this call's.
+    tx.execute(update(copy).where(one_of(copy.c.id, [one.id for one, _ in told])).values(call_id=row.id))
     if answer.ref is not None and row.remote_ref is None:
         since = followed_from(tx, row.message_id, row.began_at or tx.now)
         look_at = None if first_look is None else tx.now + timedelta(seconds=first_look)

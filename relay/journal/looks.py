@@ -1,10 +1,9 @@
 """Looks: when a call's delivery status is to be asked for again."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
 
 from relay.clock import Clock
 from relay.domain.errors import Problem
@@ -105,10 +104,10 @@ _LOOKED = (
 )
 
 
-def free_looks(tx: Transaction, lives: Collection[str]) -> None:
-    """Let the looks be due that these lives have taken."""
-    theirs = (call_is_looked_at, one_of(call.c.owner, lives))
-    lines = tx.execute(update(call).where(*theirs).values(look_at=tx.now, owner=None).returning(call.c.line)).scalars()
+def free_looks(tx: Transaction, whose: ColumnElement[bool]) -> None:
+    """Let the looks be due that these have taken."""
+    theirs = update(call).where(call_is_looked_at, call.c.owner.is_not(None), whose)
+    lines = tx.execute(theirs.values(look_at=tx.now, owner=None).returning(call.c.line)).scalars()
     tx.bells.update(f"looks:{line}" for line in set(lines))
 
 

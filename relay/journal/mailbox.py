@@ -18,10 +18,12 @@ from relay.domain.messages import MailChange
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.arrivalrows import add_arrivals
 from relay.journal.columns import as_json
+from relay.journal.failures import JournalFenced
 from relay.journal.listing import one_of
 from relay.journal.mailrows import forget_mailbox, tell_changes, unlist
 from relay.journal.mailschema import mail, mail_has_message, mail_is_listed
 from relay.journal.memoryrows import put_memory
+from relay.journal.nodes import is_anothers
 from relay.journal.reader import Reader
 from relay.journal.schema import memory
 from relay.journal.transaction import Transaction
@@ -56,11 +58,18 @@ class Changed:
 
 
 class MailboxVerbs:
-    """What may be done with mailboxes."""
+    """What may be done with mailboxes.
 
-    def __init__(self, writer: Writer, reader: Reader) -> None:
+    Args:
+        writer: where to.
+        reader: where from.
+        life: of this node; None: nobody else writes here.
+    """
+
+    def __init__(self, writer: Writer, reader: Reader, life: str | None = None) -> None:
         self._writer = writer
         self._reader = reader
+        self._life = life
 
     async def standing(self, line: str) -> MailboxStanding:
         """How far the mailbox of `line` is known."""
@@ -94,7 +103,13 @@ class MailboxVerbs:
         return await self._reader.run(lambda connection: connection.execute(named).scalar())
 
     async def compared(
-        self, line: str, entries: Sequence[MailEntry], cursor: str | None, *, unpublished_before: datetime | None
+        self,
+        line: str,
+        entries: Sequence[MailEntry],
+        cursor: str | None,
+        *,
+        unpublished_before: datetime | None,
+        under: str | None = None,
     ) -> Changed:
         """Take in a whole listing: what is new is to be fetched, what is there no more was deleted.
 
@@ -106,9 +121,11 @@ class MailboxVerbs:
             cursor: where changes are to be followed from; None where the listing does not say.
             unpublished_before: what is new and older is known from now on and not fetched; at the first comparison
                 also what has no time. None: everything is fetched.
+            under: the turn in which it was listed.
 
         Raises:
             JournalFull: too much waits to be written; what was written stays.
+            JournalFenced: another node has that turn by now, and knows more than this.
         """
         named = {entry.ref: entry for entry in entries}
         first = (await self.standing(line)).since is None
@@ -116,29 +133,30 @@ class MailboxVerbs:
         total = Changed()
         for some in _pieces(list(named.values())):
             total += await self._writer.run(
-                lambda tx, some=some: _take_in(tx, line, some, history),  # type: ignore[misc]
+                lambda tx, some=some: _take_in(self._in_turn(tx, under), line, some, history),  # type: ignore[misc]
                 brings=ENTRY_BYTES * len(some),
             )
         *pieces, last = _pieces(await self._unnamed(line, named)) or [[]]
         for gone in pieces:
-            total += await self._writer.run(lambda tx, gone=gone: _delete(tx, line, gone))  # type: ignore[misc]
+            total += await self._writer.run(lambda tx, gone=gone: _delete(self._in_turn(tx, under), line, gone))  # type: ignore[misc]
 
         def finish(tx: Transaction) -> Changed:
-            deleted = _delete(tx, line, last)
+            deleted = _delete(self._in_turn(tx, under), line, last)
             _stand(tx, line, MailboxStanding(cursor, _standing(tx.connection, line).since or tx.now))
             return deleted
 
         return total + await self._writer.run(finish)
 
-    async def changed(self, line: str, changes: MailChanges) -> Changed:
-        """Take in what changed, with the cursor after it, in one transaction.
+    async def changed(self, line: str, changes: MailChanges, *, under: str | None = None) -> Changed:
+        """Take in what changed, with the cursor after it, in one transaction. `under` as for `compared`.
 
         Raises:
             JournalFull: too much waits to be written, and nothing was.
+            JournalFenced: as for `compared`.
         """
 
         def operation(tx: Transaction) -> Changed:
-            before = _standing(tx.connection, line)
+            before = _standing(self._in_turn(tx, under).connection, line)
             gone = set(changes.deleted)
             came = _glimpse(tx, line, [entry.ref for entry in changes.added if entry.ref in gone])
             came += _take_in(tx, line, [entry for entry in changes.added if entry.ref not in gone])
@@ -153,6 +171,11 @@ class MailboxVerbs:
 
         count = len(changes.added) + len(changes.updated) + len(changes.deleted)
         return await self._writer.run(operation, brings=ENTRY_BYTES * count)
+
+    def _in_turn(self, tx: Transaction, under: str | None) -> Transaction:
+        if under is not None and is_anothers(tx, under, self._life):
+            raise JournalFenced
+        return tx
 
     async def _unnamed(self, line: str, named: Mapping[str, Any]) -> list[str]:
         """What the mirror has and a listing does not name."""

@@ -5,8 +5,9 @@ uncertain, its turns are free, and should it wake up, it may begin nothing more 
 database's own. On a database of one's own there is one node, which holds everything.
 """
 
+import math
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -72,6 +73,7 @@ class NodeVerbs:
         life: of this node; None: nobody else writes here.
         seconds: how long a life lasts without a beat.
         judge: judges the calls that these lives have left in flight; gives how many, and how many copies are uncertain.
+        renewed_at: when anything that was written has last told that this life goes on, by the monotonic clock.
     """
 
     def __init__(
@@ -81,8 +83,11 @@ class NodeVerbs:
         life: str | None,
         seconds: float,
         judge: Judge,
+        *,
+        renewed_at: Callable[[], float] | None = None,
     ) -> None:
         self.lease = seconds
+        self.renewed_at = renewed_at or (lambda: -math.inf)
         self._writer = writer
         self._reader = reader
         self._life = life
@@ -126,8 +131,15 @@ class NodeVerbs:
     async def leave(self) -> None:
         """End this life: whatever it holds is free, and what it has in flight is judged."""
         life = self._life
-        if life is not None:
-            await self._writer.run(lambda tx: end_lives(tx, [life], self._judge))
+        if life is None:
+            return
+
+        def operation(tx: Transaction) -> None:
+            end_lives(tx, [life], self._judge)
+            # What stands behind this in the same transaction begins nothing either.
+            tx.entered = replace(tx.entered, is_fenced=True)
+
+        await self._writer.run(operation)
 
     async def living(self) -> list[NodeSeen]:
         """The nodes that live, by name."""
@@ -161,7 +173,7 @@ class NodeVerbs:
         if now - steady >= timedelta(seconds=self.lease):
             dead = tx.execute(select(node.c.id, node.c.name).where(node.c.ended_at.is_(None), node.c.until < now)).all()
         cut, uncertain = end_lives(tx, [row.id for row in dead], self._judge) if dead else (0, 0)
-        tx.execute(delete(node).where(node.c.ended_at < now - _KNOWN_FOR))
+        tx.execute(_FORGET, {"before": now - _KNOWN_FOR})
         sharing = _Sharing(tx, str(self._life), wanted, self._adopted, stops=stops, is_deaf=is_deaf)
         held, surplus, others = sharing.take(now, until)
         return Beat(held, surplus, others, tuple(row.name for row in dead), cut, uncertain), until, steady
@@ -241,6 +253,12 @@ class _Sharing:
 
 
 _GOES_ON = update(node).where(node.c.id == bindparam("life"), node.c.stops_at.is_not(None)).values(stops_at=None)
+_LATER = node.alias()
+_FORGET = delete(node).where(
+    node.c.ended_at < bindparam("before", type_=Moment),
+    # The last of a name stays, so that the token goes on rising.
+    select(_LATER.c.id).where(_LATER.c.name == node.c.name, _LATER.c.token > node.c.token).exists(),
+)
 _STOPS = (
     update(node)
     .where(node.c.id == bindparam("life"), node.c.stops_at.is_(None))
@@ -265,6 +283,14 @@ def _free(tx: Transaction, *which: Any) -> None:
     # The row stays, so that the token goes on rising.
     tx.execute(update(lease).where(*which, lease.c.until > tx.real_now).values(until=tx.real_now))
     tx.bells.add(BELL)
+
+
+def is_anothers(tx: Transaction, turn: str, life: str | None) -> bool:
+    """Whether another life has had this turn since `life` had it last; never where nobody else writes."""
+    if life is None:
+        return False
+    owner = tx.execute(select(lease.c.owner).where(lease.c.name == turn)).scalar()
+    return owner is not None and owner != life
 
 
 def _turns_of(life: str | None) -> Any:

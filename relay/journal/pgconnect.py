@@ -1,6 +1,10 @@
-"""Connections to PostgreSQL: the time that each thing may take, and what a pooler between needs to be told."""
+"""Connections to PostgreSQL: the time that each thing may take, and what a pooler between needs to be told.
+
+The driver is an extra, and is loaded where a journal is in PostgreSQL: every start and every command would pay for it.
+"""
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -9,12 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from relay.journal.failures import JournalUnusable
 from relay.journal.pgerrors import judged
-
-try:
-    import psycopg
-    from psycopg.conninfo import conninfo_to_dict
-except ImportError:  # pragma: no cover - the extra is installed wherever tests run
-    psycopg = None  # type: ignore[assignment]
+from relay.journal.pgsilence import SILENT, watch
 
 _NETWORK = {
     "connect_timeout": 3,  # seconds, for each host
@@ -24,11 +23,16 @@ _NETWORK = {
     "tcp_user_timeout": 5_000,  # milliseconds that what was sent may stay unanswered by the network
     "application_name": "relay",
 }
+STILL_FOR = 5.0  # seconds
 # What a session may take. A node that stands still in a transaction holds up all others: shorter than any lease.
 _SESSION = {
     "statement_timeout": "30s",
     "lock_timeout": "20s",
-    "idle_in_transaction_session_timeout": "4s",
+    "idle_in_transaction_session_timeout": f"{STILL_FOR * 1000:.0f}ms",
+    # A machine that has lost its power says no farewell.
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "5",
 }
 _SET = "SELECT " + ", ".join(f"set_config('{name}', '{value}', %s)" for name, value in _SESSION.items())
 # A stronger wish of the administrator's stays.
@@ -37,10 +41,11 @@ _SYNC = "SELECT set_config('synchronous_commit', 'on', %s) WHERE current_setting
 
 @dataclass(frozen=True, slots=True)
 class Connecting:
-    """How the database is reached."""
+    """How the database is reached. `silent`: after so many looks that bring nothing a connection is given up."""
 
     url: str
     given: dict[str, Any]
+    silent: int = SILENT
 
     def engine(self, **options: Any) -> Engine:
         """An engine whose connections are made anew each time: whoever has one keeps it."""
@@ -56,20 +61,22 @@ class Connecting:
     @property
     def errors(self) -> tuple[type[Exception], ...]:
         """What the driver raises."""
-        return (psycopg.Error,)
+        return (_driver().Error,)
 
-    def open(self, **options: Any) -> "psycopg.Connection[Any]":
+    def open(self, **options: Any) -> Any:
         """A connection of the driver's own."""
-        connection = psycopg.connect(self.url, **{**_NETWORK, **self.given, **options})
+        driver = _driver()
+        connection = driver.connect(self.url, **{**_NETWORK, **self.given, **options})
+        watch(connection, self.silent)
         try:
-            connection.relay_is_pooled = self._prepared(connection)  # type: ignore[attr-defined] # one fact more
-        except psycopg.Error:
+            connection.relay_is_pooled = self._prepared(connection)  # one fact more
+        except driver.Error:
             connection.close()
             raise
         return connection
 
     @staticmethod
-    def _prepared(connection: "psycopg.Connection[Any]") -> bool:
+    def _prepared(connection: Any) -> bool:
         """Set how long things may take, for the session; gives whether a pooler may give each transaction another."""
         with connection.cursor() as cursor:
             row = cursor.execute("SELECT pg_backend_pid()").fetchone()
@@ -91,15 +98,21 @@ def connecting(url: str, password: str | None) -> Connecting:
     Raises:
         JournalUnusable: psycopg is not installed, or it is no address.
     """
-    if psycopg is None:
-        raise JournalUnusable("a journal in PostgreSQL needs psycopg: install att-relay[postgresql]")
+    driver = _driver()
     try:
-        named = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
+        named = driver.conninfo.conninfo_to_dict(url)
+    except driver.ProgrammingError:
         raise JournalUnusable("journal.url is no address: expected postgresql://relay@db.example:5432/relay") from None
     # What the address itself says of the network is the operator's wish.
     given: dict[str, Any] = {name: value for name, value in named.items() if name in _NETWORK}
     return Connecting(url, {**given, **({"password": password} if password is not None else {})})
+
+
+def _driver() -> Any:
+    try:
+        return import_module("psycopg")
+    except ImportError:
+        raise JournalUnusable("a journal in PostgreSQL needs psycopg: install att-relay[postgresql]") from None
 
 
 def connected(engine: Engine) -> Connection:

@@ -5,24 +5,30 @@ file holds for many nodes, and whatever waited while another node wrote is writt
 inside a transaction is cut off by the server, and the lock is free again.
 """
 
+import math
+import time
 from collections.abc import Collection, Iterator, Mapping
+from datetime import timedelta
 
 import structlog
 from sqlalchemy import Connection, bindparam, literal_column, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from relay.journal.columns import Moment
+from relay.journal.columns import Moment, printable
 from relay.journal.failures import JournalUnusable
 from relay.journal.migrating import migrate
 from relay.journal.nodeschema import counter, node
 from relay.journal.pgconnect import connected, connecting, prepare_transaction
 from relay.journal.pgerrors import judged
+from relay.journal.pgstanding import CUT
+from relay.journal.schema import lease
 from relay.journal.store import Entered
 from relay.journal.wakeups import CHANNEL, rung
 
 log = structlog.get_logger()
 
 OLDEST = 15  # of PostgreSQL
+_RENEWALS = 8  # in a lease, where there is so much to write
 
 
 class PostgresStore:
@@ -34,6 +40,9 @@ class PostgresStore:
 
     Attributes:
         life: the row of `node` in whose name is written; None: nobody's, as when only the tables are made.
+        lease: seconds that a life lasts without a word.
+        renewed_at: when the database was last told that the life goes on, by a clock that goes on while the process
+            stands still.
 
     Raises:
         JournalTooNew: a newer relay has written it.
@@ -46,6 +55,8 @@ class PostgresStore:
 
     def __init__(self, url: str, password: str | None = None) -> None:
         self.life: str | None = None
+        self.lease = math.inf
+        self.renewed_at = -math.inf
         self.connect = connecting(url, password)
         self._mark = 0
         self._writing = self.connect.engine()
@@ -62,7 +73,8 @@ class PostgresStore:
         return connected(self._reading).execution_options(postgresql_readonly=True)
 
     def enter(self, connection: Connection) -> Entered:
-        """Wait until no other node writes, and number this transaction."""
+        """Wait until no other node writes, and number this transaction; it says now and then that the life goes on."""
+        began = time.monotonic()
         prepare_transaction(connection)
         connection.execute(_LOCK)
         if self.life is None:
@@ -71,11 +83,23 @@ class PostgresStore:
         row = connection.execute(_NUMBER, {"life": self.life, "number": self._mark}).first()
         if row is None:
             return Entered(is_fenced=True, at=connection.execute(_NOW).scalar())
-        return Entered(self._mark, row.ended_at is not None, row.now)
+        if row.ended_at is not None:
+            return Entered(self._mark, is_fenced=True, at=row.now)
+        is_due = began - self.renewed_at > self.lease / _RENEWALS
+        if is_due:
+            until = {"life": self.life, "until": row.now + timedelta(seconds=self.lease), "now": row.now}
+            connection.execute(_LIVE_ON, until)
+            connection.execute(_HOLD_ON, until)
+        return Entered(self._mark, at=row.now, renewed_at=began if is_due else None)
+
+    def committed(self, entered: Entered) -> None:
+        """Remember what a transaction has told, once it is committed."""
+        if entered.renewed_at is not None:
+            self.renewed_at = entered.renewed_at
 
     def finish(self, connection: Connection, counts: Mapping[str, int], bells: Collection[str]) -> Mapping[str, int]:
         """Keep the counters, and ring the bells of the other nodes with the commit."""
-        changed = {name: change for name, change in counts.items() if change}
+        changed = {printable(name): change for name, change in counts.items() if change}
         totals: dict[str, int] = {}
         if changed:
             rows = connection.execute(_COUNT, {"names": list(changed), "changes": list(changed.values())})
@@ -111,6 +135,7 @@ class PostgresStore:
             try:
                 with connection.begin():
                     _refuse_unfit(connection)
+                    connection.exec_driver_sql(CUT)
                     connection.execute(_LOCK)
                     migrate(connection)
             except DBAPIError as error:
@@ -164,4 +189,11 @@ _COUNT = text(
 )
 _COUNTED = select(counter.c.value).where(counter.c.name == bindparam("named"))
 _RING = text(f"SELECT pg_notify('{CHANNEL}', :rung)")
+_UNTIL = bindparam("until", type_=Moment)
+_LIVE_ON = update(node).where(node.c.id == bindparam("life"), node.c.until < _UNTIL).values(until=_UNTIL)
+_HOLD_ON = (
+    update(lease)
+    .where(lease.c.owner == bindparam("life"), lease.c.until > bindparam("now", type_=Moment), lease.c.until < _UNTIL)
+    .values(until=_UNTIL)
+)
 _NUMBER_OF = select(node.c.mark).where(node.c.id == bindparam("life"))

@@ -9,7 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from relay.journal.failures import JournalUnusable
+from relay.journal.failures import JournalUnusable, JournalUnwritten
 from relay.journal.store import JournalStore, is_cut
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ class Reader:
             async with asyncio.timeout(self._store.answers_within):
                 return await reading
         except TimeoutError:
-            raise JournalUnusable("the journal's database does not answer: look at it, and at the network") from None
+            raise JournalUnwritten("the journal's database does not answer: look at it, and at the network") from None
 
     async def aclose(self) -> None:
         """Finish, then close the connection; whoever asks from now on gets JournalUnusable."""

@@ -92,6 +92,9 @@ class SqliteStore:
         """Nothing more."""
         return Entered()
 
+    def committed(self, entered: Entered) -> None:
+        """Nothing more."""
+
     def finish(self, connection: Connection, counts: Mapping[str, int], bells: Collection[str]) -> None:
         """Nothing more: the counters are this process's, and so are the bells."""
 

@@ -17,11 +17,13 @@ class Entered:
         mark: its number, by which its commit is recognised; None where a commit's outcome is always known.
         is_fenced: this life of the node is over: nothing may be begun.
         at: the database's own time; None where it has none of its own.
+        renewed_at: when it began, by the monotonic clock, where it tells that this life goes on.
     """
 
     mark: int | None = None
     is_fenced: bool = False
     at: datetime | None = None
+    renewed_at: float | None = None
 
 
 def is_cut(error: BaseException | None) -> bool:
@@ -50,6 +52,9 @@ class JournalStore(Protocol):
 
     def enter(self, connection: Connection) -> Entered:
         """Do what every transaction that writes begins with: nobody else writes until it ends."""
+
+    def committed(self, entered: Entered) -> None:
+        """A transaction that was entered so is committed."""
 
     def finish(
         self, connection: Connection, counts: Mapping[str, int], bells: Collection[str]

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from relay.journal.failures import JournalUnusable
 from relay.journal.pgconnect import Connecting, connected, connecting
 from relay.journal.pgerrors import judged
+from relay.journal.pgstanding import PATIENT
 from relay.journal.postgres import PostgresStore
 from relay.journal.rows import TABLES, PostgresRows, Row, Tally, quoted
 
@@ -152,6 +153,7 @@ SELECT DISTINCT name FROM node
 WHERE ended_at IS NULL AND until > extract(epoch FROM clock_timestamp()) * 1000000 ORDER BY name
 """
 # One transaction that takes as long as it takes. Whoever stands still in it is cut all the same.
-_PATIENT = """
-SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '60s', true)
+_PATIENT = f"""
+SELECT set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '60s', true),
+    set_config('application_name', '{PATIENT}', true)
 """

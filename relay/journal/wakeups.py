@@ -9,11 +9,14 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
 from relay.journal.pgconnect import Connecting, is_pooled
+from relay.journal.pgstanding import CUT
 
 CHANNEL = "relay"
 _LONGEST = 7_000  # bytes: PostgreSQL takes less than 8,000
 _LOOK = 1.0  # seconds between two looks at whether to end
+_FIRST_WITHIN = 5.0  # seconds that a start waits until notices are heard
 _POLL = 1.0  # seconds between two rings of every bell, where no notice comes
+_CUT_EVERY, _RING_EVERY = 2, 10  # looks
 _MANY = "*"
 
 
@@ -24,7 +27,7 @@ def rung(life: str, bells: Collection[str]) -> str:
 
 
 class Wakeups:
-    """Listens on a thread of its own.
+    """Listens on a thread of its own; made, it listens, unless nothing can be heard. Making it blocks.
 
     Args:
         connect: how the database is reached.
@@ -37,8 +40,10 @@ class Wakeups:
         self._life = life
         self._ring = ring
         self._ended = threading.Event()
+        self._listens = threading.Event()  # set as well where nothing can be heard
         self._thread = threading.Thread(target=self._work, name="journal-wakeups", daemon=True)
         self._thread.start()
+        self._listens.wait(_FIRST_WITHIN)
 
     def close(self) -> None:
         """End, and wait for that. It blocks."""
@@ -49,22 +54,34 @@ class Wakeups:
         while not self._ended.is_set():
             with suppress(*self._connect.errors):
                 self._listen()
-            # Whatever was missed.
+            self._listens.set()
             self._ring(None)
             self._ended.wait(_POLL)
 
     def _listen(self) -> None:
         with self._connect.open(autocommit=True) as connection:
+            connection.execute(CUT)
             if is_pooled(connection):
                 # A session that is another one the next moment hears nothing.
                 return
             connection.execute(f"LISTEN {CHANNEL}")
-            self._ring(None)
+            if self._listens.is_set():
+                # Whatever was missed. At first nobody has waited yet.
+                self._ring(None)
+            self._listens.set()
+            looks = 0
             while not self._ended.is_set():
                 for notice in connection.notifies(timeout=_LOOK):
                     self._hear(notice.payload)
                     if self._ended.is_set():
                         return
+                looks += 1
+                if looks % _CUT_EVERY == 0:
+                    # It shows as well whether the server is there still.
+                    connection.execute(CUT)
+                if looks % _RING_EVERY == 0:
+                    # What came just then may not have been heard.
+                    self._ring(None)
 
     def _hear(self, told: str) -> None:
         life, *bells = told.split(" ")

@@ -352,6 +352,7 @@ class Writer:
     def _commit(self, transaction: Transaction) -> None:
         transaction.connection.commit()
         self.commits += 1
+        self._store.database.committed(transaction.entered)
         if transaction.totals is None:
             self.counters.update(transaction.counts)
         else:

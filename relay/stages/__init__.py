@@ -13,4 +13,5 @@ leftovers  journal -> journal    bytes that no stage reads any more, and what a 
 sweeper    journal -> nothing    attachments whose time is over
 janitor    journal -> journal    expiry, the end of 72 hours, retention
 auditor    journal -> journal    rows that nobody reads: whether they are whole
+locksmith  journal -> listener   the secrets under which other nodes have web hooks called
 """

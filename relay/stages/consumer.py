@@ -15,6 +15,7 @@ from relay.bus.mqtt import Bus
 from relay.intake import Intake
 from relay.journal import Answer, JournalError, JournalShut
 from relay.stagekit import Rest, Stage, Window
+from relay.turns import BUS
 
 log = structlog.get_logger()
 
@@ -98,7 +99,7 @@ class Consumer(Stage):
         )
 
     async def _answer(self, delivery: Delivery) -> Answer:
-        [found] = await asyncio.gather(self._intake.take(delivery), return_exceptions=True)
+        [found] = await asyncio.gather(self._intake.take(delivery, heard_under=BUS), return_exceptions=True)
         if isinstance(found, Answer):
             return found
         if not isinstance(found, JournalError | asyncio.CancelledError):

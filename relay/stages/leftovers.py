@@ -61,10 +61,11 @@ class Leftovers(Stage):
         """Read or set aside one batch of everything that is left over."""
         elsewhere = await self._lines_elsewhere()
         unread = sorted(await self._journal.raw.lines_with_unread())
-        found = [left for left in unread if left[0] not in elsewhere and not self._has_reader(*left)]
-        for line, source in found:
-            for kept in await self._journal.raw.unread(line, source=source):
-                await self._settle(kept)
+        left = [one for one in unread if one[0] not in elsewhere and not self._has_reader(*one)]
+        found = [kept for one in left for kept in await self._journal.raw.unread(one[0], source=one[1])]
+        found = [kept for kept in found if not self._may_be_another_nodes(kept)]
+        for kept in found:
+            await self._settle(kept)
         collected = await self._journal.arrivals.lines()
         orphans = [line for line in collected if line not in elsewhere and not self._is_collected(line)]
         for line in orphans:
@@ -86,6 +87,11 @@ class Leftovers(Stage):
             return set()
         turns = {turn for seen in await self._journal.nodes.living() for turn in seen.turns}
         return {line for turn in turns if (line := line_of(turn)) is not None and line not in self._lines}
+
+    def _may_be_another_nodes(self, kept: KeptRaw) -> bool:
+        """Whether a node that knows the line may be back soon: one alone knows a new line while settings are rolled out."""
+        is_unknown = self._journal.nodes.is_shared and kept.line not in self._lines
+        return is_unknown and kept.received_at > self._clock.now() - GRACE
 
     def _has_reader(self, alias: str, source: str) -> bool:
         """Whether a stage of the line's own reads this."""

@@ -4,7 +4,6 @@ AT&T deletes what it hands out ("Upon retrieval of a message, the message is rem
 documentation, Get SMS), so the bytes are on disk before anybody reads them, and a fetch is never cut short.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -18,7 +17,7 @@ from relay.domain.messages import InboxPage, RawAnswer
 from relay.domain.schedule import RETRY_SEND
 from relay.journal import JournalError, JournalShut, KeptRaw
 from relay.providerkit.spec import FetchesInbox, Line, SalvagesInbox
-from relay.stagekit import Rest, Stage, Standing, Window, always
+from relay.stagekit import Rest, Stage, Standing, Window
 from relay.telemetry.health import LineState, state_after
 
 log = structlog.get_logger()
@@ -68,14 +67,12 @@ class Poller(Stage):
     Args:
         line: whose.
         standing: what a stage stands on.
-        holds: whether it is this node's turn still.
     """
 
-    def __init__(self, line: PolledLine, standing: Standing, *, holds: Callable[[], bool] = always) -> None:
+    def __init__(self, line: PolledLine, standing: Standing) -> None:
         self.name = f"poller/{line.alias}"
         self.line = line.alias
         self._line = line
-        self._holds = holds
         self._journal, self._board = standing.journal, standing.board
         self._clock, self._ids = standing.clock, standing.ids
         self._memory = self._journal.memory(line.alias)
@@ -120,8 +117,8 @@ class Poller(Stage):
                 await self._suspect_loss("relay stopped while a page was being fetched")
             else:
                 await self._tell_gap(mark, found[0])
-            mark = _Mark(found[0]) if found else _Mark(mark.polled, tried=mark.tried or self._clock.now())
-            await self._remember(mark)
+            before, mark = mark, _Mark(found[0]) if found else _Mark(mark.polled, tried=mark.tried or self._clock.now())
+            await self._remember(mark, instead_of=before)
         self._mark = mark
         if mark.polled is not None:
             self._tell_loss(mark.polled)
@@ -149,7 +146,7 @@ class Poller(Stage):
             rest = await self._failed(error, mark)
             # All is told, whether or not the journal can forget that this poll had begun.
             self._mark = mark
-            await self._remember(mark)
+            await self._remember(mark, instead_of=begun)
             return rest
         except JournalShut as shut:
             self._mark = mark
@@ -171,7 +168,7 @@ class Poller(Stage):
         if raw.broken:
             await self._suspect_loss(raw.broken)
         mark = _Mark(self._clock.now())
-        await self._remember(mark)
+        await self._remember(mark, instead_of=begun)
         if self._failures:
             self._log.info("inbox.recovered", failures=self._failures)
         self._failures = 0
@@ -183,10 +180,10 @@ class Poller(Stage):
         more = page is not None and page.messages and page.pending > 0
         return None if more else Rest(self._line.poll_interval)
 
-    async def _remember(self, mark: _Mark) -> None:
-        # Not over the mark of the node whose turn it is now.
-        if self._holds():
-            await self._memory.put(_MARK, mark.written())
+    async def _remember(self, mark: _Mark, *, instead_of: _Mark) -> None:
+        # Not over the mark of a node whose turn it is by now; but also while a turn is being given up, or else the
+        # next one would take this poll for one that nobody has kept.
+        await self._memory.swap(_MARK, instead_of.written(), mark.written())
 
     async def _tell_gap(self, mark: _Mark, polled: datetime) -> None:
         """Suspect a loss where a poll came too late after the last one: the provider has discarded what was old."""

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 BATCH = 200
 IN_FLIGHT_BYTES = 4 * 1024 * 1024  # of events: the result of 10,000 copies has more than one of these
 IN_FLIGHT = 40  # the broker's own ReceiveMaximum bounds what is on the wire
-WAIT = 30.0  # seconds: a step that waits for the broker ends now and then, to show that it is alive
+WAIT = 1.0  # seconds: a step that waits for the broker ends now and then, for turns that go to another node meanwhile
 ENDS_WITHIN = 10.0  # real seconds for the broker's word on what is under way
 IDLE = 30.0  # seconds between two looks into the journal when no bell rings
 
@@ -59,10 +59,11 @@ class Publisher(Stage):
     async def step(self) -> Rest | None:
         """Publish the next events, in order."""
         await self._window.room()
-        if self._broken:
-            return await self._start_over()
+        # Before anything that rests: nobody else publishes what is of a turn that is being given up.
         if self._share.has_changed:
             await self._change_share()
+        if self._broken:
+            return await self._start_over()
         await self._mark()
         if not await self._connected():
             return None
@@ -113,7 +114,7 @@ class Publisher(Stage):
         self._broken = False
         self._position = 0
         self._failures += 1
-        return Rest(STAGE_FAILED.delay(self._failures, self._ids.chance.random()))
+        return Rest(STAGE_FAILED.delay(self._failures, self._ids.chance.random()), self._share.changed)
 
     async def _try_refused(self) -> None:
         """Try the first event of each refused topic whose time has come."""
@@ -147,6 +148,10 @@ class Publisher(Stage):
         except BusLost:
             self._under_way.discard(event.id)
             return False
+        except asyncio.CancelledError:
+            # The broker's word was not waited for any longer: it is published again, under the same id.
+            self._under_way.discard(event.id)
+            raise
         except PublishRefused as refusal:
             self._under_way.discard(event.id)
             await self._refused(position, event, refusal)

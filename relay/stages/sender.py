@@ -15,7 +15,7 @@ from relay.circuit import Breaker
 from relay.domain.errors import ErrorCode, Problem, RelayError
 from relay.domain.messages import CallAnswer, OutboundCall
 from relay.domain.schedule import next_look
-from relay.failedcalls import PART, End, FailedCalls, Pause, SendingLine
+from relay.failedcalls import GIVES_WAY, PART, End, FailedCalls, Pause, SendingLine
 from relay.journal import Bell, JournalError, JournalUnusable, Limit
 from relay.providerkit.spec import AsksStatus
 from relay.rules.lanes import HIGH, Lanes
@@ -80,6 +80,8 @@ class Sender(Stage):
             await self._pause.recall()
             await self._circuit.recall()
             self._remembers = True
+        elif self._pause.has_news:
+            await self._pause.recall(GIVES_WAY)
         rest = await self._held_back()
         if rest is not None:
             return rest

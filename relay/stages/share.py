@@ -23,6 +23,10 @@ class Share(Protocol):
     def bell(self) -> StageBell:
         """Rings when there may be more of it, or it changes."""
 
+    @property
+    def changed(self) -> StageBell:
+        """Rings when it changes."""
+
     async def pending(self, after_position: int, limit: int) -> Events:
         """The events of it that are to be published, in order, with their positions."""
 
@@ -40,11 +44,17 @@ class Everything:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._never = Bell()
 
     @property
     def bell(self) -> StageBell:
         """Rings for every event."""
         return self._journal.bell("events")
+
+    @property
+    def changed(self) -> StageBell:
+        """It never rings."""
+        return self._never
 
     async def pending(self, after_position: int, limit: int) -> Events:
         """All that are to be published."""
@@ -84,6 +94,11 @@ class TurnsShare:
     def bell(self) -> StageBell:
         """Rings for every event, and when turns change."""
         return self._bells
+
+    @property
+    def changed(self) -> StageBell:
+        """Rings when turns change."""
+        return self._news
 
     async def pending(self, after_position: int, limit: int) -> Events:
         """Those of the turns that were held at the last `change`."""

@@ -31,6 +31,7 @@ from relay.journal import MailboxStanding
 from relay.providerkit.spec import Line, NeedsConsent, SyncsMailbox
 from relay.stagekit import ConsentGate, Rest, Stage, Standing, Window
 from relay.telemetry.health import LineState, state_after
+from relay.turns import line_turn
 
 log = structlog.get_logger()
 
@@ -120,7 +121,7 @@ class Syncer(Stage):
         except (CursorInvalid, Malformed) as error:
             return await self._start_over(error)
         reached(Boundary.CHANGES_FETCHED)
-        done = await self._journal.mailbox.changed(self._line.alias, changes)
+        done = await self._journal.mailbox.changed(self._line.alias, changes, under=line_turn(self._line.alias))
         reached(Boundary.CHANGES_KEPT)
         if self._failures:
             self._log.info("mailbox.recovered", failures=self._failures)
@@ -151,6 +152,7 @@ class Syncer(Stage):
             tuple(listing.entries.values()),
             listing.cursor,
             unpublished_before=await self._unpublished_before(known),
+            under=line_turn(self._line.alias),
         )
         self._log.info(
             "mailbox.compared",

@@ -70,6 +70,9 @@ NODE_EVENTS: Mapping[str, Entry] = {
         "this node was given up for dead, as after it stood still or was cut off; it drains, and begins a new life",
     ),
     "node.unheard": Entry("debug", "reason", "the node could not tell the database that it lives; it tries again"),
+    "node.waits": Entry(
+        "warning", "reason seconds", "a new life cannot begin, as the database is away; it is tried again in the process"
+    ),
     "turn.taken": Entry("info", "turn", "work that one node does at a time is this node's now: see docs/nodes.md"),
     "turn.lost": Entry("info", "turn reason", "that work is this node's no more"),
     "call.late": Entry(

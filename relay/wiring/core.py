@@ -12,7 +12,7 @@ import structlog
 
 from relay.bus.config import BusSettings
 from relay.clock import Clock, LabClock, SystemClock
-from relay.hookaddresses import HookSecrets, hook_secrets
+from relay.hookaddresses import SECRETS_BELL, HookSecrets, hook_secrets
 from relay.ids import Ids, unguessable
 from relay.journal import Journal, JournalLimits, Lifetimes, Spool, lab_anchor
 from relay.nodesharing import sharing_of
@@ -84,6 +84,7 @@ async def core(
                 for alias, line in lines.items()
                 if isinstance(line, TakesHooks | NeedsConsent)
             }
+            journal.ring(SECRETS_BELL)
             yield Core(settings, clock, ids, journal, lines, secrets, spool)
         finally:
             await asyncio.gather(*(line.aclose() for line in lines.values()))

@@ -10,7 +10,7 @@ from relay.consent import Consents
 from relay.control import Controls, ControlServer
 from relay.control.evidence import evidence_of
 from relay.domain.addresses import inbound
-from relay.hookaddresses import consent_address, hook_addresses, hook_prefix
+from relay.hookaddresses import TakenSecrets, consent_address, hook_addresses, hook_prefix
 from relay.intake import Intake, MediaFolder, Repeats
 from relay.mediastore import MediaStore
 from relay.people import People
@@ -47,6 +47,7 @@ class Services:
     def __init__(self, base: Core, board: LineBoard, admin: AdminListener) -> None:
         self._base = base
         self.turns = Turns(base.journal, (BUS, UPKEEP, *(line_turn(alias) for alias in base.lines)))
+        self.secrets = TakenSecrets(base.secrets)
         self._public = base.settings.webhooks.public_url
         self.media = self._media_store(admin)
         self._media_route = MediaRoute(self.media)
@@ -146,8 +147,7 @@ class Services:
         return consent_address(self._public, alias, self._base.secrets[alias].current)
 
     def _secrets(self, line: str) -> Sequence[str] | None:
-        kept = self._base.secrets.get(line)
-        return kept.taken(self._base.clock.now()) if kept else None
+        return self.secrets.of(line, self._base.clock.now())
 
 
 def _own_numbers(lines: Iterable[Line]) -> set[str]:

@@ -1,8 +1,8 @@
 """settings -> a running relay, until it is told to stop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +11,7 @@ import structlog
 from relay import __version__
 from relay.bus.mqtt import Bus
 from relay.control import ControlServer
+from relay.journal import JournalDamaged, JournalError, JournalInUse, JournalTooNew
 from relay.providerkit.spec import Provider
 from relay.settings import Settings
 from relay.stagekit import EitherBell, Standing
@@ -26,6 +27,8 @@ from relay.wiring.services import Services
 from relay.wiring.stages import Stages
 
 log = structlog.get_logger()
+
+_LOOK_AGAIN = 2.0  # real seconds until a life is tried again that could not begin
 
 
 async def serve(
@@ -52,13 +55,30 @@ async def serve(
         BadSettings: a line cannot do what its settings ask for.
         OSError: an address cannot be listened on.
     """
-    while True:
+
+    async def life() -> None:
         async with core(settings, providers) as base:
             use_peer_key(await peer_key(base.journal))
             await _live(base, notifier, stop)
         log.info("relay.stopped", node=settings.node.name)
-        if stop.is_set():
-            return
+
+    await life()
+    while not stop.is_set():
+        await _next_life(life, notifier, stop)
+
+
+async def _next_life(life: Callable[[], Awaitable[None]], notifier: Notifier, stop: asyncio.Event) -> None:
+    """Live once more; where the database is away at this moment, rest before it is tried again."""
+    try:
+        await life()
+    except (JournalInUse, JournalTooNew, JournalDamaged):
+        raise
+    except JournalError as error:
+        log.warning("node.waits", reason=str(error), seconds=_LOOK_AGAIN)
+        notifier.alive()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_AGAIN):
+                await stop.wait()
 
 
 async def _live(base: Core, notifier: Notifier, stop: asyncio.Event) -> None:
@@ -104,7 +124,7 @@ async def _claimed(base: Core) -> _Node:
     services = Services(base, standing.board, admin)
     turns = services.turns
     status = NodeStatus(settings, standing, base.lines, base.spool, turns=turns)
-    bus = Bus(bus_settings(settings), tuple(base.lines), base.clock, base.ids, may_hear=partial(turns.holds, BUS))
+    bus = Bus(bus_settings(settings), tuple(base.lines), base.clock, base.ids, may_hear=partial(turns.term, BUS))
     turns.need(lambda: bus.connected)
     stages = Stages(base, bus, standing, services)
     listener, control = services.listener(stages.receiver), services.control(status, stages.leftovers)

@@ -18,6 +18,7 @@ from relay.stages.installer import Installer
 from relay.stages.inturn import InTurn
 from relay.stages.janitor import Janitor
 from relay.stages.leftovers import Leftovers
+from relay.stages.locksmith import Locksmith
 from relay.stages.poller import Poller
 from relay.stages.publisher import Publisher
 from relay.stages.receiver import Receiver
@@ -78,7 +79,7 @@ class Stages:
         consumer = self._one_at_a_time(BUS, lambda: Consumer(bus=self._bus, intake=services.intake), "consumer")
         # On every node: its folder may be its own.
         sweeper = Sweeper(services.media)
-        return [*tidying, sweeper, *self._bookkeepers(), *self._timekeepers(), consumer]
+        return [*tidying, sweeper, *self._locksmiths(), *self._bookkeepers(), *self._timekeepers(), consumer]
 
     def _one_at_a_time(
         self, turn: str, make: Callable[[], Stage], name: str, line: str | None = None, part: str | None = None
@@ -101,6 +102,10 @@ class Stages:
     def _folder(self) -> list[Stage]:
         spool = self._base.spool
         return [Folder(spool, self._standing, self.receiver.look_again)] if spool else []
+
+    def _locksmiths(self) -> list[Stage]:
+        services = self._services
+        return [Locksmith(services.secrets, self._standing)] if services.turns.is_shared else []
 
     def _bookkeepers(self) -> list[Stage]:
         return [Bookkeeper(self._base.journal)] if self._services.turns.is_shared else []
@@ -129,8 +134,7 @@ class Stages:
             stages.append(self._one_at_a_time(line_turn(alias), make, f"{name}/{alias}", alias, part))
 
         if isinstance(line, FetchesInbox) and line.polls_inbox:
-            holds = partial(services.turns.holds, line_turn(alias))
-            add("poller", "inbox", partial(Poller, line, standing, holds=holds))
+            add("poller", "inbox", partial(Poller, line, standing))
         if isinstance(line, SyncsMailbox) and line.syncs_mailbox:
             add("syncer", "mailbox", partial(Syncer, line, standing))
         if isinstance(line, FetchesParts):

@@ -121,7 +121,7 @@ async def test_what_may_be_on_disk_rings_for_whoever_works_on_it(journal: Unsure
     journal.fail(fails=True)
     with pytest.raises(JournalUnusable):
         await journal.raw.keep("alerts", "inbox", "", "poll-1", PAGE)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         await bell.wait()
 
 

