@@ -89,7 +89,7 @@ class Leftovers(Stage):
         return {line for turn in turns if (line := line_of(turn)) is not None and line not in self._lines}
 
     def _may_be_another_nodes(self, kept: KeptRaw) -> bool:
-        """Whether a node that knows the line may be back soon: one alone knows a new line while settings are rolled out."""
+        """Whether a node that knows the line may be back soon: during a rollout one alone may know it."""
         is_unknown = self._journal.nodes.is_shared and kept.line not in self._lines
         return is_unknown and kept.received_at > self._clock.now() - GRACE
 

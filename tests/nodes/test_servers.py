@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.battery.table import Row
-from tests.nodes.cluster import Cluster, cluster
+from tests.nodes.cluster import Cluster, cluster, lasting
 from tests.nodes.flow import Flow
 from tests.postgres import Server
 from tests.standby import Standby, keep_pace
@@ -124,13 +124,13 @@ async def _judged(
 
 async def _stood_still(server: Server) -> None:
     server.pause()
-    await asyncio.sleep(AWAY)  # the fault itself
+    await lasting(AWAY)
     server.resume()
 
 
 async def _away(server: Server) -> None:
     await asyncio.to_thread(server.stop)
-    await asyncio.sleep(AWAY)  # the fault itself
+    await lasting(AWAY)
     await asyncio.to_thread(server.start)
 
 
