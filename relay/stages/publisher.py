@@ -15,9 +15,9 @@ from relay.bus.mqtt import Bus
 from relay.bus.refusals import Refusals
 from relay.domain.announcements import Announcement
 from relay.domain.schedule import STAGE_FAILED
+from relay.eventshare import Everything, Share
 from relay.journal import JournalFenced
 from relay.stagekit import Rest, Stage, Standing, Window
-from relay.stages.share import Everything, Share
 from relay.telemetry.health import LineState
 from relay.telemetry.lifelines import tell
 

@@ -15,11 +15,11 @@ import structlog
 from relay.boundaries import Boundary, reached
 from relay.domain.errors import Malformed
 from relay.domain.messages import RawAnswer
+from relay.heirs import Heirs
 from relay.hookkeeping import HookKeeping
 from relay.journal import JournalUnusable, KeptRaw, Spool
 from relay.providerkit.spec import Line, TakesHooks
 from relay.stagekit import Rest, Stage, Standing
-from relay.stages.heirs import Heirs
 
 log = structlog.get_logger()
 

@@ -14,10 +14,10 @@ from relay.boundaries import Boundary, reached
 from relay.domain.errors import Gone, Malformed, NotAuthorized, Problem, RelayError, Throttled, TryLater
 from relay.domain.messages import RawAnswer
 from relay.domain.schedule import RARE_LOOKS_FROM, RETRY_SEND, next_look
+from relay.heirs import Heirs
 from relay.journal import KeptRaw, Limit, Look
 from relay.providerkit.spec import AsksStatus, Line
 from relay.stagekit import Rest, Stage, Standing, Window
-from relay.stages.heirs import Heirs
 from relay.telemetry.health import LineState, state_after
 
 log = structlog.get_logger()

@@ -6,6 +6,7 @@ from typing import Any
 
 from relay.bus.mqtt import Bus
 from relay.clock import SystemClock
+from relay.eventshare import TurnsShare
 from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, Sends, SyncsMailbox, TakesHooks
 from relay.stagekit import Stage, Standing
 from relay.stages.accountant import Accountant
@@ -24,7 +25,6 @@ from relay.stages.publisher import Publisher
 from relay.stages.receiver import Receiver
 from relay.stages.replayer import Replayer
 from relay.stages.sender import Sender
-from relay.stages.share import TurnsShare
 from relay.stages.sweeper import Sweeper
 from relay.stages.syncer import Syncer
 from relay.stages.timekeeper import Timekeeper

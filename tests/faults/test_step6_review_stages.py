@@ -20,6 +20,7 @@ from relay.domain.announcements import Announcement
 from relay.domain.errors import ErrorCode, Problem, RefusedForNow
 from relay.domain.mailbox import MailChanges, MailEntry
 from relay.domain.messages import InboxPage, OutboundCall, Plan, RawAnswer, SendRequest
+from relay.eventshare import Everything, TurnsShare
 from relay.hookaddresses import TakenSecrets
 from relay.ids import Ids
 from relay.journal import Journal, JournalFenced
@@ -32,7 +33,6 @@ from relay.stages.locksmith import Locksmith
 from relay.stages.poller import Poller
 from relay.stages.publisher import Publisher
 from relay.stages.sender import Sender
-from relay.stages.share import Everything, TurnsShare
 from relay.telemetry.health import LineBoard
 from relay.telemetry.notify import Notifier
 from relay.turns import BUS, line_turn

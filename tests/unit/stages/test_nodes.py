@@ -12,6 +12,7 @@ from pydantic_core import from_json, to_json
 
 from relay.bus.mqtt import Bus
 from relay.bus.requests import CommandRules
+from relay.eventshare import TurnsShare
 from relay.intake import Intake
 from relay.mediastore import MediaStore
 from relay.providerkit.spec import LineContext
@@ -19,7 +20,6 @@ from relay.providers.att_sms import PROVIDER as SMS
 from relay.stages.consumer import Consumer
 from relay.stages.inturn import InTurn
 from relay.stages.publisher import Publisher
-from relay.stages.share import TurnsShare
 from relay.turns import BUS, line_turn
 from tests.brokers import Mosquitto
 from tests.databases import Database, borrowed

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from relay.domain.messages import RawAnswer
+from relay.heirs import EVERY, Heirs
 from relay.providerkit.spec import LineContext
 from relay.providers.att_landline import PROVIDER as LANDLINE
 from relay.stagekit import Rest
-from relay.stages.heirs import EVERY, Heirs
 from relay.stages.receiver import Receiver
 from tests.databases import Database, borrowed
 from tests.unit.stages.house import GRACE, OFFICE, House
