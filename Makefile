@@ -22,7 +22,7 @@ demo: ## Watch texts flow both ways: no account, nothing asked (ARGS=--stay leav
 test: ## Run every check and every test, on a real broker (LONG=1 for the long forms)
 	@scripts/tools
 	@$(MAKE) --no-print-directory check
-	@.venv/bin/pytest -n 3 --dist worksteal $(ARGS)
+	@.venv/bin/pytest -n 4 --dist worksteal $(ARGS)
 
 faults: ## Try every fault, and show what was lost and doubled as a table (LONG=1 for the long form)
 	@scripts/tools

@@ -15,7 +15,7 @@ from tests.system.ledgers import compare
 from tests.system.world import ROOT, World, world
 
 SEED = 20261121
-KILLS, MANY_KILLS = 12, 1000
+KILLS, MANY_KILLS = 8, 1000
 IN_START = 5  # each such kill comes before relay is ready
 
 

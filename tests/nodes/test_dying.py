@@ -14,7 +14,7 @@ from tests.nodes.cluster import Cluster, cluster, eventually
 from tests.nodes.flow import SEED, Flow
 
 Found = Callable[[Row], None]
-KILLS, MANY_KILLS = 3, 60
+KILLS, MANY_KILLS = 2, 60
 PAUSES, MANY_PAUSES = 1, 20
 SHORT_LEASE = 2.0  # seconds
 FAIL_OVER = 15.0  # seconds, with default settings: what is promised

@@ -57,7 +57,7 @@ async def test_the_broker_may_restart(
 ) -> None:
     """Commands that it has taken are answered, and what happened meanwhile is told."""
     async with _busy(tmp_path, free_port, server) as (made, flow):
-        took = await _suffered(flow, {"the broker restarted": partial(_broker_restarted, made)}, OFTEN if long else 2)
+        took = await _suffered(flow, {"the broker restarted": partial(_broker_restarted, made)}, OFTEN if long else 1)
         await _judged(made, flow, found, took)
 
 

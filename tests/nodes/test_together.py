@@ -13,7 +13,7 @@ from tests.pooler import Pooler
 
 Found = Callable[[Row], None]
 SHORT, LONG = Round(requests=5, many=15, hooks=7), Round(requests=17, many=183, hooks=40)
-ROUNDS, MANY_ROUNDS = 15, 500
+ROUNDS, MANY_ROUNDS = 6, 500
 
 
 @pytest.mark.timeout(14_400)  # its own waits are bounded; the long form has 100,000 copies

@@ -13,7 +13,7 @@ from tests.contract.journal.desk import Desk, StillClock
 from tests.contract.journal.places import Place, ground
 
 T = TypeVar("T")
-_FEWER = 4  # times, of examples on PostgreSQL: a round trip costs more than a call
+_FEWER = 8  # times, of examples on PostgreSQL: a round trip costs more than a call
 
 
 class Machine(RuleBasedStateMachine):
@@ -58,6 +58,6 @@ def on_each_database(machine: type[Machine], *, steps: int, examples: int) -> tu
     there: Any = type(
         f"{machine.__name__}OnPostgresql", (machine,), {"database": "postgresql", "__doc__": machine.__doc__}
     )
-    for one, many in ((machine, examples), (there, max(examples // _FEWER, 3))):
+    for one, many in ((machine, examples), (there, max(examples // _FEWER, 2))):
         one.TestCase.settings = settings(stateful_step_count=steps, max_examples=many)
     return machine.TestCase, there.TestCase
