@@ -78,7 +78,8 @@ def test_every_fault_of_the_battery_is_explained() -> None:
 @cache
 def caught() -> dict[str, set[str]]:
     """The tests of what this work has found, by their file."""
-    files = sorted((ROOT / "tests/faults").glob("test_step5_*.py"))
+    kinds = ("test_step5_*.py", "test_step6_review_*.py")
+    files = sorted(file for kind in kinds for file in (ROOT / "tests/faults").glob(kind))
     return {path.name: set(re.findall(r"^(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)) for path in files}
 
 
