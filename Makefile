@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 # Hundreds of processes are started: none of them has to compile relay anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test faults coverage check format lock
+.PHONY: help demo test nodes faults coverage check format lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,10 +24,15 @@ test: ## Run every check and every test, on a real broker (LONG=1 for the long f
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 4 --dist worksteal $(ARGS)
 
+nodes: ## Try every fault on three nodes over one PostgreSQL (LONG=1 for the long form)
+	@scripts/tools
+	@scripts/ready dev
+	@NODES=1 .venv/bin/pytest -q tests/nodes $(ARGS)
+
 faults: ## Try every fault, and show what was lost and doubled as a table (LONG=1 for the long form)
 	@scripts/tools
 	@scripts/ready dev
-	@.venv/bin/pytest -n 2 --dist worksteal -q tests/battery tests/simulation tests/nodes $(ARGS)
+	@.venv/bin/pytest -n 2 --dist worksteal -q tests/battery tests/simulation $(ARGS)
 
 coverage: ## Run every test, and say which lines of relay's they did not run (slower)
 	@scripts/tools
