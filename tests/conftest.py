@@ -15,7 +15,7 @@ LONG = os.environ.get("LONG", "") not in ("", "0")
 
 # A shared machine is slow at times: that says nothing about the code, so time is not judged here.
 _PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("dev", _PATIENT, max_examples=25)
+settings.register_profile("dev", _PATIENT, max_examples=20)
 settings.register_profile("long", _PATIENT, max_examples=3000)
 settings.load_profile("long" if LONG else "dev")
 

@@ -231,16 +231,18 @@ class Writer:
         elif inside.error is None:
             self._answer(jobs, None, bells)
             return
-        self._fail(jobs, self._judged(outside.error or inside.error), is_outside=outside.error is not None)
+        self._fail(jobs, self._judged(outside.error or inside.error), bells, is_outside=outside.error is not None)
 
-    def _fail(self, jobs: Sequence[_Job], error: BaseException | None, *, is_outside: bool) -> None:
+    def _fail(
+        self, jobs: Sequence[_Job], error: BaseException | None, bells: Iterable[str], *, is_outside: bool
+    ) -> None:
         if isinstance(error, JournalUnwritten):
             self._disconnect()
             self._without_room(jobs, error)
         elif isinstance(error, JournalMisindexed) and len(jobs) == 1 and self._mended():
             self._settle(jobs)
         elif is_outside:
-            self._answer(jobs, self._shut_by(error))
+            self._answer(jobs, self._shut_by(error), bells)
         elif len(jobs) == 1:
             self._answer(jobs, error)
         else:

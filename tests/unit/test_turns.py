@@ -124,9 +124,9 @@ async def test_a_surplus_turn_is_given_back_only_when_all_work_under_it_has_ende
         await first.until(*wanted)
         first.turns.enter(BUS)
         first.turns.enter(ALERTS)
+        changed = asyncio.Event()
+        first.turns.on_change(changed.set)
         async with beating(database, "n2", *wanted) as second:
-            changed = asyncio.Event()
-            first.turns.on_change(changed.set)
             async with asyncio.timeout(WITHIN):
                 await changed.wait()
             [kept] = first.turns.held
