@@ -224,6 +224,7 @@ class Writer:
             outcome = self._outcome(mark) if tries and is_cut(outside.error) else None
             if outcome is not None:
                 if outcome:
+                    self._committed(transaction)
                     self._answer(jobs, None, bells)
                 else:
                     self._settle(jobs, tries - 1)
@@ -353,6 +354,10 @@ class Writer:
 
     def _commit(self, transaction: Transaction) -> None:
         transaction.connection.commit()
+        self._committed(transaction)
+
+    def _committed(self, transaction: Transaction) -> None:
+        """Keep what follows from a commit, also where only reading it back has shown that it was one."""
         self.commits += 1
         self._store.database.committed(transaction.entered)
         if transaction.totals is None:
