@@ -2,17 +2,17 @@
 
 import asyncio
 import random
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests import forks
 from tests.battery.table import Row
 from tests.battery.traffic import ALL_LINES, Traffic
 from tests.system.ledgers import compare
-from tests.system.world import ROOT, World, world
+from tests.system.world import World, world
 
 SEED = 20261121
 KILLS, MANY_KILLS = 8, 1000
@@ -70,12 +70,8 @@ async def _life(made: World, traffic: Traffic, chance: random.Random, life: int)
 async def _listed(made: World) -> list[str]:
     """The copies that `relay queue list` shows to a person."""
     socket = str(made.relay.directory / "relay.sock")
-    asking = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "relay", "queue", "list", "--uncertain", "--limit", "10000", "--json", "--socket", socket),
-        stdout=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-    )
+    words = ("-m", "relay", "queue", "list", "--uncertain", "--limit", "10000", "--json", "--socket", socket)
+    asking = await forks.start(*words, stdout=forks.PIPE)
     said, _ = await asking.communicate()
     assert asking.returncode == 0
     return said.decode().splitlines()

@@ -4,15 +4,15 @@ import asyncio
 import json
 import re
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from tests import forks
 from tests.battery.ordering import LOG, Answers, Call, command, judge, read
 from tests.battery.table import Row
-from tests.system.world import LINES, ROOT, RelayProcess, World, world
+from tests.system.world import LINES, RelayProcess, World, world
 
 COMMANDS, HOOKS, SHELLS = 60, 30, 2
 MANY = 15
@@ -92,9 +92,7 @@ async def _shells(made: World, count: int) -> None:
     for place in range(count):
         request = {"id": f"ctl-{place}", "to": TO, "text": f"mark-ctl-{place}."}
         words = ("-m", "relay", "send", "alerts", "--socket", str(made.relay.directory / "relay.sock"))
-        asking = await asyncio.create_subprocess_exec(
-            sys.executable, *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL, cwd=ROOT
-        )
+        asking = await forks.start(*words, stdin=forks.PIPE)
         await asking.communicate(json.dumps(request).encode())
         assert asking.returncode == 0
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests import forks
 from tests.faults.spooling_node import LINE, SECRET
 from tests.postgres import Server
 
@@ -41,10 +41,7 @@ class Node:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While inside, it runs; then it is killed."""
-        program = (sys.executable, str(PROGRAM), self.url, str(self.spool), str(self.port))
-        process = await asyncio.create_subprocess_exec(
-            *program, stdout=asyncio.subprocess.PIPE, env={"PYTHONPATH": str(ROOT)}
-        )
+        process = await forks.start(PROGRAM, self.url, self.spool, str(self.port), stdout=forks.PIPE)
         assert process.stdout is not None
         try:
             async with asyncio.timeout(PATIENCE):

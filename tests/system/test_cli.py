@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests import forks
 from tests.system.world import ROOT, World, world
 
 ONE = b'{"id": "cli-1", "to": ["+12065550101", "+12065550102"], "text": "hello"}'
@@ -21,12 +22,13 @@ PATIENCE = 20.0
 
 
 @asynccontextmanager
-async def relay(*words: str | Path, stderr: int | None = None) -> AsyncIterator[asyncio.subprocess.Process]:
+async def relay(
+    *words: str | Path, stderr: int | None = None
+) -> AsyncIterator[forks.Forked | asyncio.subprocess.Process]:
     """A process of the command line; it is ended with the block."""
     pipe = asyncio.subprocess.PIPE
-    command = (sys.executable, "-m", "relay", *map(str, words))
-    process = await asyncio.create_subprocess_exec(
-        *command, stdin=pipe, stdout=pipe, stderr=stderr or asyncio.subprocess.STDOUT, cwd=ROOT
+    process = await forks.start(
+        "-m", "relay", *words, stdin=pipe, stdout=pipe, stderr=stderr or asyncio.subprocess.STDOUT
     )
     try:
         async with asyncio.timeout(PATIENCE):

@@ -26,6 +26,7 @@ from paho.mqtt.properties import Properties
 
 from relay.clock import LabClock
 from relay.simulator.app import Simulator, SimulatorOptions
+from tests import forks
 from tests.battery.checker import ATT, PUBLISHER, SUBSCRIBER, LedgerReader
 from tests.brokers import Mosquitto
 
@@ -96,10 +97,10 @@ class RelayProcess:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.log_path = directory / "relay.log"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: forks.Forked | asyncio.subprocess.Process | None = None
 
     @property
-    def process(self) -> asyncio.subprocess.Process:
+    def process(self) -> forks.Forked | asyncio.subprocess.Process:
         """The running process."""
         assert self._process is not None
         return self._process
@@ -113,16 +114,14 @@ class RelayProcess:
 
     async def launch(self, **environment: str) -> None:
         """Start it, and wait for nothing."""
+        variables = {**os.environ, **self.environment, **environment}
+        words = (*self.words, self.directory / "relay.toml")
         with self.log_path.open("ab") as log:
+            if not self.before:
+                self._process = await forks.start(*words, stdout=log, stderr=log, environment=variables)
+                return
             self._process = await asyncio.create_subprocess_exec(
-                *self.before,
-                sys.executable,
-                *self.words,
-                str(self.directory / "relay.toml"),
-                stdout=log,
-                stderr=log,
-                cwd=ROOT,
-                env={**os.environ, **self.environment, **environment},
+                *self.before, sys.executable, *map(str, words), stdout=log, stderr=log, cwd=ROOT, env=variables
             )
 
     async def _wait_ready(self, notified: socket.socket) -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 import random
-import sys
 from collections import defaultdict
 from pathlib import Path
 
 from relay.journal.failures import JournalInUse
+from tests import forks
 from tests.contract.journal.desk import Desk
 from tests.contract.journal.places import Place, only
 
@@ -48,9 +48,7 @@ FOUND = {
 
 async def _killed(place: Place, lines: int) -> list[tuple[str, str]]:
     """What a process said before it was killed, about `lines` lines after its start."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), place.url, stdout=asyncio.subprocess.PIPE, env={"PYTHONPATH": str(ROOT)}
-    )
+    process = await forks.start(PROGRAM, place.url, stdout=forks.PIPE)
     assert process.stdout is not None
     async with asyncio.timeout(60):
         assert await process.stdout.readline() == b"ready\n"
@@ -66,9 +64,7 @@ async def _killed(place: Place, lines: int) -> list[tuple[str, str]]:
 @only("sqlite", because="it locks a file; a database of PostgreSQL's is many nodes'")
 async def test_a_lock_does_not_outlive_its_process(place: Place) -> None:
     """A second process is turned away while the first lives, and let in when that was killed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), place.url, stdout=asyncio.subprocess.PIPE, env={"PYTHONPATH": str(ROOT)}
-    )
+    process = await forks.start(PROGRAM, place.url, stdout=forks.PIPE)
     assert process.stdout is not None
     async with asyncio.timeout(60):
         await process.stdout.readline()

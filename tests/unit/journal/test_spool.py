@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from relay.domain.messages import RawAnswer
 from relay.journal import HookDelivery, JournalDamaged, JournalFull, JournalInUse, JournalUnusable, Spool
 from relay.journal.spool import FOLDED_AT_ONCE
 from relay.journal.spoolrows import ROW, weight_of
+from tests import forks
 from tests.smalldisk import PYTHON, small_disk
 from tests.unit.journal.spooling import AT, MUCH, harm, hook, look
 
@@ -228,9 +228,7 @@ async def test_a_killed_process_loses_nothing_that_it_had_kept(path: Path, long:
 
 async def _killed(path: Path, lines: int) -> set[str]:
     """The ids of what a process had kept when it was killed, `lines` hooks after its start."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), str(path), stdout=asyncio.subprocess.PIPE, env={"PYTHONPATH": str(ROOT)}
-    )
+    process = await forks.start(PROGRAM, path, stdout=forks.PIPE)
     assert process.stdout is not None
     async with asyncio.timeout(GRACE):
         read = [await process.stdout.readline() for _ in range(lines)]

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import sys
 from collections.abc import AsyncIterator, MutableMapping
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from relay.journal import HookDelivery, JournalUnusable, Spool
 from relay.stagekit import Rest
 from relay.stages.folder import BATCH, Folder
 from relay.stages.receiver import Receiver
-from tests import fulldisks
+from tests import forks, fulldisks
 from tests.unit.journal.spooling import MUCH, harm, hook
 from tests.unit.stages.house import GRACE, OFFICE, House, until_rest
 
@@ -234,8 +233,6 @@ async def test_a_kill_between_the_two_commits_folds_nothing_in_twice(house: Hous
 
 
 async def _folded(path: Path, url: str, times: int) -> int | None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), str(path), url, str(times), env={"PYTHONPATH": str(ROOT)}
-    )
+    process = await forks.start(PROGRAM, path, url, str(times))
     async with asyncio.timeout(60):
         return await process.wait()
