@@ -24,11 +24,10 @@ test: ## Run every check and every test, on a real broker (LONG=1 for the long f
 	@$(MAKE) --no-print-directory check
 	@.venv/bin/pytest -n 4 --dist worksteal $(ARGS)
 
-nodes: ## Hold the journal on PostgreSQL to its promise, and try every fault on three nodes (LONG=1 for the long form)
+nodes: ## Try every fault on three nodes over one PostgreSQL, and show it as a table (LONG=1 for the long form)
 	@scripts/tools
 	@scripts/ready dev
-	@NODES=1 .venv/bin/pytest -q -n 2 tests/contract/journal -k "postgresql or OnPostgresql" $(ARGS)
-	@NODES=1 .venv/bin/pytest -q tests/nodes $(ARGS)
+	@.venv/bin/pytest -q tests/nodes $(ARGS)
 
 faults: ## Try every fault, and show what was lost and doubled as a table (LONG=1 for the long form)
 	@scripts/tools

@@ -1,6 +1,5 @@
 """A fresh database for each world of nodes, a server of its own for those that stop it, and the table of faults."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,15 +9,6 @@ from tests.databases import Database, borrowed
 from tests.postgres import Server
 
 __all__ = ["found"]
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what takes long to `make nodes` and LONG=1: `tests/system/test_two_nodes.py` has its short form."""
-    if os.environ.get("LONG", os.environ.get("NODES", "")) not in ("", "0"):
-        return
-    long = [item for item in items if item.get_closest_marker("takes_long")]
-    config.hook.pytest_deselected(items=long)
-    items[:] = [item for item in items if item not in long]
 
 
 @pytest.fixture

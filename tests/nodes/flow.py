@@ -19,7 +19,7 @@ from tests.system.ledgers import compare
 SEED = 20261121
 FRIEND, OTHER = "+12065550199", "+12065550177"
 NUMBERS = {"alerts": "12345", "office": "+12065550100", "desk": SUBSCRIBER}
-PAUSE = 0.2  # seconds between two rounds
+PAUSE = 0.5  # seconds between two rounds
 LAG = 24  # copies, or texts in, that may wait before it is waited for them
 WAITED = 3.0  # seconds: so long, as during a fault
 COMPARED_EVERY = 0.5  # seconds

@@ -21,7 +21,6 @@ FAIL_OVER = 15.0  # seconds, with default settings: what is promised
 
 
 @pytest.mark.timeout(3600)  # its own waits are bounded; the long form has many
-@pytest.mark.takes_long
 async def test_any_node_may_be_killed_at_any_moment(
     tmp_path: Path, free_port: Callable[[], int], database: Database, found: Found, *, long: bool
 ) -> None:
@@ -42,7 +41,6 @@ async def test_any_node_may_be_killed_at_any_moment(
 
 
 @pytest.mark.timeout(3600)  # its own waits are bounded; the long form has many
-@pytest.mark.takes_long
 async def test_a_node_paused_past_its_lease_is_fenced(
     tmp_path: Path, free_port: Callable[[], int], database: Database, found: Found, *, long: bool
 ) -> None:
@@ -61,7 +59,6 @@ async def test_a_node_paused_past_its_lease_is_fenced(
         assert not made.logged("stage.failed")
 
 
-@pytest.mark.takes_long
 async def test_another_node_takes_over_in_time(
     tmp_path: Path, free_port: Callable[[], int], database: Database, found: Found
 ) -> None:
@@ -76,7 +73,6 @@ async def test_another_node_takes_over_in_time(
         assert max(reading, answering) < FAIL_OVER
 
 
-@pytest.mark.takes_long
 async def test_a_rolling_restart_leaves_no_gap(
     tmp_path: Path, free_port: Callable[[], int], database: Database, found: Found
 ) -> None:

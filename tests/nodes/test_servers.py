@@ -22,7 +22,6 @@ OFTEN = 15  # times each, in the long form
 
 
 @pytest.mark.timeout(3600)  # its own waits are bounded; the long form has many
-@pytest.mark.takes_long
 async def test_postgresql_may_go_away_and_come_back(
     tmp_path: Path, free_port: Callable[[], int], server: Server, found: Found, *, long: bool
 ) -> None:
@@ -53,7 +52,6 @@ async def test_a_standby_may_take_over(
 
 
 @pytest.mark.timeout(3600)  # its own waits are bounded; the long form has many
-@pytest.mark.takes_long
 async def test_the_broker_may_restart(
     tmp_path: Path, free_port: Callable[[], int], server: Server, found: Found, *, long: bool
 ) -> None:
@@ -64,7 +62,6 @@ async def test_the_broker_may_restart(
 
 
 @pytest.mark.timeout(3600)  # its own waits are bounded; the long form has many
-@pytest.mark.takes_long
 async def test_one_node_may_be_cut_off(
     tmp_path: Path, free_port: Callable[[], int], server: Server, found: Found, *, long: bool
 ) -> None:

@@ -31,7 +31,6 @@ async def test_three_nodes_do_each_thing_once(
         )
 
 
-@pytest.mark.takes_long
 async def test_a_pooler_may_stand_between(
     tmp_path: Path, free_port: Callable[[], int], database: Database, found: Found
 ) -> None:
