@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.battery.conftest import found
-from tests.databases import Database, borrowed
+from tests.databases import Database, borrowed, shared
 from tests.postgres import Server
 
 __all__ = ["found"]
@@ -23,3 +23,14 @@ def server() -> Iterator[Server]:
     """A server of one's own, to be stopped and killed."""
     with Server() as running:
         yield running
+
+
+@pytest.fixture
+def spent() -> Iterator[Database]:
+    """A database with relay's tables that nobody uses again: its tables change."""
+    kept = shared().take()
+    try:
+        yield kept
+    finally:
+        kept.close()
+        kept.server.drop_database(kept.name)

@@ -129,7 +129,7 @@ class Flow:
         await eventually(lambda: wanted <= self._sent(wanted), within, "texts are sent again on every line")
         return time.monotonic() - began
 
-    async def settled(self, within: float = 90.0) -> Findings:
+    async def settled(self, within: float = 300.0) -> Findings:
         """Wait until every request has ended and every text was heard, or told to be lost; then compare.
 
         The comparison takes its time, and AT&T waits for it, which is simulated beside it: so it is not made after each

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from relay import __version__
 from tests.battery.table import Row
 from tests.databases import Database
-from tests.nodes.cluster import Cluster, cluster, eventually
+from tests.nodes.cluster import Cluster, Node, cluster, eventually
 from tests.nodes.flow import SEED, Flow
+from tests.nodes.newer import VERSION, newer_relay
 
 Found = Callable[[Row], None]
 KILLS, MANY_KILLS = 2, 60
@@ -73,11 +75,15 @@ async def test_another_node_takes_over_in_time(
         assert max(reading, answering) < FAIL_OVER
 
 
-async def test_a_rolling_restart_leaves_no_gap(
-    tmp_path: Path, free_port: Callable[[], int], database: Database, found: Found
+async def test_a_rolling_update_leaves_no_gap(
+    tmp_path: Path, free_port: Callable[[], int], spent: Database, found: Found
 ) -> None:
-    """Each node in turn is stopped and started again: no web hook finds no node, and no call is uncertain."""
-    async with cluster(tmp_path, free_port, database.url) as made:
+    """Each node in turn is stopped and started as a newer relay, whose first start changes the tables under the others.
+
+    No web hook finds no node, and no call is uncertain; a node of the older relay goes on, and cannot start again.
+    """
+    newer = await asyncio.to_thread(newer_relay, tmp_path)
+    async with cluster(tmp_path, free_port, spent.url) as made:
         flow = await _begun(made)
         longest = 0.0
         async with flow.running():
@@ -86,14 +92,29 @@ async def test_a_rolling_restart_leaves_no_gap(
                 assert await node.stop() == 0
                 longest = max(longest, await flow.recovered())
                 assert time.monotonic() - began < FAIL_OVER
+                node.environment = newer
                 await node.start()
-        uncertain = await _judged(flow, found, "each node stopped and started again in turn", 3, longest)
+                longest = max(longest, await flow.recovered())
+        uncertain = await _judged(flow, found, "each node stopped in turn, and started as a newer relay", 3, longest)
         assert uncertain == 0
+        assert [line["version"] for line in made.logged("relay.started")] == [__version__, VERSION] * 3
+        assert not made.logged("stage.failed")
         assert made.balancer.turned_away == 0
         # A hook may meet the end of a connection that was kept open: it is made again, and taken then.
         answers = made.hook_answers()
         assert set(answers) <= {"200", "no connection"}
         assert answers["no connection"] <= len(made.nodes)
+        await _refused(made.nodes[0])
+
+
+async def _refused(node: Node) -> None:
+    """The relay of before does not start with tables that it does not know, and says so."""
+    await node.stop()
+    node.environment = {}
+    await node.launch()
+    assert await node.process.wait() == 1
+    log = await asyncio.to_thread(node.log_path.read_text)
+    assert "newer relay" in log.splitlines()[-1]
 
 
 async def _begun(made: Cluster) -> Flow:
