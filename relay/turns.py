@@ -200,8 +200,14 @@ class Turns:
             await self._nodes.release(ended)
 
     def _sure_until(self) -> float:
-        """Until when the turns are certain: whatever is written tells the database that the node lives."""
-        return max(self._until, self._nodes.renewed_at() + self._nodes.lease * SURE)
+        """Until when the turns are certain: whatever is written tells the database that the node lives.
+
+        What was written only after they were certain no more does not bring them back: others may have them.
+        """
+        renewed_at = self._nodes.renewed_at()
+        if renewed_at < self._until:
+            self._until = max(self._until, renewed_at + self._nodes.lease * SURE)
+        return self._until
 
     def _is_over(self) -> bool:
         return asyncio.get_running_loop().time() >= self._sure_until()

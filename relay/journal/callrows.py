@@ -33,6 +33,7 @@ FOREVER = datetime(9999, 1, 1, tzinfo=UTC)  # when what an operator holds is due
 KEPT_IN_ORDER_FOR = 5
 ORDER_CHECKED_AFTER = timedelta(minutes=10)  # a call behind another looks again after this long, if nobody wakes it
 COPIES_AT_ONCE = 500  # in one transaction, so that nobody waits long for it
+CALLS_AT_ONCE = 100  # likewise, where each of them is looked at by itself
 
 
 @dataclass(frozen=True, slots=True)

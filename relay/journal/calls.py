@@ -17,7 +17,7 @@ from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import OutboundCall, Priority
 from relay.journal.claiming import claim
 from relay.journal.failures import JournalShut, JournalUnusable
-from relay.journal.limitrows import permit
+from relay.journal.limitrows import Limit, permit
 from relay.journal.listing import one_of
 from relay.journal.looks import free_looks
 from relay.journal.nodeschema import node
@@ -38,6 +38,14 @@ class Recovered:
 
     calls: int
     uncertain: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """When a line's next call may be due, if one waits that no operator holds; and what keeps the line from sending."""
+
+    due: datetime | None
+    limit: Limit | None
 
 
 class CallVerbs(OutcomeVerbs):
@@ -113,12 +121,21 @@ class CallVerbs(OutcomeVerbs):
             line: whose call.
             lanes: the lanes to look in.
         """
+        return (await self.outlook(line, lanes)).due
+
+    async def outlook(self, line: str, lanes: Sequence[int] = LANES) -> Outlook:
+        """When a call may be due next, as far as is known now, and what keeps the line from sending.
+
+        Args:
+            line: whose call.
+            lanes: the lanes to look in.
+        """
         rules, now = self._rules().of(line), self._clock.now()
 
-        def read(connection: Connection) -> datetime | None:
+        def read(connection: Connection) -> Outlook:
             waiting: datetime | None = connection.execute(_next_due(frozenset(lanes)), {"here": line}).scalar()
-            may = permit(connection, rules, now).at
-            return None if waiting is None or may is None else max(waiting, may)
+            may = permit(connection, rules, now)
+            return Outlook(None if waiting is None or may.at is None else max(waiting, may.at), may.limit)
 
         return await self._reader.run(read)
 

@@ -1,29 +1,32 @@
 """Commands: each gets exactly one answer, on disk and announced before it is acknowledged to the broker."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Plan, Reply, SendRequest
 from relay.domain.states import Fact, State
 from relay.journal.acceptance import Acceptance, Room, refused
 from relay.journal.answers import Answer, Asker, answer, rejected, result, standing
-from relay.journal.callrows import close_if_sent
+from relay.journal.callrows import CALLS_AT_ONCE, close_if_sent, in_one_go
 from relay.journal.copies import Copy, Happening, copies_where, happen
 from relay.journal.damagedcommands import COMMAND_DAMAGED, is_damaged, whole_command
 from relay.journal.failures import JournalFenced
 from relay.journal.listing import one_of
 from relay.journal.nodes import is_anothers
 from relay.journal.outgoing import echo_of
-from relay.journal.schema import call, call_is_waiting, command, copy
+from relay.journal.schema import call, call_is_waiting, command, copy, copy_waits
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 
 
 class CommandVerbs:
     """What may be done with commands. All of them raise JournalFull and JournalUnusable, and then nothing was done.
+
+    But for a cancel of many copies, which may have stopped some of them: whoever asks again goes on from there.
 
     Args:
         writer: where to.
@@ -144,13 +147,39 @@ class CommandVerbs:
         return await self._writer.run(operation, brings=0)
 
     async def cancel(self, line: str, client: str | None, key: str, ref: str | None, reply: Reply) -> Answer:
-        """Stop the copies that no call carries and that were not handed over, and answer with every copy."""
+        """Stop the copies that no call carries and that were not handed over, and answer with every copy.
 
-        def operation(tx: Transaction) -> Answer:
-            asked = _Asked.find(tx, Asker(line, client, reply), key, ref)
+        Many are stopped some at a time, so that others write in between; the last of them with the answer.
+        """
+        asker = Asker(line, client, reply)
+
+        def whole(tx: Transaction) -> Answer:
+            asked = _Asked.find(tx, asker, key, ref)
             return asked.unknown(tx) if asked.message_id is None else asked.canceled(tx)
 
-        return await self._writer.run(operation, brings=0)
+        def first(tx: Transaction) -> Answer | list[_Some]:
+            pieces = _Asked.find(tx, asker, key, ref).in_pieces(tx)
+            return pieces if len(pieces) > 1 else whole(tx)
+
+        found = await self._writer.run(first, brings=0)
+        if isinstance(found, Answer):
+            return found
+        for some in found:
+            await self._writer.run(some.stop, brings=0)
+        return await self._writer.run(whole, brings=0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Some:
+    """What a message has in some calls, to be canceled in one go."""
+
+    message_id: str
+    call_ids: Sequence[str]
+
+    def stop(self, tx: Transaction) -> None:
+        """Cancel what still waits of it. Copies of other messages may travel with them."""
+        copies = copies_where(tx, one_of(copy.c.call_id, self.call_ids))
+        _stop(tx, [one for one in copies if one.message_id == self.message_id])
 
 
 class _Asked:
@@ -181,6 +210,16 @@ class _Asked:
     def found(self, tx: Transaction) -> Answer:
         copies = [standing(one) for one in self._copies(tx)]
         return answer(tx, self._asker, self._result(tx, "found", copies))
+
+    def in_pieces(self, tx: Transaction) -> list[_Some]:
+        """What waits of it, a few calls together, first those that are due first."""
+        rows = tx.execute(_WAITING, {"this": self.message_id}).all() if self.message_id is not None else []
+        pieces = []
+        while rows:
+            ids = in_one_go(rows[:CALLS_AT_ONCE])
+            pieces.append(_Some(str(self.message_id), ids))
+            rows = rows[len(ids) :]
+        return pieces
 
     def canceled(self, tx: Transaction) -> Answer:
         before = self._copies(tx)
@@ -220,4 +259,8 @@ def _weight(request: SendRequest) -> int:
     return len(request.text or "") + sum(len(one.data) for one in request.media) + 100 * len(request.to)
 
 
+_OF_MESSAGE = select(copy.c.call_id).where(copy_waits, copy.c.message_id == bindparam("this"))
+_WAITING = (
+    select(call.c.id, call.c.size).where(call_is_waiting, call.c.id.in_(_OF_MESSAGE)).order_by(call.c.due_at, call.c.id)
+)
 _TOO_LATE = Problem(ErrorCode.TOO_LATE, "this copy is under way or at its end: it cannot be stopped")

@@ -112,7 +112,7 @@ class Journal:
         writer, reader, life = core.writer, core.reader, core.joined.life if core.joined else None
         self.node = node
         self.owner = life or node
-        self.raw = RawVerbs(writer, reader)
+        self.raw = RawVerbs(writer, reader, life)
         self.commands = CommandVerbs(
             writer, Room(limits.waiting_copies, limits.waiting_per_line, limits.waiting_per_client), life
         )
@@ -230,9 +230,9 @@ class Journal:
         """Why, and since when, nothing new is taken and nothing may be begun; None while it is."""
         return self._core.space.shut
 
-    def on_shut(self, listener: Callable[[], None]) -> None:
-        """Call `listener()` whenever `shut` has changed."""
-        self._core.space.on_change(listener)
+    def on_shut(self, listener: Callable[[], None]) -> Callable[[], object]:
+        """Call `listener()` whenever `shut` has changed, until what is given back is called."""
+        return self._core.space.on_change(listener)
 
     def memory(self, owner: str) -> Memory:
         """The small durable memory of `owner`."""

@@ -1,5 +1,6 @@
 """What a line has spent, and when it may call again: the pace, the day, the month, and the provider's own wish."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -40,14 +41,23 @@ class Permit:
     limit: Limit | None = None
 
 
-def permit(rows: Transaction | Connection, rules: LineRules, now: datetime) -> Permit:
-    """When the line may begin its next call to send: now, or later and why."""
+def permit(
+    rows: Transaction | Connection, rules: LineRules, now: datetime, spent: Mapping[date, int] | None = None
+) -> Permit:
+    """When the line may begin its next call to send: now, or later and why.
+
+    Args:
+        rows: where it is written.
+        rules: the line's.
+        now: the time.
+        spent: what `spent_by_day` gives, where it was asked already for this month at least.
+    """
     row = _steering(rows, rules.line)
     if row is not None and row.held_at is not None:
         return Permit(None, Limit.HELD)
-    spent = _spent_out(rows, rules, now)
-    if spent is not None:
-        return spent
+    out = _spent_out(rows, rules, now, spent)
+    if out is not None:
+        return out
     if row is not None and row.next_call_at is not None and now < row.next_call_at <= now + LONGEST_REST:
         return Permit(row.next_call_at, Limit.PACE)
     return Permit(now)
@@ -98,16 +108,18 @@ def today(now: datetime) -> str:
     return now.date().isoformat()
 
 
-def _spent_out(rows: Transaction | Connection, rules: LineRules, now: datetime) -> Permit | None:
+def _spent_out(
+    rows: Transaction | Connection, rules: LineRules, now: datetime, spent: Mapping[date, int] | None
+) -> Permit | None:
     """Until when nothing is left to send with, where that is so: some calls are kept for reading the inbox."""
     if rules.calls_per_day is None and rules.calls_per_month is None:
         return None
     first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     next_month = (first + 32 * _DAY).replace(day=1)
-    spent = spent_by_day(rows, rules.line, first.date())
+    spent = spent_by_day(rows, rules.line, first.date()) if spent is None else spent
     if rules.calls_per_month is not None:
         days_left = (next_month - now) / _DAY
-        this_month = sum(calls for day, calls in spent.items() if day < next_month.date())
+        this_month = sum(calls for day, calls in spent.items() if first.date() <= day < next_month.date())
         if this_month + rules.calls_kept * days_left >= rules.calls_per_month:
             return Permit(next_month, Limit.MONTH)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)

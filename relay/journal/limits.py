@@ -79,4 +79,4 @@ def _standing(connection: Connection, rules: LineRules, now: datetime) -> Standi
     spent = spent_by_day(connection, rules.line, min(now.date().replace(day=1), (now - timedelta(days=7)).date()))
     limit = rules.calls_per_month
     month = None if limit is None else forecast(spent, limit, now)
-    return Standing(permit(connection, rules, now), spent.get(now.date(), 0), month)
+    return Standing(permit(connection, rules, now, spent), spent.get(now.date(), 0), month)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, select, update
 
 from relay.clock import Clock
 from relay.domain.errors import Problem
@@ -64,8 +64,7 @@ class LookVerbs:
 
     async def next_due(self, line: str) -> datetime | None:
         """When the next look is due; None where there is none."""
-        first = select(func.min(call.c.look_at)).where(call_is_looked_at, call.c.line == line)
-        return await self._reader.run(lambda connection: connection.execute(first).scalar())
+        return await self._reader.run(lambda connection: connection.execute(_FIRST, {"here": line}).scalar())
 
     async def later(self, call_id: str, delay: float) -> None:
         """Ask again in `delay` seconds, because the question was not answered."""
@@ -77,15 +76,19 @@ class LookVerbs:
 
 
 def _due(connection: Connection, line: str, now: datetime, limit: int) -> list[Look]:
-    overdue = (
-        select(call.c.id, call.c.remote_ref, call.c.handed_over_at, call.c.looks)
-        .where(call_is_looked_at, call.c.line == line, call.c.look_at <= now)
-        .order_by(call.c.look_at, call.c.id)
-        .limit(limit)
-        # Whoever has one locked, such as an administrator's session, is not waited for.
-        .with_for_update(skip_locked=True)
-    )
-    return [Look(*row) for row in connection.execute(overdue)]
+    return [Look(*row) for row in connection.execute(_OVERDUE, {"here": line, "now": now, "most": limit})]
+
+
+_IS_HERE = and_(call_is_looked_at, call.c.line == bindparam("here"))
+_FIRST = select(func.min(call.c.look_at)).where(_IS_HERE)
+_OVERDUE = (
+    select(call.c.id, call.c.remote_ref, call.c.handed_over_at, call.c.looks)
+    .where(_IS_HERE, call.c.look_at <= bindparam("now"))
+    .order_by(call.c.look_at, call.c.id)
+    .limit(bindparam("most"))
+    # Whoever has one locked, such as an administrator's session, is not waited for.
+    .with_for_update(skip_locked=True)
+)
 
 
 def looked(tx: Transaction, call_id: str, delay: float | None) -> None:

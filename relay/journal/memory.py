@@ -43,12 +43,13 @@ class Memory:
         """
         return await self.swap(key, None, value)
 
-    async def swap(self, key: str, before: bytes | None, value: bytes) -> bytes:
+    async def swap(self, key: str, before: bytes | None, value: bytes, *, begins: bool = False) -> bytes:
         """Keep `value` under `key` where `before` is there (None: nothing), and only there; gives what is there then.
 
         In one transaction: what another node has put meanwhile stays, and is given. What is damaged is forgotten.
+        `begins`: as for `put`.
         """
-        return await self._writer.run(lambda tx: _swap(tx, self._owner, key, before, value))
+        return await self._writer.run(lambda tx: _swap(tx, self._owner, key, before, value), begins=begins)
 
     async def drop(self, key: str) -> None:
         """Forget what was put under `key`; where nothing was, nothing happens."""

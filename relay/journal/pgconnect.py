@@ -3,6 +3,7 @@
 The driver is an extra, and is loaded where a journal is in PostgreSQL: every start and every command would pay for it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from relay.journal.failures import JournalUnusable
 from relay.journal.pgerrors import judged
-from relay.journal.pgsilence import SILENT, watch
+from relay.journal.pgsilence import SILENT, Answers, watch
 
 _NETWORK = {
     "connect_timeout": 3,  # seconds, for each host
@@ -23,6 +24,7 @@ _NETWORK = {
     "tcp_user_timeout": 5_000,  # milliseconds that what was sent may stay unanswered by the network
     "application_name": "relay",
 }
+ANSWERS_WITHIN = 30  # looks, of 0.1 s each
 STILL_FOR = 5.0  # seconds
 # What a session may take. A node that stands still in a transaction holds up all others: shorter than any lease.
 _SESSION = {
@@ -67,13 +69,43 @@ class Connecting:
         """A connection of the driver's own."""
         driver = _driver()
         connection = driver.connect(self.url, **{**_NETWORK, **self.given, **options})
-        watch(connection, self.silent)
+        watch(connection, self.silent, self._asking(connection))
         try:
             connection.relay_is_pooled = self._prepared(connection)  # one fact more
         except driver.Error:
             connection.close()
             raise
         return connection
+
+    def _asking(self, connection: Any) -> Answers:
+        """What asks whether the server of this connection answers anybody, and not one that took its place."""
+        info = connection.info
+        there = {"host": info.host, "port": info.port, "target_session_attrs": "any"}
+        there |= {"hostaddr": info.hostaddr} if info.hostaddr else {}
+
+        def answers() -> bool:
+            # Behind a pooler it would wait for a session, perhaps for one that a node has which waits for another.
+            return is_pooled(connection) or self._answers(there)
+
+        return answers
+
+    def _answers(self, there: Mapping[str, Any]) -> bool:
+        """Whether this server answers, be it with an error, or its machine says that it is not there."""
+        driver = _driver()
+        try:
+            asking = driver.connect(self.url, **{**_NETWORK, **self.given, **there}, autocommit=True)
+        except driver.errors.ConnectionTimeout:
+            return False
+        except driver.Error:
+            return True
+        watch(asking, ANSWERS_WITHIN)
+        try:
+            asking.execute("SELECT 1")
+        except driver.OperationalError:
+            return False
+        finally:
+            asking.close()
+        return True
 
     @staticmethod
     def _prepared(connection: Any) -> bool:

@@ -27,11 +27,14 @@ _MEANING: dict[str, tuple[type[JournalUnusable], str]] = {
     "XX001": (JournalDamaged, "PostgreSQL says that the journal's data is damaged: restore a backup of the database"),
     "XX002": (JournalDamaged, "PostgreSQL says that an index of the journal is damaged: run REINDEX DATABASE"),
 }
+_SILENT = "PostgreSQL does not answer: look at it, and at the network"
 
 
 def judged(error: DBAPIError) -> Exception:
     """What an error of the driver means: JournalUnusable with the cure, or the error itself where it is a defect."""
     state = getattr(error.orig, "sqlstate", None) or ""
+    if type(error.orig).__name__ == "ConnectionTimeout":
+        return JournalUnwritten(_SILENT)
     found = [known for known in _MEANING if state.startswith(known) and (known or not state)]
     if found:
         kind, sentence = _MEANING[max(found, key=len)]

@@ -8,7 +8,7 @@ inside a transaction is cut off by the server, and the lock is free again.
 import math
 import time
 from collections.abc import Collection, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, bindparam, literal_column, select, text, update
@@ -86,11 +86,8 @@ class PostgresStore:
         if row.ended_at is not None:
             return Entered(self._mark, is_fenced=True, at=row.now)
         is_due = began - self.renewed_at > self.lease / _RENEWALS
-        if is_due:
-            until = {"life": self.life, "until": row.now + timedelta(seconds=self.lease), "now": row.now}
-            connection.execute(_LIVE_ON, until)
-            connection.execute(_HOLD_ON, until)
-        return Entered(self._mark, at=row.now, renewed_at=began if is_due else None)
+        renewed = is_due and self._live_on(connection, row.now)
+        return Entered(self._mark, at=row.now, renewed_at=began if renewed else None)
 
     def committed(self, entered: Entered) -> None:
         """Remember what a transaction has told, once it is committed."""
@@ -129,6 +126,14 @@ class PostgresStore:
 
     def close(self) -> None:
         """Nothing is held beside the connections."""
+
+    def _live_on(self, connection: Connection, now: datetime) -> bool:
+        """Say that the life goes on, with what it holds; not where its time was over: then only a beat says that."""
+        until = {"life": self.life, "until": now + timedelta(seconds=self.lease), "now": now}
+        renewed = connection.execute(_LIVE_ON, until).rowcount > 0
+        if renewed:
+            connection.execute(_HOLD_ON, until)
+        return renewed
 
     def _prepare(self) -> None:
         with self.writing() as connection:
@@ -190,10 +195,13 @@ _COUNT = text(
 _COUNTED = select(counter.c.value).where(counter.c.name == bindparam("named"))
 _RING = text(f"SELECT pg_notify('{CHANNEL}', :rung)")
 _UNTIL = bindparam("until", type_=Moment)
-_LIVE_ON = update(node).where(node.c.id == bindparam("life"), node.c.until < _UNTIL).values(until=_UNTIL)
+_AT = bindparam("now", type_=Moment)
+_LIVE_ON = (
+    update(node).where(node.c.id == bindparam("life"), node.c.until > _AT, node.c.until < _UNTIL).values(until=_UNTIL)
+)
 _HOLD_ON = (
     update(lease)
-    .where(lease.c.owner == bindparam("life"), lease.c.until > bindparam("now", type_=Moment), lease.c.until < _UNTIL)
+    .where(lease.c.owner == bindparam("life"), lease.c.until > _AT, lease.c.until < _UNTIL)
     .values(until=_UNTIL)
 )
 _NUMBER_OF = select(node.c.mark).where(node.c.id == bindparam("life"))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from relay.domain.messages import DeliveryReport, InboundMessage, MailChange, RawAnswer, Sighting
 from relay.journal.announce import SetAside, set_aside
@@ -14,6 +14,7 @@ from relay.journal.columns import printable
 from relay.journal.inbound import take_messages
 from relay.journal.looks import LOOK_AFTER_MALFORMED, looked
 from relay.journal.mailrows import tell_changes
+from relay.journal.nodeschema import node
 from relay.journal.reader import Reader
 from relay.journal.reports import take_reports
 from relay.journal.retention import SEEN_FOR
@@ -30,7 +31,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class KeptRaw:
-    """Bytes that are on disk. `about` is the call that a status is about."""
+    """Bytes that are on disk. `about` is the call that a status is about; of a web hook, the life that took it."""
 
     id: str
     line: str
@@ -84,11 +85,18 @@ class Understood:
 
 
 class RawVerbs:
-    """What may be done with raw bytes."""
+    """What may be done with raw bytes.
 
-    def __init__(self, writer: Writer, reader: Reader) -> None:
+    Args:
+        writer: where to.
+        reader: where from.
+        life: of this node; None: nobody else writes here.
+    """
+
+    def __init__(self, writer: Writer, reader: Reader, life: str | None = None) -> None:
         self._writer = writer
         self._reader = reader
+        self._life = life
 
     async def keep(self, line: str, source: str, event: str, about: str, answer: RawAnswer) -> KeptRaw:
         """Keep bytes; they are on disk when this returns.
@@ -103,7 +111,7 @@ class RawVerbs:
             line: whose they are.
             source: `inbox`, `status`, `hook`, `mail` or `changes`.
             event: a hook's event, or the id under which a status or a message was asked for.
-            about: the call that a status is about.
+            about: the call that a status is about; a web hook is marked with the life that is to read it.
             answer: the bytes.
 
         Raises:
@@ -112,7 +120,7 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> KeptRaw:
-            fresh = KeptRaw("", line, source, event, about, answer, tx.now)
+            fresh = KeptRaw("", line, source, event, about or self._reader_of(source), answer, tx.now)
             return (_kept_before(tx, fresh) if about else None) or _keep(tx, fresh)
 
         return await self._writer.run(operation, brings=len(answer.body) if source == "hook" else None)
@@ -129,7 +137,8 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> list[KeptRaw]:
-            return [kept for one in deliveries if (kept := _keep_delivery(tx, one)) is not None]
+            kept = (_keep_delivery(tx, one, self._reader_of("hook")) for one in deliveries)
+            return [one for one in kept if one is not None]
 
         return await self._writer.run(operation, brings=sum(len(one.raw.body) for one in deliveries))
 
@@ -153,14 +162,19 @@ class RawVerbs:
         await self._writer.run(operation, brings=len(answer.body))
 
     async def unread(
-        self, line: str, *, source: str | None = None, after: str = "", limit: int = 10_000
+        self, line: str, *, source: str | None = None, after: str = "", limit: int = 10_000, own: bool = False
     ) -> list[KeptRaw]:
-        """What was kept and not yet read, oldest first. A damaged row is set aside and left out."""
+        """What was kept and not yet read, oldest first. A damaged row is set aside and left out.
+
+        `own`: without the web hooks that another node has taken, as long as it lives: it reads them itself.
+        """
 
         def read(connection: Connection) -> list[Any]:
             wanted = select(raw).where(raw_is_kept, raw.c.line == line, raw.c.id > after).order_by(raw.c.id)
             if source is not None:
                 wanted = wanted.where(raw.c.source == source)
+            if own and self._life is not None:
+                wanted = wanted.where(or_(raw.c.about == self._life, ~_IS_ANOTHERS))
             return list(connection.execute(wanted.limit(limit)))
 
         rows = await self._reader.run(read)
@@ -255,11 +269,15 @@ class RawVerbs:
 
         await self._writer.run(operation)
 
+    def _reader_of(self, source: str) -> str:
+        """The life that is to read this: that which took it, of a web hook. Other bytes are read in a turn."""
+        return self._life or "" if source == "hook" else ""
 
-def _keep_delivery(tx: Transaction, one: HookDelivery) -> KeptRaw | None:
+
+def _keep_delivery(tx: Transaction, one: HookDelivery, reader: str) -> KeptRaw | None:
     if not first_seen(tx, one.line, "spool", one.id):
         return None
-    fresh = KeptRaw("", one.line, "hook", one.event, "", one.raw, one.received_at)
+    fresh = KeptRaw("", one.line, "hook", one.event, reader, one.raw, one.received_at)
     if not one.is_whole:
         keep_aside(tx, fresh, "the spool's row is damaged")
         return None
@@ -329,6 +347,8 @@ _KEPT = select(raw).where(
     raw.c.about == bindparam("about"),
     raw.c.body == bindparam("body"),
 )
+# A life that goes on reads what it took.
+_IS_ANOTHERS = select(node.c.id).where(node.c.id == raw.c.about, node.c.ended_at.is_(None)).exists()
 _LEAVE = update(raw).where(raw.c.id == bindparam("this"), raw_is_kept).values(state=bindparam("state"))
 
 

@@ -6,12 +6,26 @@ What waits for a person is kept, whatever its age. The journal's file does not s
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, delete, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    update,
+)
 
 from relay.journal.answers import unnamed
-from relay.journal.columns import BROKEN
+from relay.journal.columns import BROKEN, Moment
 from relay.journal.listing import one_of
 from relay.journal.mailschema import mail, mail_has_message
 from relay.journal.outgoing import FORGOTTEN
@@ -75,8 +89,19 @@ async def purge(writer: Writer, kept_for: Lifetimes, limit: int) -> int:
         lambda tx: _forget_texts(tx, ("out",), tx.now - kept_for.texts, limit),
         lambda tx: _forget_texts(tx, ("in", "elsewhere"), tx.now - min(kept_for.texts, kept_for.events), limit),
     )
-    # One commit each, so that nobody waits for all of them.
-    return sum([await writer.run(step) for step in steps])
+    dropped = begin = 0
+    while begin < len(steps):
+        some, begin = await writer.run(partial(_first_of, steps, begin))
+        dropped += some
+    return dropped
+
+
+def _first_of(steps: Sequence[Callable[[Transaction], int]], begin: int, tx: Transaction) -> tuple[int, int]:
+    """What the first step dropped that found anything, and the number of the next: nobody waits for two of them."""
+    for number in range(begin, len(steps)):
+        if dropped := steps[number](tx):
+            return dropped, number + 1
+    return 0, len(steps)
 
 
 # What was set aside is published to nobody, and yet a person may still want to see it.
@@ -98,14 +123,24 @@ def _drop(  # noqa: PLR0913, PLR0917 - what is to be dropped
     limit: int,
     part: ColumnElement[bool],
 ) -> int:
-    old = select(key).where(part, at < before).order_by(at).limit(limit)
-    ids = list(tx.execute(old).scalars())
+    ids = list(tx.execute(_old(key, at, part), {"before": before, "most": limit}).scalars())
     return tx.execute(delete(table).where(one_of(key, ids))).rowcount if ids else 0
 
 
+# Made once: they are asked again and again, and most often find nothing.
+_BEFORE, _MOST = bindparam("before", type_=Moment), bindparam("most", type_=Integer)
+
+
+@cache
+def _old(key: ColumnElement[Any], at: ColumnElement[Any], part: ColumnElement[bool]) -> Select[Any]:
+    return select(key).where(part, at < _BEFORE).order_by(at).limit(_MOST)
+
+
+_OLD_SEEN = select(seen.c.line, seen.c.key).where(seen.c.at < _BEFORE).order_by(seen.c.at).limit(_MOST)
+
+
 def _drop_seen(tx: Transaction, limit: int) -> int:
-    old = select(seen.c.line, seen.c.key).where(seen.c.at < tx.now - SEEN_FOR).order_by(seen.c.at).limit(limit)
-    rows = tx.execute(old).all()
+    rows = tx.execute(_OLD_SEEN, {"before": tx.now - SEEN_FOR, "most": limit}).all()
     for row in rows:
         tx.execute(delete(seen).where(seen.c.line == row.line, seen.c.key == row.key))
     return len(rows)
@@ -115,21 +150,28 @@ def _forget_texts(tx: Transaction, directions: Sequence[str], before: datetime, 
     """Wipe what messages said that ended before then."""
     ids: list[str] = []
     for direction in directions:
-        here = (message_is_told, message.c.direction == direction, message.c.ended_at < before)
-        old = select(message.c.id).where(*here, _NOBODY_WAITS, ~_may_be_shown(tx.now - EVIDENCE_FOR).exists())
-        ids += tx.execute(old.order_by(message.c.ended_at).limit(limit - len(ids))).scalars()
+        here = {"before": before, "since": tx.now - EVIDENCE_FOR, "most": limit - len(ids)}
+        ids += tx.execute(_told(direction), here).scalars()
     return tx.execute(update(message).where(one_of(message.c.id, ids)).values(FORGOTTEN)).rowcount if ids else 0
 
 
-def _may_be_shown(since: datetime) -> Select[Any]:
-    """Copies of a message of which nobody knows whether they were sent, and which are known again by their text."""
-    return select(copy.c.id).where(copy.c.message_id == message.c.id, copy_is_unseen, copy.c.changed_at > since)
+@cache
+def _told(direction: str) -> Select[Any]:
+    """Messages of a direction whose words nobody needs any more."""
+    here = (message_is_told, message.c.direction == direction, message.c.ended_at < _BEFORE)
+    old = select(message.c.id).where(*here, _NOBODY_WAITS, ~_MAY_BE_SHOWN.exists())
+    return old.order_by(message.c.ended_at).limit(_MOST)
+
+
+# Copies of a message of which nobody knows whether they were sent, and which are known again by their text.
+_MAY_BE_SHOWN = select(copy.c.id).where(
+    copy.c.message_id == message.c.id, copy_is_unseen, copy.c.changed_at > bindparam("since", type_=Moment)
+)
 
 
 def _drop_messages(tx: Transaction, kept_for: Lifetimes, limit: int) -> int:
     """Drop ended messages with all that is theirs: copies first, and in pieces, for one may have thousands."""
-    old = select(message.c.id).where(message_has_ended, message.c.ended_at < tx.now - kept_for.finals, _NOBODY_WAITS)
-    ids = [row.id for row in tx.execute(old.order_by(message.c.ended_at).limit(limit))]
+    ids = list(tx.execute(_ENDED, {"before": tx.now - kept_for.finals, "most": limit}).scalars())
     if not ids:
         return 0
     some = select(copy.c.id).where(one_of(copy.c.message_id, ids)).limit(limit)
@@ -148,6 +190,14 @@ def _drop_messages(tx: Transaction, kept_for: Lifetimes, limit: int) -> int:
     else:
         tx.execute(delete(command).where(one_of(command.c.message_id, ids)))
     return tx.execute(delete(message).where(one_of(message.c.id, ids))).rowcount
+
+
+_ENDED = (
+    select(message.c.id)
+    .where(message_has_ended, message.c.ended_at < _BEFORE, _NOBODY_WAITS)
+    .order_by(message.c.ended_at)
+    .limit(_MOST)
+)
 
 
 def _leave_commands(tx: Transaction, message_ids: Sequence[str]) -> None:
@@ -169,9 +219,16 @@ def without_numbers(row: Row[Any]) -> dict[str, Any]:
 
 def _drop_left_commands(tx: Transaction, before: datetime, limit: int) -> int:
     """Drop the ids of requests whose messages are gone."""
-    old = select(command.c.key, command.c.line, command.c.client).where(command_is_left, command.c.ended_at < before)
-    rows = tx.execute(old.order_by(command.c.ended_at).limit(limit)).all()
+    rows = tx.execute(_LEFT, {"before": before, "most": limit}).all()
     for row in rows:
         here = (command.c.key == row.key, command.c.line == row.line, command.c.client == row.client)
         tx.execute(delete(command).where(*here))
     return len(rows)
+
+
+_LEFT = (
+    select(command.c.key, command.c.line, command.c.client)
+    .where(command_is_left, command.c.ended_at < _BEFORE)
+    .order_by(command.c.ended_at)
+    .limit(_MOST)
+)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -101,7 +102,7 @@ class Space:
         self._every = PROBED_EVERY
         self._opened_at = -SOON
         self._probe_at = 0.0
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: dict[object, Callable[[], None]] = {}
 
     @property
     def wait(self) -> float | None:
@@ -138,9 +139,11 @@ class Space:
         self._opened_at = self._seconds()
         return shut
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Call `listener()`, on the event loop, whenever `shut` has changed."""
-        self._listeners.append(listener)
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], object]:
+        """Call `listener()`, on the event loop, whenever `shut` has changed; what is given back ends that."""
+        entry = object()
+        self._listeners[entry] = listener
+        return partial(self._listeners.pop, entry, None)
 
     def tell_shut(self, shut: Shut) -> None:
         """Say that nothing new is taken."""
@@ -158,5 +161,5 @@ class Space:
         self._tell()
 
     def _tell(self) -> None:
-        for listener in self._listeners:
+        for listener in [*self._listeners.values()]:
             listener()

@@ -16,6 +16,7 @@ from relay.domain.states import Fact, State
 from relay.domain.waiting import Left, Why
 from relay.journal.again import send_again
 from relay.journal.callrows import (
+    CALLS_AT_ONCE,
     COPIES_AT_ONCE,
     FOREVER,
     close_if_sent,
@@ -186,12 +187,14 @@ class _Verb:
 
 def _pieces(rows: Sequence[Row[Any]]) -> Iterator[list[str]]:
     piece: list[str] = []
+    calls = 0
     for _, travelling in groupby(rows, key=lambda row: row.call_id):
         together = [row.id for row in travelling]
-        if piece and len(piece) + len(together) > COPIES_AT_ONCE:
+        if piece and (len(piece) + len(together) > COPIES_AT_ONCE or calls == CALLS_AT_ONCE):
             yield piece
-            piece = []
+            piece, calls = [], 0
         piece += together
+        calls += 1
     if piece:
         yield piece
 
@@ -338,5 +341,5 @@ def _told(verb: str, about: str, counted: Counter[tuple[Left, str] | None]) -> S
 
 _HELD = select(steering.c.held_at).where(steering.c.line == bindparam("here"))
 _WAITING_CALLS = (
-    select(call.c.id, call.c.size).where(call_is_waiting, call.c.line == bindparam("here")).limit(COPIES_AT_ONCE)
+    select(call.c.id, call.c.size).where(call_is_waiting, call.c.line == bindparam("here")).limit(CALLS_AT_ONCE)
 )

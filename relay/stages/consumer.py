@@ -31,12 +31,12 @@ class Consumer(Stage):
 
     def __init__(self, *, bus: Bus, intake: Intake) -> None:
         self._bus = bus
-        self._has_ended = False
         self._intake = intake
         self._window = Window(IN_FLIGHT, IN_FLIGHT_BYTES)
         self._next: Delivery | None = None
         self._acknowledged: list[str] = []
-        intake.journal.on_shut(self._listen)
+        self._unlisten = intake.journal.on_shut(self._listen)
+        self._has_ended = False
         self._listen()
 
     async def step(self) -> Rest | None:
@@ -64,6 +64,7 @@ class Consumer(Stage):
         # The last word on it: where it is another node's turn, that one hears them from now on.
         self._listen()
         self._has_ended = True
+        self._unlisten()
 
     def _listen(self) -> None:
         """Hear commands as long as they can be written down."""

@@ -3,6 +3,8 @@
 Every piece is small, so that nobody waits for it.
 """
 
+import asyncio
+
 import structlog
 
 from relay.journal import Journal, Lifetimes
@@ -31,12 +33,15 @@ class Janitor(Stage):
     async def step(self) -> Rest | None:
         """Do a little of everything that is due; no rest where one of them may have more."""
         upkeep = self._journal.upkeep
-        expired = await upkeep.expire()
-        ended = await upkeep.end_following()
-        orphans = await upkeep.give_up_parked()
-        await upkeep.tell_untold()
-        joined = await upkeep.join_overdue_segments()
-        sighted = await upkeep.settle_sightings()
+        # In this order, and in few commits: most often there is nothing to do.
+        expired, ended, orphans, _, joined, sighted = await asyncio.gather(
+            upkeep.expire(),
+            upkeep.end_following(),
+            upkeep.give_up_parked(),
+            upkeep.tell_untold(),
+            upkeep.join_overdue_segments(),
+            upkeep.settle_sightings(),
+        )
         purged = await upkeep.purge(kept_for=self._kept_for)
         await self._journal.limits.keep()
         if expired or ended or orphans or joined:

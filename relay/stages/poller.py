@@ -4,6 +4,7 @@ AT&T deletes what it hands out ("Upon retrieval of a message, the message is rem
 documentation, Get SMS), so the bytes are on disk before anybody reads them, and a fetch is never cut short.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -67,18 +68,21 @@ class Poller(Stage):
     Args:
         line: whose.
         standing: what a stage stands on.
+        has_turn: whether it is for this node to poll it, now.
     """
 
-    def __init__(self, line: PolledLine, standing: Standing) -> None:
+    def __init__(self, line: PolledLine, standing: Standing, *, has_turn: Callable[[], bool] = lambda: True) -> None:
         self.name = f"poller/{line.alias}"
         self.line = line.alias
         self._line = line
+        self._has_turn = has_turn
         self._journal, self._board = standing.journal, standing.board
         self._clock, self._ids = standing.clock, standing.ids
         self._memory = self._journal.memory(line.alias)
         self._window = Window(1)
         self._failures = 0
         self._mark: _Mark | None = None  # None: the journal knows more than this stage, as at the start
+        self._attempts: set[bytes] = set()  # marks of this stage's of which it does not know whether one is kept
         self._unkept: tuple[_Mark, RawAnswer] | None = None  # fetched under this mark, and not on disk yet
         self._log = log.bind(line=line.alias)
 
@@ -111,6 +115,8 @@ class Poller(Stage):
         """Understand what was kept and not read, tell a loss, and keep the provider's interval over restarts."""
         unread = await self._read_left()
         mark = _Mark.read(await self._memory.get(_MARK))
+        if not self._has_turn():
+            return self._leave()
         if mark.begun is not None:
             found = [kept.received_at for kept in unread if kept.about == mark.begun]
             if not found:
@@ -138,8 +144,12 @@ class Poller(Stage):
         begun = _Mark(mark.polled, self._ids.new(), self._clock.now())
         try:
             # A page that is fetched has to be kept: none is asked for while the disk may not take it.
-            await self._memory.put(_MARK, begun.written(), begins=True)
+            is_mine = await self._begin(mark, begun)
             reached(Boundary.INBOX_BEGUN)
+            # That may have waited for longer than the turn lasted: what another node fetches now is not fetched here.
+            if not (is_mine and self._has_turn()):
+                await self._remember(mark, instead_of=begun)
+                return self._leave()
             self._journal.limits.count(self._line.alias, "inbox")
             raw = await self._line.fetch_inbox()
         except RelayError as error:
@@ -157,6 +167,22 @@ class Poller(Stage):
             raise
         self._unkept = (begun, raw)
         return await self._keep(begun, raw)
+
+    async def _begin(self, mark: _Mark, begun: _Mark) -> bool:
+        """Mark a poll as begun; whether nobody else has polled since `mark`."""
+        before, written = mark.written(), begun.written()
+        earlier = self._attempts.copy()
+        self._attempts.add(written)
+        there = await self._memory.swap(_MARK, before, written, begins=True)
+        if there in earlier:
+            # It could not be known whether it had been kept, and nothing was fetched under it.
+            there = await self._memory.swap(_MARK, there, written, begins=True)
+        self._attempts = {written}
+        return there == written
+
+    def _leave(self) -> Rest | None:
+        """Leave it to another node; while it is this one's turn, see what the journal knows."""
+        return None if self._has_turn() else Rest(self._line.poll_interval)
 
     async def _keep(self, begun: _Mark, raw: RawAnswer) -> Rest | None:
         """Keep a page; where it cannot be kept, the next step tries that again and fetches nothing."""

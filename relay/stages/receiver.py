@@ -6,8 +6,8 @@ that could wait stands before the answer, and what comes twice is recognised whe
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Protocol
 
 import structlog
@@ -46,7 +46,7 @@ class Receiver(Stage):
         self._lines = lines
         self._keeping = HookKeeping(standing, spool)
         self._journal, self._board = standing.journal, standing.board
-        self._kept: deque[KeptRaw] = deque()
+        self._kept: dict[str, KeptRaw] = {}  # by id, in the order in which they are read
         self._arrived = asyncio.Event()
         self._heirs = Heirs(standing)
         self._behind = False  # the journal may hold some that are not in memory
@@ -76,7 +76,7 @@ class Receiver(Stage):
         if len(self._kept) >= MOST:
             self._behind = True
         if not self._behind:
-            self._kept.append(kept)
+            self._kept[kept.id] = kept
         self._arrived.set()
 
     def look_again(self) -> None:
@@ -88,7 +88,7 @@ class Receiver(Stage):
     async def step(self) -> Rest | None:
         """Understand what was kept, in the order it came."""
         if self._heirs.are_called():
-            # What a former life left, or another node; also between what this one has read since.
+            # What a former life left, or a node that has died; also between what this one has read since.
             self._behind = True
             self._read_to.clear()
         if self._behind and len(self._kept) <= MOST - BATCH:
@@ -96,26 +96,26 @@ class Receiver(Stage):
         if not self._kept and not self._behind:
             self._arrived.clear()
             return self._heirs.rest(Rest(bell=self._arrived))
-        batch = [self._kept[place] for place in range(min(BATCH, len(self._kept)))]
+        batch = list(islice(self._kept.values(), BATCH))
         ends = await asyncio.gather(*(self._understand(kept) for kept in batch), return_exceptions=True)
         for kept, end in zip(batch, ends, strict=True):
-            self._kept.popleft()
+            del self._kept[kept.id]
             if end is not None:
                 # Behind the others, so that a hook that relay fails at holds up none.
-                self._kept.append(kept)
+                self._kept[kept.id] = kept
         _raise_first(ends)
         return None
 
     async def _take_up(self) -> None:
         """Take up the next of those that wait in the journal."""
         self._arrived.clear()
-        known = {kept.id for kept in self._kept}
         found = False
         for line in self._lines:
-            left = await self._journal.raw.unread(line, source="hook", after=self._read_to.get(line, ""), limit=BATCH)
+            after = self._read_to.get(line, "")
+            left = await self._journal.raw.unread(line, source="hook", after=after, limit=BATCH, own=True)
             if left:
                 found, self._read_to[line] = True, left[-1].id
-            self._kept.extend(kept for kept in left if kept.id not in known)
+            self._kept.update((kept.id, kept) for kept in left if kept.id not in self._kept)
         # What came while it was read may not be among it.
         self._behind = found or self._arrived.is_set()
 

@@ -6,6 +6,7 @@ and not ended, after whatever happened, is uncertain and never simply made again
 
 from collections import deque
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -95,8 +96,9 @@ class Sender(Stage):
             self._line.alias, self._owner, lanes=lanes, unseen=self._failed.shows_sent
         )
         if call is None:
-            await self._show_limit()
-            return Rest(await self._until_due(lanes), self._bell)
+            outlook = await self._journal.calls.outlook(self._line.alias, lanes)
+            self._show(outlook.limit)
+            return Rest(self._until(outlook.due), self._bell)
         self._board.clear(self._line.alias, _LIMITS)
         await self._begin(call)
         return None
@@ -164,14 +166,12 @@ class Sender(Stage):
             await self._unwritten[0]()
             self._unwritten.popleft()
 
-    async def _until_due(self, lanes: Sequence[int]) -> float:
-        due = await self._journal.calls.next_due(self._line.alias, lanes)
+    def _until(self, due: datetime | None) -> float:
         return IDLE if due is None else min(IDLE, (due - self._clock.now()).total_seconds())
 
-    async def _show_limit(self) -> None:
+    def _show(self, limit: Limit | None) -> None:
         """Say on the line's board that an operator, or a limit, keeps it from sending: now, or no longer."""
-        standing = await self._journal.limits.standing(self._line.alias)
-        stopped = _STOPPED.get(standing.permit.limit) if standing.permit.limit else None
+        stopped = _STOPPED.get(limit) if limit else None
         if stopped is None:
             self._board.clear(self._line.alias, _LIMITS)
         else:

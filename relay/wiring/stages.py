@@ -134,7 +134,8 @@ class Stages:
             stages.append(self._one_at_a_time(line_turn(alias), make, f"{name}/{alias}", alias, part))
 
         if isinstance(line, FetchesInbox) and line.polls_inbox:
-            add("poller", "inbox", partial(Poller, line, standing))
+            has_turn = partial(services.turns.holds, line_turn(alias))
+            add("poller", "inbox", partial(Poller, line, standing, has_turn=has_turn))
         if isinstance(line, SyncsMailbox) and line.syncs_mailbox:
             add("syncer", "mailbox", partial(Syncer, line, standing))
         if isinstance(line, FetchesParts):

@@ -82,6 +82,11 @@ class Providers:
     rounds: int = 0
     lost: int = 0
     twice: int = 0
+    _read: dict[str, int] = field(default_factory=dict)  # how much of what was heard, by the kind of event
+    _known: set[str] = field(default_factory=set)
+    _names: dict[str, str] = field(default_factory=dict)  # of requests, by message
+    _first: dict[str, str] = field(default_factory=dict)  # as the answer had it
+    _last: dict[str, str] = field(default_factory=dict)  # as the receipts had it
 
     async def crowd(self, line: str, number: int, **wishes: Any) -> list[str]:
         """Publish so many requests at once, on one connection; their ids."""
@@ -106,12 +111,24 @@ class Providers:
 
     def statuses(self) -> dict[str, str]:
         """How the only copy of each request stands, as it was last told."""
-        accepted = [event["data"] for event in self.made.ears.events("result")]
-        names = {one["message_id"]: one["request_id"] for one in accepted if one["outcome"] == "accepted"}
-        found = {one["request_id"]: one["copies"][0]["status"] for one in accepted if one["message_id"] in names}
-        for event in self.made.ears.events("receipt"):
-            found[names[event["data"]["message_id"]]] = event["data"]["status"]
-        return found
+        # What was heard before is not gone through again: this is asked after every event.
+        for event in self._fresh("relay.result.v1"):
+            if event["outcome"] == "accepted":
+                self._names[event["message_id"]] = event["request_id"]
+            if event["message_id"] in self._names:
+                self._first[event["request_id"]] = event["copies"][0]["status"]
+        for event in self._fresh("relay.receipt.v1"):
+            self._last[self._names[event["message_id"]]] = event["status"]
+        return {**self._first, **self._last}
+
+    def _fresh(self, kind: str) -> list[dict[str, Any]]:
+        """The data of the events of a kind that were heard since this was asked last, each id once."""
+        heard, known = self.made.ears.heard, self._known
+        begin, self._read[kind] = self._read.get(kind, 0), len(heard)
+        fresh = {event["id"]: event["data"] for _, event in heard[begin:] if event.get("type") == kind}
+        new = [data for event_id, data in fresh.items() if event_id not in known]
+        known |= fresh.keys()
+        return new
 
     async def ends(self, expected: Mapping[str, set[str]], what: str) -> None:
         """Wait until each of these requests stands as expected."""

@@ -3,9 +3,10 @@
 import ast
 import fnmatch
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,25 +34,43 @@ class Source:
         """What is written in it."""
         return self.path.read_text()
 
-    @cached_property
+    @property
     def tree(self) -> ast.Module:
-        """Its syntax tree."""
-        return ast.parse(self.text, self.name)
+        """Its syntax tree, kept until another's is asked for: together they would fill the memory of whoever tests."""
+        return _parsed(self)
 
-    @cached_property
+    def has(self, pattern: re.Pattern[str]) -> bool:
+        """Whether it is worth a look into its syntax tree: a name is written out wherever it is used."""
+        return pattern.search(self.text) is not None
+
+    @property
     def code_lines(self) -> frozenset[int]:
         """The numbers of the lines that are neither blank nor comment nor docstring."""
-        docstrings = {number for node in ast.walk(self.tree) for number in _docstring_lines(node)}
+        return self._sizes[0]
+
+    @property
+    def functions(self) -> dict[str, int]:
+        """Every function's place, and its length in code lines."""
+        return self._sizes[1]
+
+    @cached_property
+    def _sizes(self) -> tuple[frozenset[int], dict[str, int]]:
+        nodes = [node for node in ast.walk(self.tree) if hasattr(node, "body")]
+        docstrings = {number for node in nodes for number in _docstring_lines(node)}
         lines = enumerate(self.text.splitlines(), 1)
         written = {number for number, line in lines if line.strip() and not line.strip().startswith("#")}
-        return frozenset(written - docstrings)
+        code = frozenset(written - docstrings)
+        spans = {
+            f"{self.name}:{node.lineno} {node.name}": range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            for node in nodes
+            if isinstance(node, FunctionNode)
+        }
+        return code, {function: len(code.intersection(span)) for function, span in spans.items()}
 
-    def functions(self) -> Iterator[tuple[str, int]]:
-        """Every function's place, and its length in code lines."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, FunctionNode):
-                span = range(node.lineno, (node.end_lineno or node.lineno) + 1)
-                yield f"{self.name}:{node.lineno} {node.name}", len(self.code_lines.intersection(span))
+
+@lru_cache(maxsize=1)
+def _parsed(source: Source) -> ast.Module:
+    return ast.parse(source.text, source.name)
 
 
 def _docstring_lines(node: ast.AST) -> range:

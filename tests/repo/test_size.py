@@ -20,7 +20,7 @@ def files() -> dict[str, int]:
 @cache
 def functions() -> dict[str, int]:
     """The code lines of each function."""
-    return dict(function for source in relay() for function in source.functions())
+    return {place: length for source in relay() for place, length in source.functions.items()}
 
 
 def _over(lengths: dict[str, int], limit: int) -> dict[str, int]:

@@ -2,19 +2,22 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.simulation.world import MEMORY
 from tests.system.virtual import Life, life
 
 HOUR, DAY = 3600.0, 86_400.0
 LOOKS = timedelta(hours=1)
+TIDY = 4 * HOUR
 MILLISECOND = timedelta(milliseconds=1)  # the ledger's times are cut to it
 OPEN, CLOSED = time(8), time(21)
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
@@ -90,17 +93,27 @@ class Month:
         self.asked |= {f"{text} {one}": (one, wished) for one in to}
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty one, in memory where there is such: a month is many commits, and no power fails in it."""
+    if not MEMORY.is_dir():
+        yield tmp_path
+        return
+    with TemporaryDirectory(dir=MEMORY) as made:
+        yield Path(made)
+
+
 @pytest.mark.parametrize(
     ("start", "days"),
     [(datetime(2026, 10, 30, tzinfo=UTC), 31), (datetime(2027, 3, 5, tzinfo=UTC), 17)],
     ids=["back", "forward"],
 )
 async def test_over_a_month_nobody_is_texted_outside_the_hours_of_their_own_clock(
-    tmp_path: Path, free_port: Callable[[], int], start: datetime, days: int
+    folder: Path, free_port: Callable[[], int], start: datetime, days: int
 ):
     """Clocks are put back on 1 November 2026, and forward on 14 March 2027; and nobody waits longer than they must."""
     lines = settings('hours = "08:00-21:00"')
-    async with life(tmp_path, free_port(), lines, FATES, start=start, seldom=HOUR) as made:
+    async with life(folder, free_port(), lines, FATES, start=start, seldom=HOUR, tidy=TIDY) as made:
         month = Month(made, random.Random(20261101))  # noqa: S311 - a failure must repeat
         await month.goes_by(days)
         await made.passes(4 * DAY)
@@ -121,13 +134,13 @@ async def test_over_a_month_nobody_is_texted_outside_the_hours_of_their_own_cloc
 
 
 async def test_a_budget_ends_on_the_day_that_was_forecast_and_sending_goes_on_in_the_next_month(
-    tmp_path: Path, free_port: Callable[[], int]
+    folder: Path, free_port: Callable[[], int]
 ):
     """It is told once that it will not last, and once that it is spent; what can wait goes out on the first."""
     begins, limit, a_day, days = datetime(2026, 11, 10, tzinfo=UTC), 142, 12, 15
     forecasts: dict[datetime, datetime | None] = {}
     lines = settings(f"calls_per_month = {limit}")
-    async with life(tmp_path, free_port(), lines, FATES, start=begins, seldom=HOUR) as made:
+    async with life(folder, free_port(), lines, FATES, start=begins, seldom=HOUR, tidy=TIDY) as made:
         for day in range(days):
             for number in range(a_day):
                 await ask(made, f"{day} {number}", ttl="20d" if number % 2 else "3d")
@@ -158,13 +171,13 @@ async def test_a_budget_ends_on_the_day_that_was_forecast_and_sending_goes_on_in
 
 
 async def test_a_budget_that_ends_leaves_the_inbox_its_polls_and_no_status_its_looks(
-    tmp_path: Path, free_port: Callable[[], int]
+    folder: Path, free_port: Callable[[], int]
 ):
     """Looks stop first, then sends; every text that comes in is heard of, and no call is made that is not there."""
     limit, earlier, every, count = 1700, 1460, DAY / 48, 3 * 48
     rules = f'calls_per_month = {limit}\npoll_interval = "29m"'
     begins = DECEMBER - timedelta(days=2)
-    async with life(tmp_path, free_port(), settings(rules, "poll", "poll"), FATES, start=begins) as made:
+    async with life(folder, free_port(), settings(rules, "poll", "poll"), FATES, start=begins) as made:
         # What was spent since the month began.
         for _ in range(earlier):
             made.journal.limits.count("alerts", "inbox")
@@ -192,13 +205,13 @@ async def test_a_budget_that_ends_leaves_the_inbox_its_polls_and_no_status_its_l
 
 
 async def test_over_a_day_each_lane_has_its_share_and_a_password_is_never_far_behind(
-    tmp_path: Path, free_port: Callable[[], int]
+    folder: Path, free_port: Callable[[], int]
 ):
     """Of any ten calls one is the campaign's, of any five one is normal, while these wait; and the day has a limit."""
     rules = "recipients_per_call = 1\ncalls_per_second = 0.01\ncalls_per_day = 120"
     begins = datetime(2026, 11, 2, tzinfo=UTC)
     ahead: list[int] = []
-    async with life(tmp_path, free_port(), settings(rules), FATES, start=begins) as made:
+    async with life(folder, free_port(), settings(rules), FATES, start=begins, tidy=TIDY) as made:
         for lane, count in (("bulk", 40), ("normal", 40), ("high", 40)):
             for number in range(count):
                 await ask(made, f"{lane} {number}", priority=lane)

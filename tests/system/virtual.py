@@ -170,8 +170,12 @@ async def life(
     *,
     start: datetime = BEGINNING,
     seldom: float = SELDOM,
+    tidy: float = SELDOM,
 ) -> AsyncIterator[Life]:
-    """Everything that runs, but for the bus; time begins with `start`, and stages look for work every `seldom`."""
+    """Everything that runs, but for the bus; time begins with `start`, and stages look for work every `seldom`.
+
+    What time alone does, expiry and what a line's budget comes to, is done every `tidy` at the soonest.
+    """
     clock = PatientClock(start)
     options = SimulatorOptions(clock=clock, seed=7, keep=None, modes=modes)
     async with Simulator(options) as att:
@@ -180,14 +184,14 @@ async def life(
         url, limits = settings.journal.url, journal_limits(settings)
         async with await Journal.open(url, clock=clock, ids=ids, node="relay-1", limits=limits, real=clock) as journal:
             base = await _core(settings, clock, ids, journal)
-            async with _running(base, att, seldom) as made:
+            async with _running(base, att, seldom, max(seldom, tidy)) as made:
                 yield made
             for line in base.lines.values():
                 await line.aclose()
 
 
 @asynccontextmanager
-async def _running(base: Core, att: Simulator, seldom: float) -> AsyncIterator[Life]:
+async def _running(base: Core, att: Simulator, seldom: float, tidy: float) -> AsyncIterator[Life]:
     standing = Standing(base.journal, LineBoard(base.clock, base.lines), base.clock, base.ids)
     admin = AdminListener("127.0.0.1", 0)
     admin.claim()
@@ -196,11 +200,12 @@ async def _running(base: Core, att: Simulator, seldom: float) -> AsyncIterator[L
     listener = services.listener(made.receiver)
     listener.claim()
     assert isinstance(base.clock, PatientClock)
-    keepers = [Janitor(journal=base.journal), Accountant(base.lines, standing)]
-    stages = [made.receiver, *made.to_providers(), *made.from_providers(), *keepers]
-    base.clock.stages = stages
+    keepers: list[Stage] = [Janitor(journal=base.journal), Accountant(base.lines, standing)]
+    stages = [made.receiver, *made.to_providers(), *made.from_providers()]
+    base.clock.stages = [*stages, *keepers]
     supervisor = Supervisor(base.clock, base.ids, standing.board, base.clock.pulse, GRACE)
-    async with supervisor.running([Seldom(stage, seldom) for stage in stages]), admin, listener:
+    watched = [Seldom(stage, seldom) for stage in stages] + [Seldom(stage, tidy) for stage in keepers]
+    async with supervisor.running(watched), admin, listener:
         yield Life(base.clock, att, base.journal, services, standing.board)
 
 

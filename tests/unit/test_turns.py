@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterator, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
@@ -20,6 +21,7 @@ from tests.databases import Database, borrowed
 LEASE = 2.0
 WITHIN = 20.0
 ALERTS = line_turn("alerts")
+LOCK = "hashtextextended('relay.' || current_schema(), 0)"  # by which nodes write in turns
 
 
 @pytest.fixture(autouse=True)
@@ -181,6 +183,32 @@ async def test_a_turn_is_lost_by_itself_when_the_database_stands_still(
         await node.until(BUS)
         assert node.turns.term(BUS) not in {term, None}
     assert "could not be told in time" in next(line["reason"] for line in logs if line["event"] == "turn.lost")
+
+
+async def test_a_turn_that_was_over_is_not_brought_back_by_what_is_written(database: Database) -> None:
+    """The process stood still until its time was over: another node may have the turn, whatever is committed now."""
+    async with beating(database, "n1", BUS) as node:
+        await node.until(BUS)
+        memory = node.journal.memory("alerts")
+        with psycopg.connect(database.url, autocommit=True) as other, psycopg.connect(database.url) as clock:
+            other.execute(f"SELECT pg_advisory_lock({LOCK})")
+            first = asyncio.ensure_future(memory.put("first", b""))
+            await asyncio.to_thread(_until, other, "SELECT count(*) FROM pg_locks WHERE NOT granted")
+            second = asyncio.ensure_future(memory.put("second", b""))
+            await asyncio.to_thread(str)  # it is handed in meanwhile
+            # From here on nothing else runs on the event loop.
+            clock.execute(f"SELECT pg_sleep({LEASE})")
+            other.execute(f"SELECT pg_advisory_unlock({LOCK})")
+            _until(other, "SELECT count(*) FROM memory WHERE key = 'second'")
+            assert not node.turns.holds(BUS)
+        await asyncio.gather(first, second)
+        await node.until(BUS)
+
+
+def _until(connection: psycopg.Connection[Any], query: LiteralString) -> None:
+    """Wait until the query finds something."""
+    while not (row := connection.execute(query).fetchone()) or not row[0]:
+        pass
 
 
 async def test_the_turns_of_a_node_that_does_not_beat_are_taken_and_its_life_is_over(

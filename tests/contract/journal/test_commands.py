@@ -1,5 +1,7 @@
 """Commands: one answer each, on disk with what it answers for."""
 
+import asyncio
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +11,7 @@ from relay.domain.addresses import outbound
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import Plan, Priority, Reply, SendRequest
 from relay.domain.states import Fact
+from relay.journal.callrows import COPIES_AT_ONCE
 from tests.contract.journal.conftest import Open
 from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk
 
@@ -253,6 +256,50 @@ async def test_a_cancel_of_what_is_handed_over_is_too_late(desk: Desk) -> None:
     answer = await _cancel(desk)
     assert (answer.outcome, answer.body["error"]["code"]) == ("rejected", "too_late")
     assert [one["status"] for one in answer.body["copies"]] == ["submitted"]
+
+
+MANY = [outbound(f"+1206{2_000_000 + number}") for number in range(1_200)]
+
+
+async def test_while_many_copies_are_canceled_others_write(desk: Desk) -> None:
+    """What is handed in meanwhile does not wait for the last copy; the answer tells of all, and each is told once."""
+    await desk.send(*MANY, size=10)
+    canceling = asyncio.ensure_future(_cancel(desk))
+    before = desk.journal.commits
+    await desk.journal.listen("events").wait()
+    await desk.journal.memory("others").put("key", b"")
+    assert not canceling.done()
+    answer = await canceling
+    assert desk.journal.commits - before > len(MANY) / COPIES_AT_ONCE
+    assert (answer.outcome, {one["status"] for one in answer.body["copies"]}) == ("canceled", {"canceled"})
+    assert [one["to"] for one in answer.body["copies"]] == [to.value for to in MANY]
+    assert Counter(body["to"] for body in await desk.bodies("receipt")) == Counter(to.value for to in MANY)
+    assert [event.kind for event in await desk.events()][-1] == "result"
+    assert await desk.none_due()
+
+
+async def test_a_cancel_that_is_cut_off_goes_on_where_it_was(desk: Desk) -> None:
+    """The broker delivers it again: what was canceled stays so, what was sent meanwhile is too late, the rest ends."""
+    await desk.send(*MANY, size=10)
+    canceling = asyncio.ensure_future(_cancel(desk))
+    await desk.journal.listen("events").wait()
+    canceling.cancel()
+    await asyncio.gather(canceling, return_exceptions=True)
+    call = await desk.claim()
+    desk = await desk.after_kill()
+    try:
+        assert {"queued", "canceled"} <= set(await desk.standing())
+        answer = await _cancel(desk)
+        sent = len(call.recipients)
+        found = Counter(one["status"] for one in answer.body["copies"])
+        assert (answer.outcome, found["canceled"]) == ("canceled", len(MANY) - sent)
+        assert found.keys() - {"canceled"} <= {"sending", "uncertain"}
+        ended = Counter(body["to"] for body in await desk.bodies("receipt") if body["status"] == "canceled")
+        assert set(ended.values()) == {1}
+        assert len(ended) == len(MANY) - sent
+        assert await desk.none_due()
+    finally:
+        await desk.journal.aclose()
 
 
 async def test_a_cancel_that_is_delivered_again_finds_its_work_done(desk: Desk) -> None:

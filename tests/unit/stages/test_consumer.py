@@ -1,6 +1,8 @@
 """The consumer against a real broker: a command is acknowledged when it and its answer are on disk, and not before."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -88,6 +90,16 @@ async def test_a_command_is_written_down_with_its_answer(house: House, broker: M
         [result] = await results(house, consumer, 1)
     assert (result["outcome"], result["request_id"]) == ("accepted", "order-1")
     assert await house.standing("order-1") == {ALICE: "queued"}
+
+
+async def test_a_consumer_whose_turn_is_over_is_forgotten(house: House, broker: Mosquitto) -> None:
+    """The next turn has one of its own: however often it changes, none of them listens for ever."""
+    async with consuming(house, broker) as consumer:
+        ended = weakref.ref(consumer)
+        await consumer.drain(GRACE)
+    del consumer
+    gc.collect()
+    assert ended() is None
 
 
 async def test_what_was_acknowledged_does_not_come_again(house: House, broker: Mosquitto) -> None:

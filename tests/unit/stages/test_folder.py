@@ -197,8 +197,8 @@ async def test_hooks_that_keep_coming_do_not_keep_it_from_ending(house: House, s
     """While the last of it is folded in, they wait for that."""
     receiver = Receiver({OFFICE: house.landline()}, house.ground, spool)
     folder = Folder(spool, house.ground, receiver.look_again)
-    await fill(spool, 500)
-    numbers = iter(range(500, 100_000))
+    await fill(spool, BATCH + 50)
+    numbers = iter(range(BATCH + 50, 100_000))
     over = asyncio.Event()
 
     async def come() -> None:

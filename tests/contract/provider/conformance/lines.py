@@ -13,6 +13,8 @@ from relay.simulator.virtual import ManualClock
 from tests.contract.provider.conformance.known import Facts, facts_of
 from tests.memory import Memory
 
+PROVIDERS = discover()
+
 
 @dataclass
 class Stand:
@@ -30,7 +32,7 @@ class Stand:
 
     def connect(self, memory: Memory | None = None, **settings: Any) -> Any:
         """A line."""
-        provider = discover()[self.provider]
+        provider = PROVIDERS[self.provider]
         given = {"base_url": self.base_url, "timeout": 5.0, **self.facts.settings, **settings}
         ids = Ids(self.clock, random.Random(7))  # noqa: S311 - a seed repeats the run
         checked = provider.settings.model_validate(given)
