@@ -59,6 +59,7 @@ class ChaosProxy:
         self.target = port
         self._faults: list[Fault] = []
         self._server: asyncio.Server | None = None
+        self._is_open = False
         self._pairs: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
@@ -76,6 +77,7 @@ class ChaosProxy:
 
     async def refuse(self) -> None:
         """Close the port and break every connection: whoever connects is refused."""
+        self._is_open = False
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -88,6 +90,7 @@ class ChaosProxy:
 
     async def accept(self) -> None:
         """Open the port, the same as before."""
+        self._is_open = True
         self._server = await asyncio.start_server(self._take, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -111,18 +114,23 @@ class ChaosProxy:
                 return one
         return None
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        pair = asyncio.current_task()
-        assert pair is not None
-        self._pairs[pair] = writer
-        try:
-            # What the two ends do to each other is what this is about.
-            with suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
-                await _Pair(self, reader, writer).run(self.target)
-        finally:
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._is_open:  # it came as the port was closed
             writer.transport.abort()
-            del self._pairs[pair]
+            return
+        self.connections += 1
+        pair = asyncio.create_task(self._pass_on(reader, writer))
+        self._pairs[pair] = writer
+        # Also of one that is cancelled before it has begun.
+        pair.add_done_callback(self._leave)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # What the two ends do to each other is what this is about.
+        with suppress(OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
+            await _Pair(self, reader, writer).run(self.target)
+
+    def _leave(self, pair: "asyncio.Task[None]") -> None:
+        self._pairs.pop(pair).transport.abort()
 
 
 class _Pair:
@@ -141,10 +149,10 @@ class _Pair:
         try:
             await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            server.transport.abort()
             there.cancel()
             back.cancel()
             await asyncio.gather(there, back, return_exceptions=True)
-            server.transport.abort()
 
     async def _requests(self, server: asyncio.StreamWriter) -> None:
         while chunk := await self._reader.read(_CHUNK):
