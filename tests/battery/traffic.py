@@ -31,8 +31,9 @@ class Traffic:
         self.texts_in = 0
 
     async def prepare(self) -> None:
-        """Relay has started: its subscriber agrees, and the message store is followed."""
+        """Relay has started: its web hooks stand, its subscriber agrees, and the message store is followed."""
         await self._made.listening()
+        await self._made.hooked()
         await agree(self._made)
         await followed(self._made)
 

@@ -150,10 +150,6 @@ class Cluster(World):
         """Stop every node; each ends well."""
         assert await asyncio.gather(*(node.stop() for node in self.nodes)) == [0] * len(self.nodes)
 
-    async def hooked(self) -> None:
-        """Wait until the web hooks stand at AT&T's."""
-        await self.until_att(lambda: any(line["event"] == "receive" for line in self.ledger("hook-added")))
-
     async def holder(self, turn: str, *, but: Node | None = None) -> Node:
         """Whoever has a turn, once somebody has, as the logs tell; a node that was killed has nothing."""
         return await eventually(

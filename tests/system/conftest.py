@@ -14,4 +14,5 @@ async def running(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator
     async with world(tmp_path, free_port) as made:
         await made.relay.start()
         await made.listening()
+        await made.hooked()
         yield made

@@ -339,6 +339,10 @@ class World:
 
         await self.ears.until(online, what="relay is online")
 
+    async def hooked(self) -> None:
+        """Wait until relay's web hook for texts stands at AT&T's: before that, AT&T calls nobody for a text."""
+        await self.until_att(lambda: any(line["event"] == "receive" for line in self.ledger("hook-added")))
+
     async def publish(self, topic: str, payload: Mapping[str, Any] | bytes, *, retain: bool = False) -> None:
         """Publish one command as any client would; it is with the broker on return."""
         raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
