@@ -93,6 +93,13 @@ class Forked:
         self._loop = asyncio.get_running_loop()
         self._end = self._loop.create_future()
         self._loop.add_reader(ended, self._note_end)
+        self._read: list[_Pipe] = []
+
+    def connect(self, name: str, stream: "asyncio.StreamReader | asyncio.StreamWriter", pipe: "_Pipe | None") -> None:
+        """Give it one of its streams."""
+        setattr(self, name, stream)
+        if pipe is not None:
+            self._read.append(pipe)
 
     @property
     def returncode(self) -> int | None:
@@ -105,6 +112,8 @@ class Forked:
         """Its exit code, once it has ended."""
         if self.returncode is None:
             await asyncio.shield(self._end)
+        for pipe in self._read:
+            await pipe.left()
         assert self._code is not None
         return self._code
 
@@ -173,7 +182,10 @@ async def _forked(
     os.set_blocking(ended, False)
     process = Forked(pid, handle, ended)
     for name, end in ours.items():
-        setattr(process, name, await (_writer(end) if name == "stdin" else _reader(end)))
+        if name == "stdin":
+            process.connect(name, await _writer(end), None)
+        else:
+            process.connect(name, *await _reader(end))
     return process
 
 
@@ -190,11 +202,38 @@ def _end_for(name: str, asked: int | IO[bytes] | None, ours: dict[str, int], the
     return end
 
 
-async def _reader(end: int) -> asyncio.StreamReader:
+async def _reader(end: int) -> "tuple[asyncio.StreamReader, _Pipe]":
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(end, "rb", 0))
-    return reader
+    transport, protocol = await loop.connect_read_pipe(lambda: _ToReader(reader), os.fdopen(end, "rb", 0))
+    return reader, _Pipe(transport, protocol)
+
+
+class _ToReader(asyncio.StreamReaderProtocol):
+    """Feeds a reader. `over`: set once the pipe is closed."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        super().__init__(reader)
+        self.over = asyncio.Event()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other end has left, or this one."""
+        super().connection_lost(exc)
+        self.over.set()
+
+
+@dataclass(frozen=True)
+class _Pipe:
+    """Our end of what a process writes to."""
+
+    transport: asyncio.ReadTransport
+    protocol: _ToReader
+
+    async def left(self) -> None:
+        """Wait until all that it wrote before its end is read; what nobody has room for is thrown away."""
+        if not self.transport.is_reading():
+            self.transport.close()
+        await self.protocol.over.wait()
 
 
 async def _writer(end: int) -> asyncio.StreamWriter:
