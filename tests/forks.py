@@ -34,6 +34,7 @@ _AT_ITS_BEGINNING = (
     "SSL_",
 )  # variables that are heeded while a process begins
 _PATIENCE = 10  # seconds for its end
+_MOST = 1 << 30  # bytes that may be read ahead of whoever asks: reading never stops before the end
 
 
 def may_be_forked(environment: Mapping[str, str]) -> bool:
@@ -93,9 +94,11 @@ class Forked:
         self._loop = asyncio.get_running_loop()
         self._end = self._loop.create_future()
         self._loop.add_reader(ended, self._note_end)
-        self._read: list[_Pipe] = []
+        self._read: list[_ToReader] = []
 
-    def connect(self, name: str, stream: "asyncio.StreamReader | asyncio.StreamWriter", pipe: "_Pipe | None") -> None:
+    def connect(
+        self, name: str, stream: "asyncio.StreamReader | asyncio.StreamWriter", pipe: "_ToReader | None"
+    ) -> None:
         """Give it one of its streams."""
         setattr(self, name, stream)
         if pipe is not None:
@@ -112,8 +115,8 @@ class Forked:
         """Its exit code, once it has ended."""
         if self.returncode is None:
             await asyncio.shield(self._end)
-        for pipe in self._read:
-            await pipe.left()
+        for stream in self._read:
+            await stream.over.wait()
         assert self._code is not None
         return self._code
 
@@ -202,11 +205,11 @@ def _end_for(name: str, asked: int | IO[bytes] | None, ours: dict[str, int], the
     return end
 
 
-async def _reader(end: int) -> "tuple[asyncio.StreamReader, _Pipe]":
-    reader = asyncio.StreamReader()
+async def _reader(end: int) -> "tuple[asyncio.StreamReader, _ToReader]":
+    reader = asyncio.StreamReader(limit=_MOST)
     loop = asyncio.get_running_loop()
-    transport, protocol = await loop.connect_read_pipe(lambda: _ToReader(reader), os.fdopen(end, "rb", 0))
-    return reader, _Pipe(transport, protocol)
+    _, protocol = await loop.connect_read_pipe(lambda: _ToReader(reader), os.fdopen(end, "rb", 0))
+    return reader, protocol
 
 
 class _ToReader(asyncio.StreamReaderProtocol):
@@ -220,20 +223,6 @@ class _ToReader(asyncio.StreamReaderProtocol):
         """The other end has left, or this one."""
         super().connection_lost(exc)
         self.over.set()
-
-
-@dataclass(frozen=True)
-class _Pipe:
-    """Our end of what a process writes to."""
-
-    transport: asyncio.ReadTransport
-    protocol: _ToReader
-
-    async def left(self) -> None:
-        """Wait until all that it wrote before its end is read; what nobody has room for is thrown away."""
-        if not self.transport.is_reading():
-            self.transport.close()
-        await self.protocol.over.wait()
 
 
 async def _writer(end: int) -> asyncio.StreamWriter:

@@ -51,6 +51,8 @@ speed = {speed}
 epoch = "{epoch}"
 """
 LOOKED_AT_EVERY = 0.05  # seconds, what nobody tells of
+AWAITED = {"turn.taken", "turn.lost", "relay.started", "node.buried", "node.fenced", "stage.failed"}
+_AWAITED = [name.encode() for name in AWAITED]
 UNCHANGED = {"handset": {"fates": False}}  # every text is delivered
 
 
@@ -69,6 +71,7 @@ class Node(RelayProcess):
         super().__init__(directory)
         self._read_to = 0
         self._turns: set[str] = set()
+        self._told: list[dict[str, Any]] = []
 
     @property
     def name(self) -> str:
@@ -82,7 +85,7 @@ class Node(RelayProcess):
 
     async def launch(self, **environment: str) -> None:
         """Start it; whatever it had is no more."""
-        self._lines()
+        self._read()
         self._turns.clear()
         await super().launch(**environment)
 
@@ -96,13 +99,27 @@ class Node(RelayProcess):
 
     def turns(self) -> set[str]:
         """The turns that it has, as its log tells."""
-        for line in self._lines():
-            told = json.loads(line) if b'"turn.' in line else {}
-            if told.get("event") == "turn.taken":
-                self._turns.add(told["turn"])
-            elif told.get("event") == "turn.lost":
-                self._turns.discard(told["turn"])
+        self._read()
         return self._turns if self.runs else set()
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The lines of its log with this event. Those that tests wait for are read once: a log grows long."""
+        if event not in AWAITED:
+            return super().logged(event)
+        self._read()
+        return [line for line in self._told if line["event"] == event]
+
+    def _read(self) -> None:
+        for raw in self._lines():
+            if not any(name in raw for name in _AWAITED):
+                continue
+            line = json.loads(raw)
+            if line["event"] in AWAITED:
+                self._told.append(line)
+            if line["event"] == "turn.taken":
+                self._turns.add(line["turn"])
+            elif line["event"] == "turn.lost":
+                self._turns.discard(line["turn"])
 
     def _lines(self) -> list[bytes]:
         """What was logged since this was last asked for, in whole lines."""
@@ -124,11 +141,13 @@ class Cluster(World):
         nodes: the relays.
         balancer: what AT&T's web hooks go through.
         taken: how many copies AT&T has accepted.
+        texts: what they say.
     """
 
     nodes: list[Node] = field(kw_only=True)
     balancer: Balancer = field(kw_only=True)
     taken: int = field(default=0, init=False)
+    texts: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         """Count as it happens: ledgers grow long."""
@@ -137,7 +156,9 @@ class Cluster(World):
         assert write is not None
 
         def counted(line: dict[str, Any]) -> None:
-            self.taken += line["what"] == "accepted"
+            if line["what"] == "accepted":
+                self.taken += 1
+                self.texts.add(line["text"])
             write(line)
 
         self.att.world.ledger.copy = counted

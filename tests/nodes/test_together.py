@@ -8,11 +8,11 @@ import pytest
 from tests.battery.table import Row
 from tests.databases import Database
 from tests.nodes.cluster import Cluster, cluster
-from tests.nodes.flow import OTHER, Flow, Round
+from tests.nodes.flow import MANY, OTHER, Flow, Round
 from tests.pooler import Pooler
 
 Found = Callable[[Row], None]
-SHORT, LONG = Round(requests=5, many=15, hooks=7), Round(requests=17, many=183, hooks=40)
+SHORT = Round(requests=5, many=15, hooks=7)
 ROUNDS, MANY_ROUNDS = 6, 500
 
 
@@ -23,7 +23,7 @@ async def test_three_nodes_do_each_thing_once(
     """Requests, texts by web hook, poll and message store, receipts, STOP; and every node has a part of it."""
     async with cluster(tmp_path, free_port, database.url) as made:
         rounds = MANY_ROUNDS if long else ROUNDS
-        note = await _together(made, Flow(made, LONG if long else SHORT), rounds, within=7200.0 if long else 90.0)
+        note = await _together(made, Flow(made, MANY if long else SHORT), rounds, within=7200.0 if long else 90.0)
         answers = made.hook_answers()
         assert set(answers) == {"200"}, answers
         found(

@@ -100,7 +100,7 @@ async def test_only_what_is_uncertain_is_resolved(desk: Desk) -> None:
 async def test_one_copy_of_a_call_is_resolved_alone(desk: Desk) -> None:
     """The others wait for their own decision."""
     await _in_doubt(desk, ALICE, BOB)
-    first, second = (one["copy_id"] for one in await desk.uncertain())
+    first, second = sorted(one["copy_id"] for one in await desk.uncertain())
     await desk.journal.steering.resolve([first], sent=True)
     assert await desk.standing() == ["submitted", "uncertain"]
     assert [one["copy_id"] for one in await desk.journal.dead.list(10)] == [second]
