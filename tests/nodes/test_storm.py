@@ -87,11 +87,12 @@ async def test_whatever_fails_one_after_the_other_each_thing_is_done_once(
     tmp_path: Path, free_port: Callable[[], int], server: Server, found: Callable[[Row], None], *, long: bool
 ) -> None:
     """Nodes killed and paused past their lease, PostgreSQL restarted, crashed and failed over, the broker restarted."""
-    database = await asyncio.to_thread(server.create_database, "relay")
+    await asyncio.to_thread(server.create_database, "relay")
     with Standby(server) as standby:
         keep_pace(server, synchronous=True)
-        hosts = database.replace("/relay", f",127.0.0.1:{standby.port}/relay") + "?target_session_attrs=read-write"
-        async with cluster(tmp_path, free_port, hosts, lease=LEASE) as made:
+        hosts = ",".join(f"127.0.0.1:{one.port}" for one in (server, standby))
+        url = f"postgresql://relay@{hosts}/relay?target_session_attrs=read-write"
+        async with cluster(tmp_path, free_port, url, lease=LEASE) as made:
             flow = Flow(made, MANY if long else Round())
             await made.start()
             await flow.prepare()
