@@ -11,7 +11,7 @@ from relay import __version__
 from relay.cli.main import app
 
 COMMANDS = [
-    *("run", "check", "status", "send", "tail", "trace", "demo", "simulate", "queue", "queue list"),
+    *("run", "check", "status", "send", "tail", "trace", "explain", "demo", "simulate", "queue", "queue list"),
     *("queue show", "queue hold", "queue release", "queue retry", "queue cancel", "queue resolve"),
     *("webhooks", "webhooks list", "webhooks install", "webhooks repair", "webhooks remove"),
     *("auth", "auth login", "auth status", "auth revoke"),
