@@ -49,6 +49,7 @@ class NodeStatus:
         self._started = self._clock.now()
         self._since = self._started
         self._state = ""
+        self._reason: str | None = None
         self._deaf = False
         self._denied: tuple[str, ...] = ()
 
@@ -66,6 +67,18 @@ class NodeStatus:
     def stopping(self) -> None:
         """Say that the node is about to stop."""
         self._show("stopping", None)
+
+    def readiness(self) -> dict[str, Any]:
+        """Whether everything is in order now, and what is not: the journal, the bus, the lines."""
+        connected, shut = bool(self._bus and self._bus.connected), self._journal.shut
+        return {
+            "ready": self._state == "online" and connected,
+            "state": self._state or "starting",
+            "reason": self._reason if connected else "the broker is not connected",
+            "journal": shut.why if shut is not None else "open",
+            "bus": "connected" if connected else "away",
+            "lines": {line: health.state.value for line, health in self._board.all().items()},
+        }
 
     async def as_body(self) -> dict[str, Any]:
         """Everything `relay status` shows."""
@@ -170,6 +183,7 @@ class NodeStatus:
     def _show(self, state: str, reason: str | None) -> None:
         if state != self._state:
             self._state, self._since = state, self._clock.now()
+        self._reason = reason
         body = {"state": state, "reason": reason, "since": _written(self._since)}
         if self._bus is not None:
             self._bus.set_retained("node_status", self._settings.node.name, body)

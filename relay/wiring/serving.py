@@ -16,11 +16,12 @@ from relay.providerkit.spec import Provider
 from relay.settings import Settings
 from relay.stagekit import EitherBell, Standing
 from relay.status import NodeStatus
-from relay.supervisor import Supervisor, keep_watchdog
+from relay.supervisor import STUCK_AFTER, Supervisor, keep_watchdog
 from relay.telemetry.health import LineBoard, Pulse
 from relay.telemetry.notify import Notifier
 from relay.turns import BUS
 from relay.web.admin import AdminListener
+from relay.web.health import HealthRoute
 from relay.web.public import Listener
 from relay.wiring.core import Core, bus_settings, core, peer_key
 from relay.wiring.services import Services
@@ -83,7 +84,8 @@ async def _next_life(life: Callable[[], Awaitable[None]], notifier: Notifier, st
 
 async def _live(base: Core, notifier: Notifier, stop: asyncio.Event) -> None:
     """Run until `stop` is set, or the others have given this node up for dead."""
-    node, pulse, name = await _claimed(base), Pulse(), base.settings.node.name
+    pulse, name = Pulse(), base.settings.node.name
+    node = await _claimed(base, pulse)
     supervisor = Supervisor(base.clock, base.ids, node.standing.board, pulse, base.settings.node.grace)
     turns = node.services.turns
     async with _running(node, supervisor):
@@ -115,7 +117,7 @@ class _Node:
     control: ControlServer
 
 
-async def _claimed(base: Core) -> _Node:
+async def _claimed(base: Core, pulse: Pulse) -> _Node:
     """Everything, made, with its addresses: a second relay finds them taken before it has done anything at all."""
     settings = base.settings
     standing = Standing(base.journal, LineBoard(base.clock, base.lines), base.clock, base.ids)
@@ -124,6 +126,7 @@ async def _claimed(base: Core) -> _Node:
     services = Services(base, standing.board, admin)
     turns = services.turns
     status = NodeStatus(settings, standing, base.lines, base.spool, turns=turns)
+    admin.mount(HealthRoute(lambda: pulse.stuck(STUCK_AFTER), status.readiness))
     bus = Bus(bus_settings(settings), tuple(base.lines), base.clock, base.ids, may_hear=partial(turns.term, BUS))
     turns.need(lambda: bus.connected)
     stages = Stages(base, bus, standing, services)
