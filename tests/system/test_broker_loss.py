@@ -2,6 +2,8 @@
 
 import signal
 
+import aiohttp
+
 from tests.system.world import World
 
 
@@ -14,6 +16,7 @@ async def test_a_broker_that_comes_back_without_its_state_costs_nothing(running:
         running.text_in("+12065550177", "12345" if number % 2 else "+12065550100", f"meanwhile {number}")
     running.ears.connected.clear()
     await running.relay.lives_for(30.0 if long else 6.0)
+    assert await readiness(running) == (503, "away", "the broker is not connected")
     running.ears.heard.clear()
     # A broker without its state keeps nothing for a subscriber that is not there yet: relay is the second to come.
     running.relay.process.send_signal(signal.SIGSTOP)
@@ -35,3 +38,12 @@ async def test_a_broker_that_comes_back_without_its_state_costs_nothing(running:
     assert running.relay.logged("bus.session_lost")
     await running.publish("relay/line/alerts/send", {"id": "after", "to": "+12065550001", "text": "after"})
     assert (await running.ears.result("after"))["outcome"] == "accepted"
+    assert await readiness(running) == (200, "connected", None)
+
+
+async def readiness(running: World) -> tuple[int, str, str | None]:
+    """What `/readyz` answers whoever watches: the status, how the bus stands, and what is not in order."""
+    [admin] = [line for line in running.relay.logged("listener.started") if line["setting"] == "admin.listen"]
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{admin['port']}/readyz") as answer:
+        body = await answer.json()
+        return answer.status, body["bus"], body["reason"]
