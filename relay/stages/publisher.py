@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 BATCH = 200
 IN_FLIGHT_BYTES = 4 * 1024 * 1024  # of events: the result of 10,000 copies has more than one of these
+UNMARKED = 200  # confirmed events at most: after a kill they are published again
 IN_FLIGHT = 40  # the broker's own ReceiveMaximum bounds what is on the wire
 WAIT = 1.0  # seconds: a step that waits for the broker ends now and then, for turns that go to another node meanwhile
 ENDS_WITHIN = 10.0  # real seconds for the broker's word on what is under way
@@ -54,6 +55,8 @@ class Publisher(Stage):
         self._broken = False
         self._under_way: set[str] = set()
         self._confirmed: list[str] = []
+        self._marks = False  # somebody marks them
+        self._must_mark = False  # that went wrong: nothing else is done before
         self._marking = asyncio.Lock()
 
     async def step(self) -> Rest | None:
@@ -64,7 +67,9 @@ class Publisher(Stage):
             await self._change_share()
         if self._broken:
             return await self._start_over()
-        await self._mark()
+        if self._must_mark:
+            await self._mark()
+            self._must_mark = False
         if not await self._connected():
             return None
         await self._try_refused()
@@ -72,6 +77,8 @@ class Publisher(Stage):
         batch = await self._share.pending(reached, BATCH)
         for position, event in batch:
             await self._window.room(event.size)
+            if len(self._confirmed) >= UNMARKED:
+                await self._mark()
             # Where a topic has passed: back to its first event.
             if self._broken or self._position != reached or self._share.has_changed:
                 break
@@ -161,7 +168,9 @@ class Publisher(Stage):
         self._confirmed.append(event.id)
         self._settled(self._bus.topic_of(event), position)
         tell(event)
-        await self._mark()
+        if not self._marks:
+            self._marks = True
+            self._window.start(self._mark_on(), self.name)
         return True
 
     async def _refused(self, position: int, event: Announcement, refusal: PublishRefused) -> None:
@@ -190,6 +199,17 @@ class Publisher(Stage):
         # Events of a line that was taken out of the settings are still published.
         if line is not None and line in self._board.all():
             self._board.report(line, self.name, state, reason)
+
+    async def _mark_on(self) -> None:
+        """Mark what is confirmed, until all is; meanwhile others are published: a commit may take its time."""
+        try:
+            while self._confirmed:
+                await self._mark()
+        except BaseException:
+            self._must_mark = True
+            raise
+        finally:
+            self._marks = False
 
     async def _mark(self) -> None:
         """Mark what was confirmed, as one batch for everything that was confirmed while the last one was marked."""
