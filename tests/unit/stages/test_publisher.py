@@ -3,8 +3,9 @@
 import asyncio
 import os
 import signal
+import sqlite3
 from collections.abc import AsyncIterator, MutableMapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pydantic_core import from_json
 from relay.bus.config import BusSettings
 from relay.bus.mqtt import Bus
 from relay.journal import JournalError
-from relay.stages.publisher import IDLE, Publisher
+from relay.stages.publisher import IDLE, IN_FLIGHT, Publisher
 from tests.brokers import Mosquitto
 from tests.unit.stages.house import ALERTS, GRACE, OFFICE, House, seconds
 
@@ -316,6 +317,24 @@ async def test_confirmations_that_cannot_be_marked_are_marked_later(
         assert house.journal.events.backlog() == 3
         await published(house, publisher)
     assert set(ids) <= {event["id"] for event in await ear.until(3)}
+
+
+async def test_events_are_told_while_the_ones_before_are_marked(house: House, broker: Mosquitto) -> None:
+    """A commit may take its time: more are told meanwhile than are under way with the broker at once."""
+    count = 3 * IN_FLIGHT
+    await announce(house, *range(count))
+    ear = Ear(broker)
+    async with publishing(house, broker) as publisher, ear.listening():
+        await connected(publisher)
+        with closing(sqlite3.connect(house.folder / "relay.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # relay's own commits wait
+            stepping = asyncio.create_task(publisher.step())
+            heard = await ear.more(count)
+            other.execute("ROLLBACK")
+        await stepping
+        await publisher.drain(GRACE)
+    assert [event["data"]["number"] for event in heard] == list(range(count))
+    assert house.journal.events.backlog() == 0
 
 
 async def test_a_stop_waits_for_the_confirmations_that_are_under_way(house: House, broker: Mosquitto) -> None:
