@@ -202,14 +202,13 @@ class Publisher(Stage):
 
     async def _mark_on(self) -> None:
         """Mark what is confirmed, until all is; meanwhile others are published: a commit may take its time."""
+        all_marked = False
         try:
             while self._confirmed:
                 await self._mark()
-        except BaseException:
-            self._must_mark = True
-            raise
+            all_marked = True
         finally:
-            self._marks = False
+            self._marks, self._must_mark = False, not all_marked
 
     async def _mark(self) -> None:
         """Mark what was confirmed, as one batch for everything that was confirmed while the last one was marked."""

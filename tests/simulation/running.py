@@ -338,9 +338,9 @@ class Relay:
         chance = random.Random(f"{self.seed}/{self.life}")  # noqa: S311 - a failure must repeat
         ids = Ids(self.clock, chance)
         async with core(settings, discover(), clock=self.clock, ids=ids, journals=InlineJournal) as self.base:
-            node = await serving._claimed(self.base)
-            plug(node.bus, self.broker)
             self.pulse = Pulse(self.loop.time)
+            node = await serving._claimed(self.base, self.pulse)
+            plug(node.bus, self.broker)
             supervisor = Supervisor(self.clock, ids, node.standing.board, self.pulse, settings.node.grace)
             async with serving._running(node, supervisor):
                 self.node = node
