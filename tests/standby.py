@@ -6,7 +6,7 @@ from psycopg import sql
 from tests.postgres import Server, finish, program
 
 _NAME = "standby"
-_PATIENCE = 30_000  # milliseconds for anything that a local standby does
+_PATIENCE = 60_000  # milliseconds for anything that a local standby does
 
 
 class Standby(Server):
