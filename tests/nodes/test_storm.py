@@ -59,9 +59,9 @@ class Storm:
         victim = self.chance.choice(self.made.nodes)
         lives, buried = len(victim.logged("relay.started")), self._buried(victim.name)
         victim.pause()
-        await eventually(lambda: self._buried(victim.name) > buried, what="it is buried")
+        await eventually(lambda: self._buried(victim.name) > buried, PATIENCE, "it is buried")
         victim.resume()
-        await eventually(lambda: len(victim.logged("relay.started")) > lives, what="it begins a new life")
+        await eventually(lambda: len(victim.logged("relay.started")) > lives, PATIENCE, "it begins a new life")
 
     async def _restart(self) -> None:
         await asyncio.to_thread(self.primary.restart)
