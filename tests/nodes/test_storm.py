@@ -106,7 +106,8 @@ async def test_whatever_fails_one_after_the_other_each_thing_is_done_once(
             found(Row("N5", "one fault after the other", storm.done.total(), 0, 0, storm.longest, note))
             assert findings.is_clean, findings
             assert not made.logged("stage.failed")
-            assert set(made.hook_answers()) <= {"200", "no connection"}, made.hook_answers()
+            # A node that stands still answers nothing: AT&T comes again.
+            assert set(made.hook_answers()) <= {"200", "no connection", "timeout"}, made.hook_answers()
 
 
 async def _ask(flow: Flow, rounds: int) -> None:
