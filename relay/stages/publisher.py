@@ -209,6 +209,8 @@ class Publisher(Stage):
             all_marked = True
         finally:
             self._marks, self._must_mark = False, not all_marked
+            if not all_marked:
+                self._journal.bell("events").ring()
 
     async def _mark(self) -> None:
         """Mark what was confirmed, as one batch for everything that was confirmed while the last one was marked."""

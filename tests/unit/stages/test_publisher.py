@@ -306,12 +306,15 @@ async def test_confirmations_that_cannot_be_marked_are_marked_later(
     ear = Ear(broker)
     await ear.subscribe()
     ids = await announce(house, 1, 2, 3)
-    async with publishing(house, broker) as publisher:
+    async with publishing(house, broker) as publisher, asyncio.timeout(2 * GRACE):
         await connected(publisher)
+        news = house.journal.bell("events")
+        await news.wait()
         with house.broken("event", "update"):
             await publisher.step()
             with suppress(JournalError):
                 await publisher.drain(GRACE)
+            await news.wait()  # who rests is woken: it is tried again at once, not after the rest
             with pytest.raises(JournalError):
                 await publisher.step()
         assert house.journal.events.backlog() == 3
