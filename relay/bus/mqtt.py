@@ -21,7 +21,7 @@ from relay.bus.intake import NAME as HEARING
 from relay.bus.intake import Intake, Turn
 from relay.bus.outlet import NAME as SAYING
 from relay.bus.outlet import Outlet
-from relay.bus.payloads import envelope, own_topic
+from relay.bus.payloads import cleared, envelope, own_topic
 from relay.bus.replies import Replies
 from relay.bus.rights import Rights
 from relay.bus.topics import Topics
@@ -175,6 +175,24 @@ class Bus:
     def forget_retained(self, kind: RetainedKind, name: str) -> None:
         """Publish a state no more: it is another node's to tell. What was said of it last stays as it is."""
         self._outlet.forget(self._retained(kind, name))
+
+    def announce(self, topic: str, body: Mapping[str, Any]) -> None:
+        """Keep a retained message on a topic that is not relay's own, now and on every connection."""
+        self._outlet.keep(topic, body)
+
+    def leave(self, topic: str) -> None:
+        """Publish what was announced there no more: it is another node's to say, and stays as it is."""
+        self._outlet.forget(topic)
+
+    async def withdraw(self, topic: str) -> None:
+        """Take away what was announced there; returns when the broker has confirmed that nothing is retained.
+
+        Raises:
+            BusLost: not connected, or no longer.
+            PublishRefused: the broker refused it.
+        """
+        self._outlet.forget(topic)
+        await self._outlet.publish(cleared(topic))
 
     async def next_command(self) -> Delivery:
         """The next command, oldest first. It stays with the broker until `ack()`."""

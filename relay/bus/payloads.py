@@ -61,7 +61,7 @@ def event(announcement: Announcement) -> bytes:
         "subject": announcement.subject,
         "time": timestamp(announcement.occurred_at),
         "datacontenttype": "application/json",
-        "dataschema": f"urn:relay:{kind.replace('.', ':')}:v1",
+        "dataschema": data_schema(kind),
         "recordedtime": timestamp(announcement.recorded_at),
         "sequence": announcement.sequence,
         "data": announcement.body,
@@ -71,9 +71,19 @@ def event(announcement: Announcement) -> bytes:
     return as_json(attributes)
 
 
+def data_schema(kind: str) -> str:
+    """The name of the JSON Schema that an event's `data` is written by: the `$id` that `relay schema` gives it."""
+    return f"urn:relay:{kind.replace('.', ':')}:v1"
+
+
 def state(topic: str, body: Mapping[str, Any]) -> Publication:
     """A retained state: plain JSON without an envelope."""
     return Publication(topic, as_json(body), retain=True, content_type=STATE_TYPE)
+
+
+def cleared(topic: str) -> Publication:
+    """Nothing, retained: the broker forgets what it kept there."""
+    return Publication(topic, b"", retain=True)
 
 
 def probe(topic: str, source: str = "/relay") -> Publication:

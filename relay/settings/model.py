@@ -13,6 +13,7 @@ from relay.domain.schedule import calls_share, grace_for
 from relay.providerkit.duration import Duration, spoken
 from relay.providerkit.linesettings import LineSettings
 from relay.rules.line import Scope
+from relay.settings.homeassistant import HomeAssistant
 from relay.settings.journalurl import is_postgresql
 from relay.settings.retention import Retention
 from relay.settings.section import Section, unfit
@@ -234,6 +235,7 @@ class Settings(BaseSettings):
     queue: Queue = Queue()
     optout: OptOut = OptOut()
     retention: Retention = Retention()
+    homeassistant: HomeAssistant = HomeAssistant()
     log: Log = Log()
     lab: Lab | None = None
     lines: Mapping[str, LineSettings] = Field(min_length=1)

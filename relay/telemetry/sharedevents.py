@@ -33,6 +33,10 @@ BUS_EVENTS: Mapping[str, Entry] = {
     "bus.client_id_taken": Entry(
         "error", "client_id detail cure", "another client connects under the same client id; relay gives way to it"
     ),
+    "homeassistant.withdrawn": Entry("info", "topic", "a device was taken away from Home Assistant: its line has gone"),
+    "homeassistant.kept": Entry(
+        "warning", "topic reason", "the broker does not let relay take a device away from Home Assistant; tried again"
+    ),
     "bus.topic_denied": Entry("error", "doing topics detail", "the broker's ACL denies topics that relay needs"),
     "bus.topic_allowed": Entry("info", "doing topics", "topics pass again that the broker had denied"),
     "bus.unchecked": Entry(

@@ -7,6 +7,7 @@ from typing import Any
 from relay.bus.mqtt import Bus
 from relay.clock import SystemClock
 from relay.eventshare import TurnsShare
+from relay.journal import Bell
 from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, Sends, SyncsMailbox, TakesHooks
 from relay.stagekit import Stage, Standing
 from relay.stages.accountant import Accountant
@@ -15,6 +16,7 @@ from relay.stages.bookkeeper import Bookkeeper
 from relay.stages.collector import Collector
 from relay.stages.consumer import Consumer
 from relay.stages.folder import Folder
+from relay.stages.herald import Herald
 from relay.stages.installer import Installer
 from relay.stages.inturn import InTurn
 from relay.stages.janitor import Janitor
@@ -31,6 +33,7 @@ from relay.stages.timekeeper import Timekeeper
 from relay.stages.tracker import Tracker
 from relay.turns import BUS, UPKEEP, line_turn
 from relay.wiring.core import Core, lifetimes
+from relay.wiring.homeassistant import devices
 from relay.wiring.services import Services
 
 
@@ -42,6 +45,7 @@ class Stages:
         self._bus = bus
         self._standing = standing
         self._services = services
+        self._changed = Bell()  # rings when the lines have changed
         hooked = {alias: line for alias, line in base.lines.items() if isinstance(line, TakesHooks)}
         self.receiver = Receiver(hooked, standing, base.spool)
         self.leftovers = Leftovers(base.lines, standing)
@@ -77,9 +81,10 @@ class Stages:
         }
         tidying = [self._one_at_a_time(UPKEEP, make, name) for name, make in upkeep.items()]
         consumer = self._one_at_a_time(BUS, lambda: Consumer(bus=self._bus, intake=services.intake), "consumer")
+        herald = self._one_at_a_time(BUS, self._herald, "herald")
         # On every node: its folder may be its own.
         sweeper = Sweeper(services.media)
-        return [*tidying, sweeper, *self._locksmiths(), *self._bookkeepers(), *self._timekeepers(), consumer]
+        return [*tidying, herald, sweeper, *self._locksmiths(), *self._bookkeepers(), *self._timekeepers(), consumer]
 
     def _one_at_a_time(
         self, turn: str, make: Callable[[], Stage], name: str, line: str | None = None, part: str | None = None
@@ -98,6 +103,11 @@ class Stages:
             return make()
         parts = (part,) if part else ()
         return InTurn(turn, turns, make, name=name, board=self._standing.board, line=line, parts=parts)
+
+    def _herald(self) -> Stage:
+        base = self._base
+        memory = base.journal.memory(Herald.owner)
+        return Herald(partial(devices, base.settings, base.lines), bus=self._bus, memory=memory, changed=self._changed)
 
     def _folder(self) -> list[Stage]:
         spool = self._base.spool
