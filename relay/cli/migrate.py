@@ -1,4 +1,4 @@
-"""relay migrate: moves the journal from its file to PostgreSQL, while relay is stopped."""
+"""relay migrate: brings the journal to the tables of this relay, or moves it from its file to PostgreSQL."""
 
 from pathlib import Path
 
@@ -8,9 +8,16 @@ from relay.cli.daemon import JsonOption
 from relay.cli.run import ConfigOption
 
 EXAMPLE = """\b
+Example: relay migrate
 Example: relay migrate --to postgresql://relay@db.example/relay --password-file pw
 
-Stop relay first. Nothing is lost meanwhile: AT&T repeats web hooks for 72 hours,
+Stop relay first.
+
+Alone it does what the next start of relay would do anyway: it changes the
+journal's tables to those of this relay. A journal in a file is copied before,
+and the copy is kept. PostgreSQL's administrator makes a backup before.
+
+With --to it moves the journal. Nothing is lost meanwhile: AT&T repeats web hooks for 72 hours,
 the broker keeps commands, and AT&T's inbox keeps a text for 30 minutes.
 The database must be empty. It takes everything or nothing. Then the file is
 marked, so that no relay opens it again; keep it until you trust the move.
@@ -21,14 +28,21 @@ Exit codes: 0: moved; 1: it is not, and why; 78: the settings are bad.
 
 
 def migrate(
-    to: str = typer.Option(metavar="URL", help="The database: postgresql://user@host/database."),
+    to: str | None = typer.Option(
+        None, "--to", metavar="URL", help="The database: postgresql://user@host/database.", show_default=False
+    ),
     password_file: Path | None = typer.Option(
         None, "--password-file", help="A file that holds the user's password.", show_default=False
     ),
     config: Path | None = ConfigOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Move the journal to PostgreSQL, where nodes can share it."""
+    """Bring the journal up to date, or move it to PostgreSQL, where nodes can share it."""
+    if to is None:
+        from relay.cli.upgrading import bring_up_to_date  # noqa: PLC0415 - as below
+
+        bring_up_to_date(config, as_json=as_json)
+        return
     from relay.cli.transferring import move_the_journal  # noqa: PLC0415 - takes a second, and no other command needs it
 
     move_the_journal(to, password_file, config, as_json=as_json)

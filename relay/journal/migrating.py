@@ -19,8 +19,7 @@ def migrate(connection: Connection) -> None:
     Raises:
         JournalTooNew: a newer relay has been here.
     """
-    known = sorted(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
-    revision = _revision(connection)
+    known, revision = _known(), revision_of(connection)
     if revision is not None and revision not in known:
         raise JournalTooNew(
             f"the journal has the tables of a newer relay (revision {revision}): install that relay again,"
@@ -31,7 +30,17 @@ def migrate(connection: Connection) -> None:
         reached(Boundary.TABLES_CHANGED)
 
 
-def _revision(connection: Connection) -> str | None:
+def older_revision(connection: Connection) -> str | None:
+    """The tables that a journal has and `migrate` will change; None where it makes the first ones, or changes none."""
+    known, revision = _known(), revision_of(connection)
+    return revision if revision in known[:-1] else None
+
+
+def _known() -> list[str]:
+    return sorted(file.name.partition("_")[0] for file in (_MIGRATIONS / "versions").glob("[0-9]*_*.py"))
+
+
+def revision_of(connection: Connection) -> str | None:
     """The last migration that was applied; None where there was none."""
     if not inspect(connection).has_table("alembic_version"):
         return None

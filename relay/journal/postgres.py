@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from relay.journal.columns import Moment, printable
 from relay.journal.failures import JournalUnusable
-from relay.journal.migrating import migrate
+from relay.journal.migrating import migrate, older_revision
 from relay.journal.nodeschema import counter, node
 from relay.journal.pgconnect import connected, connecting, prepare_transaction
 from relay.journal.pgerrors import judged
@@ -50,6 +50,7 @@ class PostgresStore:
     """
 
     is_shared = True
+    before: str | None = None
     trouble = "journal.away"
     answers_within: float | None = 15.0
 
@@ -142,6 +143,7 @@ class PostgresStore:
                     _refuse_unfit(connection)
                     connection.exec_driver_sql(CUT)
                     connection.execute(_LOCK)
+                    self.before = older_revision(connection)
                     migrate(connection)
             except DBAPIError as error:
                 raise judged(error) from None

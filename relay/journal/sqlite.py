@@ -20,10 +20,11 @@ from sqlalchemy.pool import NullPool
 
 from relay.journal.failures import JournalDamaged, JournalInUse, JournalMisindexed, JournalUnusable, JournalUnwritten
 from relay.journal.filecheck import mark_of, refuse_lost, refuse_truncated, remember_made, restored_by, sync_directory
-from relay.journal.migrating import migrate
+from relay.journal.migrating import migrate, older_revision
 from relay.journal.moved import refuse_moved
 from relay.journal.remains import Remains
 from relay.journal.store import Entered
+from relay.journal.wayback import keep_way_back
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class SqliteStore:
 
     Attributes:
         remains: sees to it that what was deleted is gone from the file.
+        before: the revision of the tables that it had, where opening it has changed them.
 
     Raises:
         JournalInUse: another process has it.
@@ -59,6 +61,7 @@ class SqliteStore:
 
     def __init__(self, url: URL) -> None:
         self._path = _path_of(url)
+        self.before: str | None = None
         self.remains = Remains(self._path)
         self._lock = locked(self._path)
         with ExitStack() as undone:
@@ -137,6 +140,9 @@ class SqliteStore:
     def _prepare(self) -> None:
         with self._connect(self._reading) as connection:
             self._refuse_foreign(connection)
+            self.before = older_revision(connection)
+        if self.before is not None:
+            keep_way_back(self._path, self.before)
         with self._connect(self._writing) as connection:
             try:
                 with connection.begin():

@@ -36,11 +36,13 @@ class JournalStore(Protocol):
 
     Attributes:
         is_shared: other nodes may write to it.
+        before: the revision of the tables that it had, where opening it has changed them.
         trouble: the name under which the log says that it cannot be written.
         answers_within: real seconds that a read may take; None: it never hangs.
     """
 
     is_shared: bool
+    before: str | None
     trouble: str
     answers_within: float | None
 

@@ -15,6 +15,7 @@ DEFAULT_FILE = Path("/etc/relay/relay.toml")
 PREFIX = "RELAY_"
 FILE_VARIABLE = "RELAY_CONFIG"
 
+_AS_TOML = 'mend this line: each setting stands once, as name = "text", name = 5 or name = true'
 _TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
@@ -80,7 +81,7 @@ def file_layer(path: Path) -> Layer:
         said = str(error)
         place = _TOML_PLACE.search(said)
         line = (place and place[1]) or str(len(text.splitlines()))
-        raise Unreadable(f"{path}:{line}", f"this is not TOML: {_TOML_PLACE.sub('', said)}") from None
+        raise Unreadable(f"{path}:{line}", f"this is not TOML: {_TOML_PLACE.sub('', said)}", _AS_TOML) from None
     lines = lines_of(text)
 
     def where(keys: Keys) -> str:
@@ -162,8 +163,10 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").replace("\r\n", "\n")
     except FileNotFoundError:
-        raise Unreadable(str(path), "there is no such settings file") from None
+        cure = "name another with --config, or copy config/relay-minimal.toml there and edit it"
+        raise Unreadable(str(path), "there is no such settings file", cure) from None
     except UnicodeDecodeError:
         raise Unreadable(str(path), "this is not UTF-8 text", "save the settings file as UTF-8") from None
     except OSError as error:
-        raise Unreadable(str(path), f"the settings file cannot be read: {error.strerror}") from None
+        cure = f"let relay's user read it: chmod 644 {path} (no secret stands in it)"
+        raise Unreadable(str(path), f"the settings file cannot be read: {error.strerror}", cure) from None
