@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 # Hundreds of processes are started: none of them has to compile relay anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test nodes faults coverage check format lock
+.PHONY: help demo test nodes faults coverage check format package lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ format: ## Format the code and mend what can be mended by itself
 	@scripts/ready dev
 	@.venv/bin/ruff check --fix-only --quiet
 	@.venv/bin/ruff format
+
+package: ## Make dist/: sdist, wheel, a package for Debian, and an SBOM (Debian's own python3 and dpkg)
+	@scripts/ready dev
+	@packaging/build
 
 lock: ## Make the lock files again (ARGS=--upgrade for newer versions)
 	@scripts/lock $(ARGS)

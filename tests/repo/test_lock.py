@@ -14,6 +14,7 @@ from tests.repo.sources import ROOT
 
 PROJECT: Mapping[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = ROOT / "requirements.lock"
+SERVICE = ROOT / "requirements-service.lock"
 DEV = ROOT / "requirements-dev.lock"
 
 
@@ -22,12 +23,14 @@ def _entries(lock: Path) -> list[str]:
     return lock.read_text().replace("\\\n", "").splitlines()
 
 
-def _pins(lock: Path) -> dict[str, str]:
+def pins(lock: Path) -> dict[str, str]:
+    """The version of each package in a lock."""
     requirements = (Requirement(entry.partition("--hash")[0]) for entry in _entries(lock))
     return {canonicalize_name(r.name): next(iter(r.specifier)).version for r in requirements}
 
 
-def _wanted(*extras: str, groups: tuple[str, ...] = ()) -> Iterator[Requirement]:
+def wanted(*extras: str, groups: tuple[str, ...] = ()) -> Iterator[Requirement]:
+    """What pyproject.toml asks for, with some of its extras and groups."""
     project = PROJECT["project"]
     texts = [*project["dependencies"], *(t for extra in extras for t in project["optional-dependencies"][extra])]
     texts += [t for group in groups for t in PROJECT["dependency-groups"][group]]
@@ -35,28 +38,34 @@ def _wanted(*extras: str, groups: tuple[str, ...] = ()) -> Iterator[Requirement]
 
 
 def _unmet(lock: Path, wanted: Iterator[Requirement]) -> list[str]:
-    pins = _pins(lock)
-    return [str(r) for r in wanted if not r.specifier.contains(pins.get(canonicalize_name(r.name), "0"))]
+    locked = pins(lock)
+    return [str(r) for r in wanted if not r.specifier.contains(locked.get(canonicalize_name(r.name), "0"))]
 
 
 def test_the_runtime_lock_satisfies_the_project() -> None:
     """What relay and its demo need is in requirements.lock, in a version that pyproject.toml permits."""
-    assert _unmet(RUNTIME, _wanted("demo", groups=("build",))) == []
+    assert _unmet(RUNTIME, wanted("demo", groups=("build",))) == []
+
+
+def test_the_service_lock_satisfies_the_project() -> None:
+    """What the package for Debian brings is in requirements-service.lock: relay, and its extras for a service."""
+    assert _unmet(SERVICE, wanted("otel", "postgresql", "uvloop")) == []
 
 
 def test_the_development_lock_satisfies_the_project() -> None:
     """What the tests need on top is in requirements-dev.lock."""
     extras = PROJECT["project"]["optional-dependencies"]
-    assert _unmet(DEV, _wanted(*extras, groups=("build", "dev"))) == []
+    assert _unmet(DEV, wanted(*extras, groups=("build", "dev"))) == []
 
 
 def test_both_locks_have_one_version_of_everything() -> None:
     """The tests run on what is deployed."""
-    development = _pins(DEV)
-    assert {name: development.get(name) for name in _pins(RUNTIME)} == _pins(RUNTIME)
+    development = pins(DEV)
+    for lock in (RUNTIME, SERVICE):
+        assert {name: development.get(name) for name in pins(lock)} == pins(lock)
 
 
-@pytest.mark.parametrize("lock", [RUNTIME, DEV], ids=lambda lock: lock.name)
+@pytest.mark.parametrize("lock", [RUNTIME, SERVICE, DEV], ids=lambda lock: lock.name)
 def test_a_lock_holds_pins_and_hashes_and_nothing_else(lock: Path) -> None:
     """No index, no host, no path: whoever installs decides where from, and the hashes decide what."""
     entry = re.compile(r"[a-z0-9-]+==[\w.+!]+( ; [^\\/]+?)?( +--hash=sha256:[0-9a-f]{64})+")
