@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, Protocol
 
 from pydantic_core import from_json, to_json
@@ -68,7 +69,7 @@ class TakenSecrets:
 
     async def look(self, memory: Callable[[str], Memory]) -> None:
         """See what is kept by now; `memory` gives a line's."""
-        for line in self._own:
+        for line in tuple(self._own):
             kept = await memory(line).get(_KEY)
             if kept:
                 self._kept[line] = _read(kept)
@@ -130,3 +131,32 @@ def hook_addresses(
 def consent_address(public_urls: Sequence[str], line: str, secret: str) -> str:
     """Where the provider sends the subscriber's browser back to; without a public address, the path alone."""
     return f"{next(iter(public_urls), '')}/consent/{line}/{secret}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask for below a public address, and what only a relay with the same secret answers."""
+
+    path: str = field(repr=False)
+    answer: str = field(repr=False)
+
+
+def question(line: str, secret: str) -> Question:
+    """A new question: it shows that whoever asks knows the line's secret, and not the secret itself."""
+    nonce = unguessable()
+    seal = f"{nonce}.{_sealed(secret, 'asks', nonce)}"
+    return Question(f"{hook_prefix('', line)}{seal}/check", _sealed(secret, "answers", nonce))
+
+
+def proof(seal: str, secrets: Sequence[str] | None) -> str | None:
+    """The answer to a question that was sealed with one of the secrets; None to any other."""
+    nonce, _, given = seal.partition(".")
+    offered = given.encode("utf-8", "replace")
+    for secret in secrets or ():
+        if hmac.compare_digest(offered, _sealed(secret, "asks", nonce).encode()):
+            return _sealed(secret, "answers", nonce)
+    return None
+
+
+def _sealed(secret: str, who: str, nonce: str) -> str:
+    return hmac.new(secret.encode(), f"relay check {who} {nonce}".encode("utf-8", "replace"), sha256).hexdigest()

@@ -30,9 +30,10 @@ class Daemon:
         async with self._session.get(URL(path, encoded=True)) as answer:
             return _json_of(answer, await answer.read())
 
-    async def post(self, path: str, body: Any = None) -> Any:
-        """What the daemon says when it was asked to do something."""
-        async with self._session.post(URL(path, encoded=True), json=body or {}) as answer:
+    async def post(self, path: str, body: Any = None, *, patient: bool = False) -> Any:
+        """What the daemon says when it was asked to do something; `patient`: however long that takes."""
+        limits = aiohttp.ClientTimeout(total=None) if patient else None
+        async with self._session.post(URL(path, encoded=True), json=body or {}, timeout=limits) as answer:
             return _json_of(answer, await answer.read())
 
     @asynccontextmanager

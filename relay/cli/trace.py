@@ -8,7 +8,7 @@ import typer
 from pydantic_core import to_json
 
 from relay.cli.daemon import Daemon, JsonOption, SocketOption, fail, talk
-from relay.cli.words import counted
+from relay.telemetry.stepwords import step_sentence
 
 EXAMPLE = """\b
 Example: relay trace order-1234-shipped
@@ -34,8 +34,4 @@ def trace(
 
 
 def _told(step: dict[str, Any]) -> str:
-    shown = {key: value for key, value in step.items() if key not in {"at", "what", "sentence"} and value is not None}
-    rest = "  ".join(f"{key}={value}" for key, value in shown.items())
-    if "sentence" in step:
-        rest = f"{counted(step['copies'], 'copy', 'copies')} in call {step['call_id']}: {step['sentence']}"
-    return f"{step.get('at') or '':24}  {step.get('what', ''):12}  {rest}"
+    return f"{step.get('at') or '':24}  {step.get('what', ''):12}  {step_sentence(step)}"

@@ -1,14 +1,8 @@
 """Small words that commands share: counts, and times as people read them."""
 
+from relay.telemetry.words import counted, moment
 
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 call`, `2 calls`, `2 copies`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def moment(at: str | None) -> str:
-    """A time of the daemon's, to the second; `-` for none."""
-    return f"{at[:10]} {at[11:19]}Z" if at else "-"
+__all__ = ["counted", "moment", "table"]
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

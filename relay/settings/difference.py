@@ -38,11 +38,12 @@ class Difference:
 def difference(before: Settings, after: Settings) -> Difference:
     """What is different after `before`."""
     old, new = before.lines, after.lines
+    tables = [table for table in Settings.model_fields if table != "lines"]
     return Difference(
         added=tuple(alias for alias in new if alias not in old),
         removed=tuple(alias for alias in old if alias not in new),
         changed=tuple(alias for alias in new if alias in old and new[alias] != old[alias]),
-        others=tuple(name for table in Settings.model_fields if table != "lines" for name in _keys(before, after, table)),
+        others=tuple(key for table in tables for key in _keys(before, after, table)),
     )
 
 

@@ -98,7 +98,9 @@ def _settled(layer: Layer, keys: Keys, value: Any, spot: Spot, judged: Judged) -
 
 
 def _unknown(layer: Layer, keys: Keys, spot: Spot, lines: LineModels) -> tuple[Keys, str]:
-    """The keys to name and the cure; a variable is mended as a whole, a file's key within its table."""
+    """The keys to name and the cure; a variable and a credential are mended whole, a file's key within its table."""
+    if layer.credentials:
+        return keys, nearest(".".join(keys), map(".".join, names(lines)))
     if layer.name is not variable:
         return spot.keys, spot.cure
     known = [variable(known).removeprefix(PREFIX) for known in names(lines)]

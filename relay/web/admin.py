@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from relay.web.server import Deadlines, WebServer, not_found
+from relay.web.answers import not_found
+from relay.web.server import Deadlines, WebServer
 
 Route = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
 

@@ -5,109 +5,96 @@ from collections.abc import Iterable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from relay.domain.states import State
-from relay.journal import Gauges, Journal, JournalError, Spool
-from relay.telemetry.health import LineBoard, LineState
+from relay.domain.errors import RelayError
+from relay.journal import JournalError
+from relay.providerkit.spec import NeedsConsent
+from relay.web.gauges import Asked, Sources, gauges
 
 PATH = "/metrics"
 FRESH_FOR = 5.0  # seconds: however often somebody asks, the journal is not asked more often than that ...
 REST_FACTOR = 60  # ... nor for more than a small part of the time, however much it holds
-_Values = Iterable[tuple[tuple[str, ...], int]]
-_OPEN = tuple(dict.fromkeys(state.status.value for state in State if not state.final))
+PATIENCE = 3.0  # real seconds: Prometheus gives a scrape up after ten
 
 
 class MetricsRoute:
-    """Answers Prometheus.
+    """Answers Prometheus, whatever the journal does: a database that stands still must not look as if relay did.
 
     Args:
-        journal: counts what waits.
-        board: shows how the lines stand.
-        spool: where web hooks are kept while the journal takes none.
+        sources: what is measured.
+        patience: real seconds that a scrape waits for the journal.
     """
 
-    def __init__(self, journal: Journal, board: LineBoard, spool: Spool | None = None) -> None:
-        self._journal = journal
-        self._spool = spool
-        self._board = board
-        self._gauges: Gauges | None = None
+    def __init__(self, sources: Sources, *, patience: float = PATIENCE) -> None:
+        self._sources = sources
+        self._patience = patience
+        self._known: Asked | None = None
         self._fresh_until = 0.0
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse | None:
         """The answer; None for everything but this one page."""
         if request.method not in {"GET", "HEAD"} or request.rel_url.raw_path != PATH:
             return None
+        asked = await self._asked()
+        shown = _Shown(gauges(self._sources, asked))
+        # Not on the event loop: the process's own files and the disks are looked at.
+        body = await asyncio.to_thread(self._written, shown)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    def _written(self, shown: "_Shown") -> bytes:
         registry = CollectorRegistry()
-        registry.register(_Shown([*self._of_node(), *self._of_lines(), *self._counted(await self._asked())]))
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        registry.register(_Shown([*self._sources.meters.collect(), *shown.collect(), *self._sources.disk_gauges()]))
+        return generate_latest(registry)
 
-    async def _asked(self) -> Gauges | None:
-        """What the journal counts, not older than a few seconds; None where it cannot be read."""
-        async with self._asking:
-            began = asyncio.get_running_loop().time()
-            if began >= self._fresh_until:
+    async def _asked(self) -> Asked | None:
+        """What the journal counts, not older than a few seconds; None where it cannot be read, or not in time."""
+        if self._asking is None:
+            if asyncio.get_running_loop().time() < self._fresh_until:
+                return self._known
+            # However many scrapes come meanwhile, it is one question; and it goes on when they have left.
+            self._asking = asyncio.create_task(self._refresh(), name="metrics")
+        done, _ = await asyncio.wait({self._asking}, timeout=self._patience)
+        for asked in done:
+            asked.result()
+        return self._known if done else None
+
+    async def _refresh(self) -> None:
+        seconds = asyncio.get_running_loop().time
+        began, rest = seconds(), FRESH_FOR
+        try:
+            self._known = await self._ask()
+            rest = max(FRESH_FOR, REST_FACTOR * (seconds() - began))
+        except JournalError:
+            self._known = None
+        finally:
+            self._fresh_until, self._asking = seconds() + rest, None
+
+    async def _ask(self) -> Asked:
+        journal, lines = self._sources.journal, dict(self._sources.lines)
+        asked = Asked(await journal.queries.gauges())
+        for alias, line in lines.items():
+            month = (await journal.limits.standing(alias)).month
+            if month is not None:
+                asked.months[alias] = month
+            asked.held[alias] = await journal.steering.held(alias) is not None
+            if isinstance(line, NeedsConsent):
                 try:
-                    self._gauges = await self._journal.queries.gauges()
-                except JournalError:
-                    self._gauges = None
-                ended = asyncio.get_running_loop().time()
-                self._fresh_until = ended + max(FRESH_FOR, REST_FACTOR * (ended - began))
-            return self._gauges
-
-    def _of_node(self) -> Iterable[GaugeMetricFamily]:
-        yield _one("relay_unpublished_events", "Events that wait for the bus.", self._journal.events.backlog())
-        full = self._journal.shut is not None
-        yield _one("relay_journal_full", "1 while the journal takes nothing new, for its disk's sake.", int(full))
-        if self._spool is not None:
-            yield _one(
-                "relay_spool_hooks", "Web hooks that wait for the journal in this node's spool.", self._spool.waiting
-            )
-
-    def _of_lines(self) -> Iterable[GaugeMetricFamily]:
-        health = self._board.all()
-        states = {(line, state.value): int(one.state is state) for line, one in health.items() for state in LineState}
-        yield _many(
-            "relay_line_state", "1 for the state that a line is in, 0 for the others.", _BY_STATE, states.items()
-        )
-        circuits = {(line,): int(one.circuit is not None) for line, one in health.items()}
-        yield _many(
-            "relay_circuit_open", "1 while a line sends nothing, as nobody answers it.", ("line",), circuits.items()
-        )
-
-    def _counted(self, gauges: Gauges | None) -> Iterable[GaugeMetricFamily]:
-        if gauges is None:
-            return
-        lines = {*self._board.all(), *(line for line, _ in gauges.copies)}
-        copies = {(line, status): gauges.copies.get((line, status), 0) for line in lines for status in _OPEN}
-        yield _many("relay_copies", "Copies that have not ended.", ("line", "status"), copies.items())
-        set_aside = {(kind,): number for kind, number in gauges.set_aside.items()}
-        yield _many("relay_set_aside", "Things that wait for a person: relay dead list.", ("kind",), set_aside.items())
+                    asked.consents[alias] = await line.consent()
+                except RelayError:
+                    continue  # What is kept of it cannot be read now.
+        return asked
 
 
 class _Shown(Collector):
     """What is shown once."""
 
-    def __init__(self, families: Iterable[GaugeMetricFamily]) -> None:
+    def __init__(self, families: Iterable[Family]) -> None:
         self._families = list(families)
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
+    def collect(self) -> Iterable[Family]:
         """All of it."""
         return self._families
-
-
-def _one(name: str, meaning: str, value: int) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, meaning, value=value)
-
-
-def _many(name: str, meaning: str, labels: tuple[str, ...], values: _Values) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, meaning, labels=labels)
-    for of, value in sorted(values):
-        family.add_metric(of, value)
-    return family
-
-
-_BY_STATE = ("line", "state")

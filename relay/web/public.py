@@ -3,6 +3,7 @@
 A wrong path, line, event, secret or method is one and the same 404.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -14,8 +15,10 @@ from relay.domain.messages import RawAnswer
 from relay.hookaddresses import opens
 from relay.journal import JournalFull, JournalShut, JournalUnusable
 from relay.telemetry.sparingly import Sparingly
+from relay.web.answers import not_found
 from relay.web.callers import Address, Callers
-from relay.web.server import Deadlines, WebServer, not_found, read_body
+from relay.web.listening import Listening
+from relay.web.server import Deadlines, WebServer, read_body
 
 log = structlog.get_logger()
 
@@ -25,6 +28,11 @@ _PATH_PARTS = 5  # "", "hooks", line, secret, event
 Secrets = Callable[[str], Sequence[str] | None]
 Take = Callable[[str, str, RawAnswer], Awaitable[None]]
 Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
+Seen = Callable[[str | None, str, float | None], None]
+
+
+def unseen(line: str | None, outcome: str, seconds: float | None) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +44,14 @@ class Hooks:
         knows: whether a line knows an event.
         take: keeps a hook; it is on disk on return.
         max_body: bytes.
+        seen: is told of each answer: whose hook, in a word what became of it, and the seconds that a kept one took.
     """
 
     secrets: Secrets
     knows: Callable[[str, str], bool]
     take: Take
     max_body: int
+    seen: Seen = unseen
 
     def match(self, path: str) -> tuple[str, str] | None:
         """The line and the event that `path` names, if its secret is right."""
@@ -87,9 +97,13 @@ class Listener:
         """The port; once it is claimed, the one that it became."""
         return self._server.port
 
-    def claim(self) -> None:
-        """Take the address, before anything else begins; raises OSError where it cannot be had."""
-        self._server.claim()
+    def claim(self, listening: Listening | None = None) -> None:
+        """Take the address, before anything else begins; raises OSError where it cannot be had.
+
+        Args:
+            listening: has the socket, where it is to outlive this listener.
+        """
+        self._server.claim(listening)
 
     async def __aenter__(self) -> Self:
         """Listen; raises OSError where the address cannot be had."""
@@ -109,16 +123,23 @@ class Listener:
         return not_found()
 
     async def _hook(self, request: web.BaseRequest) -> web.Response:
-        caller = self._callers.address(request)
+        caller, began = self._callers.address(request), asyncio.get_running_loop().time()
         if not self._callers.may_call(caller):
+            self._hooks.seen(None, "not_allowed", None)
             return self._turned_away(caller, "not among webhooks.allow", not_found())
         matched = self._hooks.match(request.rel_url.raw_path)
         if matched is None:
+            self._hooks.seen(None, "not_found", None)
             return self._turned_away(caller, "unknown path or secret", not_found())
         body = await read_body(request, self._hooks.max_body, self._deadlines.body)
         if isinstance(body, web.Response):
+            self._hooks.seen(matched[0], f"http_{body.status}", None)
             return self._turned_away(caller, f"HTTP {body.status}", body)
-        return await self._keep(*matched, RawAnswer(body, request.headers.get("Content-Type", "")))
+        answer = await self._keep(*matched, RawAnswer(body, request.headers.get("Content-Type", "")))
+        is_kept = answer.status == 200  # noqa: PLR2004 - HTTP's own number
+        took = asyncio.get_running_loop().time() - began
+        self._hooks.seen(matched[0], "kept" if is_kept else "refused", took if is_kept else None)
+        return answer
 
     def _turned_away(self, caller: Address | None, reason: str, answer: web.Response) -> web.Response:
         """Answer what is not taken; who does this all the time does not fill the log."""

@@ -31,6 +31,7 @@ from relay.simulator.virtual import ManualClock
 from relay.telemetry.health import LineBoard, LineState
 from relay.web.consent import ConsentRoute
 from relay.web.public import Hooks, Listener
+from tests import journals
 from tests.unit.consenting import DESK, FORMER, SECRET, Desk
 
 PATIENCE = 5.0
@@ -86,6 +87,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     async with AsyncExitStack() as stack:
         stack.enter_context(capture_logs())
         url = f"sqlite:///{tmp_path}/relay.db"
+        await asyncio.to_thread(journals.lay, tmp_path / "relay.db")
         journal = await stack.enter_async_context(await Journal.open(url, clock=clock, ids=ids, node="n1"))
         desk, board = Desk(clock), LineBoard(clock, [DESK])
         consents = Consents({DESK: desk}, {DESK: REDIRECT}, journal=journal, board=board)

@@ -1,5 +1,6 @@
 """The secrets in web hooks' addresses: made once, kept, and the former ones taken for a while."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -20,6 +21,7 @@ from relay.hookaddresses import (
 from relay.ids import Ids
 from relay.journal import Journal, Memory
 from relay.simulator.virtual import ManualClock
+from tests import journals
 
 FIRST, SECOND, THIRD = "first-secret-0123456", "second-secret-012345", "third-secret-0123456"
 
@@ -34,6 +36,7 @@ def clock() -> ManualClock:
 async def journal(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Journal]:
     """A journal."""
     ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
+    await asyncio.to_thread(journals.lay, tmp_path / "relay.db")
     async with await Journal.open(f"sqlite:///{tmp_path}/relay.db", clock=clock, ids=ids, node="n1") as journal:
         yield journal
 

@@ -16,6 +16,7 @@ from relay.ids import Ids
 from relay.journal import Journal
 from relay.mediastore import LONGEST_TEXT, PURGED_AT_ONCE, MediaStore
 from relay.simulator.virtual import ManualClock
+from tests import journals
 from tests.unit.stages.desk import DeskLine, Stored
 from tests.unit.stages.house import DESK
 
@@ -29,6 +30,7 @@ async def media(tmp_path: Path) -> AsyncIterator[MediaStore]:
     """A store with a journal."""
     clock = ManualClock()
     url = f"sqlite:///{tmp_path}/relay.db"
+    await asyncio.to_thread(journals.lay, tmp_path / "relay.db")
     async with await Journal.open(url, clock=clock, ids=Ids(clock), node="n", real=clock) as journal:
         yield MediaStore(
             tmp_path / "state" / "media",

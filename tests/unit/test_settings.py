@@ -220,7 +220,7 @@ def test_a_misspelt_credential_is_refused_and_another_programs_is_not(load: Load
     for name in ("bus.pasword", "other.program", "tls"):
         (tmp_path / name).write_text("x")
     [problem] = refused(lambda: load(environment={"CREDENTIALS_DIRECTORY": str(tmp_path)}))
-    assert (problem.where, problem.key, problem.cure) == ("credential", "bus.pasword", 'did you mean "password"?')
+    assert (problem.where, problem.key, problem.cure) == ("credential", "bus.pasword", 'did you mean "bus.password"?')
 
 
 def test_a_key_of_a_certificate_may_be_a_credential(load: Load, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from relay.stagekit import Standing
 from relay.status import NodeStatus
 from relay.telemetry.health import LineBoard, LineState
 from relay.turns import BUS, Turns, line_turn
+from tests import journals
 from tests.brokers import Mosquitto
 from tests.unit.consenting import Desk
 
@@ -82,6 +83,7 @@ async def standing(tmp_path: Path) -> AsyncIterator[Node]:
         async with Mosquitto(tmp_path) as broker:
             settings = await asyncio.to_thread(the_settings, tmp_path, broker.url)
             board = LineBoard(clock, settings.lines)
+            await asyncio.to_thread(journals.lay, tmp_path / "relay.db")
             async with (
                 await Journal.open(settings.journal.url, clock=clock, ids=ids, node="n1") as journal,
                 Bus(BusSettings(url=broker.url, node="n1"), tuple(settings.lines), clock, ids) as bus,

@@ -18,6 +18,7 @@ from relay.journal import Journal
 from relay.providerkit.spec import InstalledHook
 from relay.simulator.virtual import ManualClock
 from relay.webhooks import LEASE, HookKeeper, HooksRefused, Webhooks
+from tests import journals
 
 OFFICE = "office"
 SECRET, FORMER = "secret-0123456789", "former-0123456789"
@@ -95,6 +96,7 @@ async def journal(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Journal]:
     ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
     url = f"sqlite:///{tmp_path}/relay.db"
     with capture_logs():
+        await asyncio.to_thread(journals.lay, tmp_path / "relay.db")
         async with await Journal.open(url, clock=clock, ids=ids, node="n1", real=clock) as journal:
             yield journal
 

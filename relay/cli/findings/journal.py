@@ -12,6 +12,7 @@ from pathlib import Path
 
 from relay.cli.findings import Finding, good, hint, wrong
 from relay.cli.findings.postgresql import look_at_postgresql
+from relay.cli.findings.tables import look_at_tables
 from relay.journal import JournalDamaged
 from relay.journal.filecheck import refuse_lost
 from relay.journal.moved import JournalMoved, refuse_moved
@@ -37,8 +38,10 @@ async def look_at_journal(settings: Settings, *, offline: bool = False) -> Seque
 
 def _findings(path: Path, ballast: int) -> Sequence[Finding]:
     found = _look(path)
-    room = _look_for_room(path, ballast) if found.ok and path.parent.is_dir() else None
-    return [found] if room is None else [found, room]
+    if not found.ok or not path.parent.is_dir():
+        return [found]
+    room = _look_for_room(path, ballast)
+    return [found, *(look_at_tables(path) if path.exists() else ()), *([room] if room else ())]
 
 
 def _look_for_room(path: Path, ballast: int) -> Finding | None:

@@ -1,14 +1,19 @@
 """A line: are its credentials good, has its subscriber agreed, and does the provider know where to call?"""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from relay.cli.findings import Finding, good, wrong
+from relay.cli.findings.certificates import ends_soon
 from relay.cli.findings.consent import look_at_consent
+from relay.cli.findings.door import Behind, knock, web_door
 from relay.cli.findings.journal import is_running
-from relay.clock import SystemClock
+from relay.cli.findings.patience import USUAL, Patience
+from relay.clock import Clock, SystemClock
 from relay.domain.errors import ConsentRequired, NotAuthorized, RelayError
 from relay.hookaddresses import hook_addresses, hook_prefix
 from relay.ids import Ids
@@ -18,21 +23,60 @@ from relay.settings import Settings
 
 _NO_HOOKS = "texts that come in, and receipts, are not told to relay"
 _NO_ADDRESS = "set webhooks.public_url to the https address that leads to webhooks.listen"
+_NO_WAY = "the line can neither send nor receive as long"
+_CA = "put the authority's certificate into /usr/local/share/ca-certificates, and run: update-ca-certificates"
+# What a line may be let in by, as its settings name it.
+_CREDENTIALS = ("app_key", "app_secret", "scope", "session", "username", "password")
 _SECRET = "SECRET"  # noqa: S105 - it stands for one: `relay webhooks list` alone shows addresses
 
 
 class Prober:
-    """Looks at lines. What it learns is kept nowhere."""
+    """Looks at lines. What it learns is kept nowhere.
 
-    def __init__(self, settings: Settings, providers: Mapping[str, Provider]) -> None:
+    Attributes:
+        ahead: how far this machine's clock is ahead of each provider's that has answered.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        providers: Mapping[str, Provider],
+        *,
+        patience: Patience = USUAL,
+        clock: Clock | None = None,
+    ) -> None:
+        self.ahead: list[timedelta] = []
         self._settings = settings
         self._providers = providers
+        self._patience = patience
+        self._clock = clock or SystemClock()
         self._public = settings.webhooks.public_url
+        self._behind: dict[str, asyncio.Task[Behind]] = {}
 
     async def look_at_line(self, alias: str) -> Sequence[Finding]:
-        """The line's credentials and, where it has any, its consent and its web hooks."""
+        """The way to its provider, the line's credentials and, where it has any, its consent and its web hooks."""
+        base_url = self._settings.lines[alias].base_url
+        behind = await self._knock(alias, base_url)
+        if behind.trouble:
+            return [wrong(alias, behind.trouble.what, _NO_WAY, behind.trouble.cure)]
+        soon = ends_soon(alias, base_url, behind.expires, self._clock.now(), "relay does not call it from then on")
+        return [*await self._in_use(alias), *soon]
+
+    async def _knock(self, alias: str, base_url: str) -> Behind:
+        """What is behind a provider's address, looked at once for all of its lines."""
+        if base_url not in self._behind:
+            self._behind[base_url] = asyncio.create_task(self._first_knock(f"lines.{alias}.base_url", base_url))
+        return await self._behind[base_url]
+
+    async def _first_knock(self, setting: str, base_url: str) -> Behind:
+        door = await asyncio.to_thread(web_door, setting, base_url, _CA)
+        behind = await knock(door, self._patience.door, self._clock.now())
+        self.ahead += [] if behind.ahead is None else [behind.ahead]
+        return behind
+
+    async def _in_use(self, alias: str) -> Sequence[Finding]:
         async with self.connected(alias) as line:
-            found = await _credentials(line)
+            found = await self._credentials(line)
             if isinstance(line, NeedsConsent):
                 found.append(await look_at_consent(alias, self._settings))
             if isinstance(line, TakesHooks) and line.hook_events and all(finding.ok for finding in found):
@@ -42,12 +86,28 @@ class Prober:
     @asynccontextmanager
     async def connected(self, alias: str) -> AsyncIterator[Line]:
         """The line, closed with the block. Nobody is called until it is told to."""
-        own, clock = self._settings.lines[alias], SystemClock()
+        own, clock = self._settings.lines[alias], self._clock
         line = self._providers[own.provider].connect(LineContext(alias, own, _Forgetful(), clock, Ids(clock)))
         try:
             yield line
         finally:
             await line.aclose()
+
+    async def _credentials(self, line: Line) -> list[Finding]:
+        try:
+            return [good(line.alias, await line.verify())]
+        except ConsentRequired:
+            return []  # what was kept of it is not looked at here: the running relay is asked
+        except RelayError as error:
+            return [self._failed(line.alias, error)]
+
+    def _failed(self, alias: str, error: RelayError) -> Finding:
+        if isinstance(error, NotAuthorized):
+            given = [name for name in _CREDENTIALS if getattr(self._settings.lines[alias], name, None)]
+            cure = f"compare {', '.join(given)} of [lines.{alias}] with the credentials on the provider's account page"
+            return wrong(alias, _said(error), "the line can neither send nor receive", cure)
+        cure = f"check that lines.{alias}.base_url is the provider's own; it may be down: try again in a few minutes"
+        return wrong(alias, _said(error), _NO_WAY, cure)
 
     async def _hooks(self, line: Any) -> Finding:
         alias, events = line.alias, tuple(line.hook_events)
@@ -58,7 +118,7 @@ class Prober:
         try:
             installed = await line.list_hooks()
         except RelayError as error:
-            return _failed(alias, error)
+            return self._failed(alias, error)
         right = Counter(
             (hook.event, public_url)
             for hook in installed
@@ -89,23 +149,6 @@ class Prober:
 def _by_hand(alias: str, wanted: Sequence[Wanted]) -> Finding:
     addresses = ", ".join(f"{event}: {url}" for event, url in wanted)
     return good(alias, f"to be registered at the provider by hand: {addresses} (relay webhooks list has the secret)")
-
-
-async def _credentials(line: Line) -> list[Finding]:
-    try:
-        return [good(line.alias, await line.verify())]
-    except ConsentRequired:
-        return []  # what was kept of it is not looked at here: the running relay is asked
-    except RelayError as error:
-        return [_failed(line.alias, error)]
-
-
-def _failed(alias: str, error: RelayError) -> Finding:
-    if isinstance(error, NotAuthorized):
-        cure = "compare this line's credentials in the settings with those on the provider's account page"
-        return wrong(alias, _said(error), "the line can neither send nor receive", cure)
-    cure = "check this line's base_url, the network and any proxy; the provider itself may be down"
-    return wrong(alias, _said(error), "the line does not work as long", cure)
 
 
 def _said(error: RelayError) -> str:

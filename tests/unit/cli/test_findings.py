@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from relay.bus.dial import Dial
+from relay.bus.link import Link
 from relay.cli.findings import Finding
 from relay.cli.findings.broker import look_at_broker
 from relay.cli.findings.consent import look_at_consent
@@ -17,6 +19,7 @@ from relay.cli.findings.lines import Prober
 from relay.providers import discover
 from relay.settings import Settings, load_settings
 from relay.simulator.app import Simulator
+from relay.wiring import bus_settings
 from tests.brokers import Mosquitto
 from tests.unit.consenting import DESK
 from tests.unit.counter import opened
@@ -146,9 +149,10 @@ def test_a_journal_that_is_locked_is_in_use(tmp_path: Path):
 async def test_a_broker_is_asked_for_its_version(settings: Make, tmp_path: Path):
     """The line says what relay will speak with it."""
     (tmp_path / "broker").mkdir()
-    async with Mosquitto(tmp_path / "broker") as broker:
+    async with Mosquitto(tmp_path / "broker", persistent=True) as broker:
         found = await look_at_broker(await asyncio.to_thread(settings, bus={"url": broker.url}))
         older = await look_at_broker(await asyncio.to_thread(settings, bus={"url": broker.url, "protocol": "3.1.1"}))
+        await broker.logged("Received DISCONNECT from relay-node-", 3)
     assert [each.what for each in (*found, *older)] == [
         f"{broker.url}: connected, MQTT 5",
         f"{broker.url}: connected, MQTT 3.1.1",
@@ -160,8 +164,8 @@ async def test_a_topic_that_the_broker_denies_is_told(settings: Make, tmp_path: 
     """By its name, with the cure; on MQTT 3.1.1, where the broker says nothing, too."""
     (tmp_path / "broker").mkdir()
     granted = [f"topic readwrite relay/line/alerts/{what}" for what in ("result", "receipt", "event/#")]
-    granted += ["topic readwrite relay/line/office/#", "topic readwrite relay/dead"]
-    async with Mosquitto(tmp_path / "broker", acl=granted) as broker:
+    granted += ["topic readwrite relay/line/office/#", "topic readwrite relay/dead", "topic write reply/#"]
+    async with Mosquitto(tmp_path / "broker", persistent=True, acl=granted) as broker:
         bus = {"url": broker.url, "protocol": protocol}
         _, *found = await look_at_broker(await asyncio.to_thread(settings, bus=bus))
     assert [each.what for each in found] == ["relay/line/alerts/message: publishing is denied"]
@@ -184,7 +188,7 @@ async def test_a_broker_that_is_not_there_is_told(settings: Make):
     """A port that nobody listens on."""
     found = (await look_at_broker(await asyncio.to_thread(settings)))[0]
     assert "cannot be reached" in found.what
-    assert "check bus.url" in str(found.cure)
+    assert "systemctl start mosquitto" in str(found.cure)
 
 
 async def test_good_credentials_are_told_and_kept_nowhere(settings: Make, tmp_path: Path):
@@ -341,3 +345,17 @@ async def test_a_relay_that_does_not_know_the_line_yet_is_no_consent(settings: M
         desk = await opened(tmp_path, stack)
         made = await asyncio.to_thread(settings, admin={"socket": str(desk.path)})
         assert not (await look_at_consent("another", made)).ok
+
+
+async def test_a_check_leaves_no_session_with_the_broker(settings: Make, tmp_path: Path):
+    """It asks for one, to know for how long it would be kept, and has it forgotten again."""
+    (tmp_path / "broker").mkdir()
+    async with Mosquitto(tmp_path / "broker", persistent=True) as broker:
+        made = await asyncio.to_thread(settings, bus={"url": broker.url}, node={"name": "one"})
+        await look_at_broker(made)
+        bus = bus_settings(made)
+        dial = Dial(settings=bus, client_id=f"{bus.node_client_id}-check", protocol="5", persistent=True)
+        async with Link(dial, lambda link, received: link.ack(received.mid, received.qos)) as link:
+            assert not link.session_present
+        async with Link(dial, lambda link, received: link.ack(received.mid, received.qos)) as link:
+            assert link.session_present

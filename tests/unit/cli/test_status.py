@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from relay.cli.status import _circuit, _limits
+from relay.telemetry.statuswords import circuit_row, limits_row
 
 MONTH = {"limit": 1000000, "spent": 812000, "ends_at": "2026-11-25T07:00:00.000Z"}
 HELD = "2026-11-21T09:00:00Z"
@@ -29,10 +29,10 @@ def line(today: int, per_day: int | None = None, month: dict[str, Any] | None = 
 )
 def test_a_lines_limits_are_one_row(standing: dict[str, Any], shown: tuple[str, ...]) -> None:
     """What it has spent of what it may, when that is used up, and what it waits for."""
-    assert _limits("alerts", standing) == ("alerts", *shown)
+    assert limits_row("alerts", standing) == ("alerts", *shown)
 
 
 def test_an_open_circuit_is_one_row_with_its_reason() -> None:
     """As the daemon tells of it, in words that people can read."""
     told = {"since": HELD, "next_try_at": NEXT, "reason": "3 calls in a row brought no usable answer", "failures": 3}
-    assert _circuit("alerts", told) == ("alerts", "2026-11-21 09:00:00Z", "2026-11-22 00:00:00Z", told["reason"])
+    assert circuit_row("alerts", told) == ("alerts", "2026-11-21 09:00:00Z", "2026-11-22 00:00:00Z", told["reason"])

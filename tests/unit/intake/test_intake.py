@@ -20,6 +20,7 @@ from relay.intake import Intake, MediaFolder, Repeats
 from relay.journal import Journal, JournalLimits
 from relay.mediastore import MediaStore
 from relay.simulator.virtual import ManualClock
+from tests import journals
 
 ALICE, BOB, CAROL = "+12065550001", "+12065550002", "+12065550003"
 OWN, OTHERS = "+12065550100", "+12065550199"
@@ -84,6 +85,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
     ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
     limits = JournalLimits(waiting_per_client=9)
     url = f"sqlite:///{tmp_path}/relay.db"
+    await asyncio.to_thread(journals.lay, tmp_path / "relay.db")
     async with await Journal.open(url, clock=clock, ids=ids, node="n", limits=limits) as journal:
         store = MediaStore(
             tmp_path / "media", journal, clock, inline_max=1, max_part=1, lifetime=1.0, address="http://x"

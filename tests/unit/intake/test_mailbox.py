@@ -23,6 +23,7 @@ from relay.intake.mailbox import AT_ONCE
 from relay.journal import Journal
 from relay.mediastore import MediaStore
 from relay.simulator.virtual import ManualClock
+from tests import journals
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BOB = Address(AddressKind.E164, "+12065550002", "+12065550002")
@@ -124,6 +125,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
     line = Desk()
     line.open.set()
+    await asyncio.to_thread(journals.lay, tmp_path / "relay.db")
     async with await Journal.open(f"sqlite:///{tmp_path}/relay.db", clock=clock, ids=ids, node="n") as journal:
         store = MediaStore(
             tmp_path / "media", journal, clock, inline_max=100, max_part=1000, lifetime=60.0, address="http://x"

@@ -329,3 +329,29 @@ async def test_one_call_may_have_a_bound_of_its_own(server: Any, http: Http, ans
     assert len((await http.call("GET", "/", most=100_000)).body) == 100_000
     with pytest.raises(OutcomeUnknown, match="larger than 99999 bytes"):
         await http.call("GET", "/", most=99_999)
+
+
+async def test_whoever_watches_is_told_how_each_request_went(server: Any, answering: Any, free_port: int) -> None:
+    """By the path before ids are filled in; a failure by whether the request was written."""
+    seen: list[tuple[str, str, str, float]] = []
+
+    def watch(*told: Any) -> None:
+        seen.append(told)
+
+    client = Http(server.url, timeout_seconds=0.2, user_agent="relay/test", watch=watch)
+    server.behave = answering(b"HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n")
+    await client.call("GET", "/outbox/{ref}", fill={"ref": "SMS1"})
+    server.behave = answering(b"")
+    with pytest.raises(OutcomeUnknown):
+        await client.call("POST", "/outbox", body=b"x")
+    await client.aclose()
+    client = Http(f"http://127.0.0.1:{free_port}", timeout_seconds=1.0, watch=watch)
+    with pytest.raises(TryLater):
+        await client.call("POST", "/outbox", body=b"x")
+    await client.aclose()
+    assert [told[:3] for told in seen] == [
+        ("GET", "/outbox/{ref}", "429"),
+        ("POST", "/outbox", "uncertain"),
+        ("POST", "/outbox", "unreachable"),
+    ]
+    assert all(0 <= told[3] < 5 for told in seen)

@@ -324,3 +324,13 @@ async def test_no_token_and_no_secret_is_logged_or_shown(endpoint: Endpoint, tok
             await tokens.anew()
     shown = repr((logs, token, APP, caught.value, caught.value.problem))
     assert all(secret not in shown for secret in ("access~", "refresh~", "app-s3cret"))
+
+
+async def test_when_the_token_expires_is_known_while_it_is_good(tokens: TokenSource, clock: ManualClock) -> None:
+    """Not before there is one, and not once it was refused."""
+    assert tokens.expires_at is None
+    used = await tokens.token()
+    assert tokens.expires_at is not None
+    assert tokens.expires_at > clock.now()
+    tokens.invalidate(used)
+    assert tokens.expires_at is None

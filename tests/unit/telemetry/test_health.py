@@ -214,3 +214,19 @@ def test_what_a_part_reported_can_be_taken_back(
     heard = len(told)
     board.clear("alerts", "send")
     assert len(told) == heard == 4
+
+
+def test_each_part_says_how_it_stands(board: LineBoard, clock: HandClock) -> None:
+    """A stage that reports for itself counts for its kind, and the worse of two does; what is cleared is not known."""
+    board.report("alerts", "inbox", LineState.READY)
+    board.report("alerts", "send", LineState.READY)
+    board.report("alerts", "send/alerts", LineState.SUSPENDED)
+    assert board.parts("alerts") == {"inbox": LineState.READY, "send": LineState.SUSPENDED}
+    ready = clock.now()
+    clock.passes(60)
+    board.report("alerts", "inbox", LineState.UNREACHABLE)
+    assert board.ready_at("alerts", "inbox") == ready
+    board.clear("alerts", "inbox")
+    assert board.ready_at("alerts", "inbox") is None
+    assert board.parts("alerts").keys() == {"send"}
+    assert board.parts("nowhere") == {}

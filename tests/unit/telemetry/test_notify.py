@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -67,3 +68,45 @@ def test_the_watchdog_is_ours_only_if_systemd_says_so(
     """WATCHDOG_PID may name another process, whose environment was inherited."""
     environment = {"WATCHDOG_USEC": microseconds} | ({"WATCHDOG_PID": pid} if pid else {})
     assert Notifier.from_environment(environment).watchdog_seconds == seconds
+
+
+def test_systemd_keeps_a_socket_hands_it_on_and_forgets_it(manager: tuple[str, socket.socket]) -> None:
+    """The file comes with the words; what it is goes on without us."""
+    name, listening = manager
+    notifier = Notifier.from_environment({"NOTIFY_SOCKET": name})
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        notifier.keep("webhooks", ours)
+        said, files, _, _ = socket.recv_fds(listening, 1000, 4)
+        with socket.socket(fileno=files[0]) as theirs:
+            assert theirs.getsockname() == ours.getsockname()
+    notifier.forget("webhooks")
+    assert [said.decode(), listening.recv(1000).decode()] == [
+        "FDSTORE=1\nFDNAME=webhooks",
+        "FDSTOREREMOVE=1\nFDNAME=webhooks",
+    ]
+    assert len(files) == 1
+
+
+def test_the_moment_in_which_a_reload_began_is_told(manager: tuple[str, socket.socket]) -> None:
+    """Systemd 253 and newer tell by it whether a reload is the one that was asked for (sd_notify(3))."""
+    name, listening = manager
+    before = time.monotonic_ns() // 1000
+    Notifier.from_environment({"NOTIFY_SOCKET": name}).reloading()
+    said = listening.recv(1000).decode()
+    assert said.startswith("RELOADING=1\nMONOTONIC_USEC=")
+    assert before <= int(said.rpartition("=")[2]) <= time.monotonic_ns() // 1000
+
+
+@pytest.mark.parametrize(
+    ("environment", "keeps"),
+    [
+        ({"NOTIFY_SOCKET": "/run/any"}, True),
+        ({"NOTIFY_SOCKET": "/run/any", "FDSTORE": "4"}, True),
+        ({"NOTIFY_SOCKET": "/run/any", "FDSTORE": "0"}, False),
+        ({"FDSTORE": "4"}, False),
+        ({"NOTIFY_SOCKET": ""}, False),
+    ],
+)
+def test_whether_systemd_keeps_sockets_is_known(environment: dict[str, str], keeps: bool) -> None:
+    """Systemd before 254 does not say: it is taken to; a unit may say that it does not."""
+    assert Notifier.from_environment(environment).keeps is keeps

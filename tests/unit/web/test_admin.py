@@ -21,6 +21,7 @@ from relay.simulator.virtual import ManualClock
 from relay.web.admin import AdminListener
 from relay.web.attachments import MediaRoute
 from relay.web.server import Deadlines
+from tests import journals
 
 PATIENCE = 5.0
 LIFETIME = 3600.0
@@ -62,6 +63,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     """A listener with attachments, on a free port."""
     clock = ManualClock()
     url = f"sqlite:///{tmp_path}/relay.db"
+    await asyncio.to_thread(journals.lay, tmp_path / "relay.db")
     async with await Journal.open(url, clock=clock, ids=Ids(clock), node="n", real=clock) as journal:
         listener = AdminListener("127.0.0.1", 0, deadlines=Deadlines(head=0.2, body=0.2, idle=0.3))
         listener.claim()

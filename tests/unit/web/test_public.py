@@ -552,3 +552,33 @@ def test_a_line_whose_secrets_are_gone_matches_nothing() -> None:
     """No secret is not an empty secret."""
     routes = Hooks(lambda _: (), lambda _, __: True, Shelf().take, 10)
     assert [routes.match(path) for path in ("/hooks/office/-/receive", "/hooks/office//receive")] == [None, None]
+
+
+async def test_each_answer_is_told_in_a_word(shelf: Shelf) -> None:
+    """With its line where the secret was right, and the seconds where the hook was kept."""
+    told: list[tuple[str | None, str, bool]] = []
+
+    def seen(line: str | None, outcome: str, seconds: float | None) -> None:
+        told.append((line, outcome, seconds is not None))
+
+    hooks = Hooks(secrets_of, lambda _, event: event == "receive", shelf.take, 10, seen)
+    nobody = Callers(allow=[ip_network("203.0.113.0/24")])
+    async with Listener("127.0.0.1", 0, hooks) as here, Listener("127.0.0.1", 0, hooks, callers=nobody) as closed:
+        for port, path, body in (
+            (here.port, HOOK, b"{}"),
+            (here.port, "/hooks/office/guessed/receive", b"{}"),
+            (here.port, HOOK, b"x" * 11),
+            (closed.port, HOOK, b"{}"),
+        ):
+            async with Caller(port) as caller:
+                await caller.ask(request(path, body))
+        shelf.error = JournalUnusable("no disk")
+        async with Caller(here.port) as caller:
+            assert (await caller.ask(request())).status == 503
+    assert told == [
+        ("office", "kept", True),
+        (None, "not_found", False),
+        ("office", "http_413", False),
+        (None, "not_allowed", False),
+        ("office", "refused", False),
+    ]
