@@ -25,6 +25,7 @@ from relay.consentlogins import REMEMBERED, End, KeptLogin, KeptLogins, Outcome
 from relay.domain.errors import Refused, RelayError
 from relay.ids import unguessable
 from relay.journal import Bell, Journal, JournalError
+from relay.lines import Doings
 from relay.providerkit.spec import Line, NeedsConsent
 from relay.telemetry.health import LineBoard, LineState
 
@@ -83,9 +84,10 @@ class Consents:
         board: shows which lines wait for their subscriber.
         real: real time, in which logins wait; None: the machine's.
         node: in whose name codes are exchanged; None: this life of this node.
+        doings: what is done with lines meanwhile.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what consents stand on, and what tests put in its place
         self,
         lines: Mapping[str, ConsentingLine],
         redirects: Mapping[str, str],
@@ -94,14 +96,16 @@ class Consents:
         board: LineBoard,
         real: Clock | None = None,
         node: str | None = None,
+        doings: Doings | None = None,
     ) -> None:
         self._lines = lines
         self._redirects = redirects
         self._journal = journal
         self._board = board
-        real, node = real or SystemClock(), node or journal.owner
-        self._kept = {line: KeptLogins(journal.memory(line), real, node) for line in lines}
-        self._watches: list[asyncio.Task[None]] = []
+        self._real, self._node = real or SystemClock(), node or journal.owner
+        self._doings = doings or Doings()
+        self._logins: dict[str, KeptLogins] = {}
+        self._watches: dict[str, asyncio.Task[None]] = {}
         self._open: dict[str, Login] = {}
         self._exchanges: defaultdict[str, OrderedDict[str, asyncio.Task[Outcome]]] = defaultdict(OrderedDict)
 
@@ -115,8 +119,32 @@ class Consents:
 
     async def begin(self) -> None:
         """Show on the board which lines have no consent, now and whenever another node changes that."""
-        await self.look()
-        self._watches = [asyncio.create_task(self._watch(line), name=f"consents/{line}") for line in self._lines]
+        for line in self._lines:
+            await self.come(line)
+
+    async def come(self, line: str) -> None:
+        """Show how the consent of a line stands that has come, or has changed; nothing where it needs none."""
+        self._end_watch(line)
+        if line in self._lines:
+            await self._show(line)
+            self._watches[line] = asyncio.create_task(self._watch(line), name=f"consents/{line}")
+
+    async def go(self, line: str) -> None:
+        """End the logins of a line that is going."""
+        self._end_watch(line)
+        if line in self._open:
+            self._open[line].end(Outcome(End.FAILED, "the line was taken out of relay's settings"))
+        await self._settled(line)
+
+    def _end_watch(self, line: str) -> None:
+        watch = self._watches.pop(line, None)
+        if watch is not None:
+            watch.cancel()
+
+    def _kept(self, line: str) -> KeptLogins:
+        if line not in self._logins:
+            self._logins[line] = KeptLogins(self._journal.memory(line), self._real, self._node)
+        return self._logins[line]
 
     @asynccontextmanager
     async def login(self, line: str, seconds: float = LONGEST) -> AsyncIterator[Login]:
@@ -134,7 +162,7 @@ class Consents:
             raise CannotAsk("set webhooks.public_url first: the provider sends the subscriber's browser back there")
         state = unguessable()
         login = Login(self._lines[line].consent_url(self._redirects[line], state), state)
-        await self._kept[line].begin(state, seconds)
+        await self._kept(line).begin(state, seconds)
         before = self._open.get(line)
         if before is not None:
             before.end(_REPLACED)
@@ -174,10 +202,10 @@ class Consents:
 
     async def _taken(self, line: str, query: Mapping[str, str]) -> Returned | None:
         code, known = query.get("code"), self._exchanges[line]
-        if code and (code in known or await self._kept[line].knows(code)):
+        if code and (code in known or await self._kept(line).knows(code)):
             before = asyncio.shield(known[code]) if code in known else self._came_of(line, code)
             return Returned((await before).end)
-        login = await self._kept[line].newest()
+        login = await self._kept(line).newest()
         if login is None or login.outcome is not None:
             return None
         state = query.get("state")
@@ -195,12 +223,13 @@ class Consents:
 
     async def standings(self) -> list[dict[str, Any]]:
         """How each line's consent stands, asking nobody."""
-        return [{"line": alias, **await self._standing(alias)} for alias in self.lines]
+        return [{"line": alias, **await self._standing(alias)} for alias in self.lines if alias in self._lines]
 
     async def look(self) -> None:
         """Show on the board which lines have no consent."""
         for alias in self._lines:
-            await self._show(alias)
+            if alias in self._lines:  # still
+                await self._show(alias)
 
     async def _show(self, alias: str, *, may_be_given: bool = False) -> None:
         standing = await self._standing(alias)
@@ -212,7 +241,10 @@ class Consents:
     async def revoke(self, line: str) -> None:
         """Give a line's consent back, and forget it; raises what the line raises."""
         try:
-            await self._lines[line].revoke_consent()
+            async with self._doings.on(line):
+                if line not in self._lines:
+                    raise CannotAsk("the line was taken out of relay's settings")
+                await self._lines[line].revoke_consent()
         finally:
             await self.look()
             self._ring(line)
@@ -220,14 +252,15 @@ class Consents:
 
     async def aclose(self) -> None:
         """End the logins that wait, and see exchanges end."""
-        for watch in self._watches:
+        watches = list(self._watches.values())
+        for watch in watches:
             watch.cancel()
         for login in tuple(self._open.values()):
             login.end(Outcome(End.FAILED, "relay stopped"))
         for line in tuple(self._exchanges):
             await self._settled(line)
-        if self._watches:
-            await asyncio.wait(self._watches)
+        if watches:
+            await asyncio.wait(watches)
 
     async def _exchanged(self, line: str, code: str, login: KeptLogin) -> Outcome:
         """Exchange a code in a task of its own: the browser that brought it may be gone before the answer is there."""
@@ -238,18 +271,19 @@ class Consents:
         return await asyncio.shield(task)
 
     async def _exchange(self, line: str, code: str, login: KeptLogin) -> Outcome:
-        if not await self._kept[line].take(code):
+        if not await self._kept(line).take(code):
             return await self._came_of(line, code)
         outcome = await self._consented(line, code)
         try:
-            await self._kept[line].settle(code, outcome)
+            await self._kept(line).settle(code, outcome)
         finally:
             await self._end(line, login, outcome)
         return outcome
 
     async def _consented(self, line: str, code: str) -> Outcome:
         try:
-            found = await self._lines[line].take_consent(code, self._redirects[line])
+            async with self._doings.on(line):
+                found = await self._lines[line].take_consent(code, self._redirects[line])
         except RelayError as error:
             log.warning("consent.refused", line=line, policy=type(error).__name__)
             return Outcome(End.REFUSED if isinstance(error, Refused) else End.FAILED, error.problem.detail)
@@ -266,14 +300,14 @@ class Consents:
         if mine is not None and mine.state == login.state:
             mine.end(outcome)
         try:
-            await self._kept[line].end(login.state, outcome)
+            await self._kept(line).end(login.state, outcome)
         finally:
             self._ring(line)
 
     async def _came_of(self, line: str, code: str) -> Outcome:
         """What came of a code that was brought before."""
         bell = self._bell(line)
-        while (outcome := await self._kept[line].came_of(code)) is None:
+        while (outcome := await self._kept(line).came_of(code)) is None:
             await _rung(bell)
         return outcome
 
@@ -283,7 +317,7 @@ class Consents:
         while True:
             await _rung(bell)
             try:
-                newest = await self._kept[line].newest()
+                newest = await self._kept(line).newest()
             except JournalError as error:
                 log.warning("consent.unread", line=line, policy=type(error).__name__)
                 continue
@@ -304,7 +338,7 @@ class Consents:
 
     async def _settled_elsewhere(self, line: str, login: Login) -> None:
         """Wait for the end of an exchange on another node, which ends the login."""
-        bell, kept = self._bell(line), self._kept[line]
+        bell, kept = self._bell(line), self._kept(line)
         try:
             while await kept.is_exchanging():
                 await _rung(bell)
@@ -317,7 +351,7 @@ class Consents:
 
     async def _closed(self, line: str, login: Login) -> None:
         try:
-            await self._kept[line].close(login.state)
+            await self._kept(line).close(login.state)
         except JournalError as error:
             # Its time will be over.
             log.warning("consent.unclosed", line=line, policy=type(error).__name__)

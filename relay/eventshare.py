@@ -73,13 +73,14 @@ class TurnsShare:
     Args:
         journal: holds the events.
         turns: this node's.
-        lines: every line in the settings.
+        lines: every line there is now.
     """
 
     def __init__(self, journal: Journal, turns: Turns, lines: Collection[str]) -> None:
         self._journal = journal
         self._turns = turns
-        self._lines = {line_turn(line): line for line in lines}
+        self._served = lines
+        self._lines = _by_turn(lines)  # as they were at the last `change`
         self._terms: dict[str, int] = {}
         self._news = Bell()
         self._bells = EitherBell(journal.bell("events"), self._news)
@@ -87,8 +88,8 @@ class TurnsShare:
 
     @property
     def has_changed(self) -> bool:
-        """Whether turns were gained or lost."""
-        return self._terms != self._now()
+        """Whether turns were gained or lost, or lines came or went."""
+        return self._lines != _by_turn(self._served) or self._terms != self._now()
 
     @property
     def bell(self) -> StageBell:
@@ -110,6 +111,7 @@ class TurnsShare:
 
     def change(self) -> None:
         """Go over to the turns of now."""
+        self._lines = _by_turn(self._served)
         before, self._terms = self._terms, self._now()
         for turn in self._terms:
             self._turns.enter(turn)
@@ -125,3 +127,7 @@ class TurnsShare:
     def _now(self) -> dict[str, int]:
         found = {turn: self._turns.term(turn) for turn in (BUS, *self._lines)}
         return {turn: term for turn, term in found.items() if term is not None}
+
+
+def _by_turn(lines: Collection[str]) -> dict[str, str]:
+    return {line_turn(line): line for line in lines}

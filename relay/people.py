@@ -22,7 +22,7 @@ class People:
     def __init__(self, journal: Journal, media: MediaStore, own: Collection[str], spool: Spool | None = None) -> None:
         self._journal = journal
         self._media = media
-        self._own = frozenset(own)
+        self._own = own
         self._spool = spool
 
     def named(self, text: str) -> Address:

@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from relay.clock import Clock
@@ -13,7 +13,9 @@ from relay.ids import Ids
 from relay.journal import Journal
 from relay.providerkit.spec import Line, NeedsConsent
 from relay.telemetry.health import LineBoard, state_after
+from relay.telemetry.meters import Meters
 
+LEFT_OVER = "leftovers"  # the bell that rings when a line went, or was changed, and may have left something unread
 CONSENT_PAUSE = 60.0  # seconds between two looks whether a consent that is missing has come
 
 
@@ -26,12 +28,14 @@ class Standing:
         board: shows how the lines stand.
         clock: relay's time.
         ids: chance, for waits that are spread.
+        meters: count what happens.
     """
 
     journal: Journal
     board: LineBoard
     clock: Clock
     ids: Ids
+    meters: Meters = field(default_factory=Meters)
 
 
 class Bell(Protocol):
@@ -187,6 +191,14 @@ class Stage:
 
     async def drain(self, seconds: float) -> None:
         """Finish what is in flight within so many real seconds, after the last step."""
+
+    async def hand_over(self) -> None:
+        """Finish what is in flight, however long it takes, and write all of it down, after the last step.
+
+        Whoever takes this work up begins from the journal. Where it fails, something is to be written down still: then
+        it is called again.
+        """
+        await self.drain(math.inf)
 
 
 class ConsentGate:

@@ -1,6 +1,6 @@
 """How the node stands: for its retained topics, and for `relay status`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -52,6 +52,23 @@ class NodeStatus:
         self._reason: str | None = None
         self._deaf = False
         self._denied: tuple[str, ...] = ()
+        self._needs_restart: tuple[str, ...] = ()
+
+    def follow(self, settings: Settings) -> None:
+        """Go by these settings from now on: their lines are others."""
+        self._settings = settings
+        if self._bus is not None:
+            self._bus.set_retained("node_info", settings.node.name, self._info())
+
+    def gone(self, line: str) -> None:
+        """Have nothing said of a line any more that is being removed, where it is this node's to tell of."""
+        if self._bus is not None and line in self._told:
+            self._told.discard(line)
+            self._bus.clear_retained("line_status", line)
+
+    def needs_restart(self, keys: Sequence[str]) -> None:
+        """These settings were changed, and are taken at the next start."""
+        self._needs_restart = tuple(keys)
 
     def show_on(self, bus: Bus) -> None:
         """Keep the retained topics on `bus` right from now on."""
@@ -100,6 +117,7 @@ class NodeStatus:
             "consent": {alias: asdict(await line.consent()) for alias, line in self._consenting()},
             "mailboxes": {alias: await self._mailbox(alias) for alias in self._with_mailbox()},
             "spool": self._spooled(),
+            "needs_restart": list(self._needs_restart),
             "journal": await self._journal.queries.status(),
         }
 
@@ -110,10 +128,10 @@ class NodeStatus:
     async def _limits(self, line: str) -> dict[str, Any]:
         """What the line has spent of what it may, since when it is held, and when it may call next where not now."""
         standing, held_at = await self._journal.limits.standing(line), await self._journal.steering.held(line)
-        month, permit = standing.month, standing.permit
+        month, permit, own = standing.month, standing.permit, self._settings.lines.get(line)
         limits = {
             "today": standing.today,
-            "calls_per_day": self._settings.lines[line].calls_per_day,
+            "calls_per_day": own.calls_per_day if own else None,
             "month": month.as_body() if month else None,
         }
         return {"limits": limits, "held_at": held_at, "next_call_at": permit.at if permit.limit else None}

@@ -79,6 +79,43 @@ class Supervisor:
             await self._ended(tasks)
             await self._each(stages, self._finish)
 
+    @asynccontextmanager
+    async def changing(self, crew: "Crew", stages: Sequence[Stage]) -> AsyncIterator[None]:
+        """Run a crew, with `stages` at first, until `stop`, or until the block is left; then let it finish."""
+        crew.begin(stages)
+        try:
+            yield
+        finally:
+            self.stop()
+            await self._ended(crew.tasks)
+            await self._each(crew.stages, lambda stage: stage.drain(self._left() - self._kept))
+
+    def begin(self, stages: Sequence[Stage]) -> "list[asyncio.Task[None]]":
+        """Run these until `stop`; after it, none is begun."""
+        tasks = [] if self._deadline is not None else self._started(stages)
+        self._beginning.update(tasks)
+        return tasks
+
+    async def handed_over(self, stages: Sequence[Stage], tasks: "Sequence[asyncio.Task[None]]") -> None:
+        """End these, which run in `tasks`, for others to take their work up: calls in flight end as they do."""
+        await self._ended(tasks)
+        self._beginning.difference_update(tasks)
+        left = list(stages)
+        tries = 0
+        while left := await self._unended(left):
+            tries += 1
+            await self.clock.sleep(STAGE_FAILED.delay(tries, self.ids.chance.random()))
+
+    async def _unended(self, stages: Sequence[Stage]) -> list[Stage]:
+        """Those that have something to write down still."""
+        ends = await asyncio.gather(*(stage.hand_over() for stage in stages), return_exceptions=True)
+        for stage, error in zip(stages, ends, strict=True):
+            if isinstance(error, BaseException):
+                log.error("stage.undrained", stage=stage.name, line=stage.line, exc_info=error)
+            else:
+                self.pulse.gone(stage.name)
+        return [stage for stage, error in zip(stages, ends, strict=True) if isinstance(error, BaseException)]
+
     def _end(self, tasks: "Iterable[asyncio.Task[None]]") -> None:
         """Once only: a second time would cut short what a step does because of the first."""
         # `task.cancelling()` does not tell: it also counts a time-out of the task's own in the moment it expires.
@@ -166,6 +203,39 @@ class Supervisor:
         log.info("stage.recovered", stage=stage.name, line=stage.line)
         if stage.line:
             self.board.report(stage.line, stage.name, LineState.READY)
+
+
+class Crew:
+    """Stages that come and go while relay runs.
+
+    Args:
+        supervisor: runs them.
+    """
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self._running: dict[Stage, asyncio.Task[None]] = {}
+
+    @property
+    def stages(self) -> list[Stage]:
+        """Those that run, or still have something in flight."""
+        return list(self._running)
+
+    @property
+    def tasks(self) -> "list[asyncio.Task[None]]":
+        """In which they run."""
+        return list(self._running.values())
+
+    def begin(self, stages: Sequence[Stage]) -> None:
+        """Run these as well; once relay stops, none is begun any more."""
+        self._running.update(zip(stages, self._supervisor.begin(stages), strict=False))
+
+    async def hand_over(self, line: str) -> None:
+        """End a line's stages, however long their calls in flight take; where relay stops meanwhile, as all others."""
+        leaving = {stage: task for stage, task in self._running.items() if stage.line == line}
+        await self._supervisor.handed_over(list(leaving), list(leaving.values()))
+        for stage in leaving:
+            del self._running[stage]
 
 
 def _rest_of_the_journal(error: JournalShut | JournalUnwritten) -> Rest:

@@ -70,6 +70,20 @@ class Turns:
         self._listeners: list[Callable[[], None]] = []
         journal.on_shut(self._wake.ring)
 
+    def want(self, wanted: Collection[str]) -> None:
+        """Take these from now on; what is held of others is given back as soon as all work under it here has ended."""
+        fresh, self._wanted = frozenset(wanted) - self._wanted, frozenset(wanted)
+        if self.is_shared:
+            self._give_up(self._leaving | (self._held.keys() - self._wanted))
+            self._wake.ring()
+            return
+        self._terms += 1
+        lost = [name for name in self._held if name not in self._wanted]
+        for name in lost:
+            del self._held[name]
+        self._held.update(dict.fromkeys(fresh, self._terms))
+        self._tell([*lost, *fresh])
+
     @property
     def is_shared(self) -> bool:
         """Whether other nodes may have turns."""
@@ -156,7 +170,9 @@ class Turns:
         began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._nodes.lease):
-                beat = await self._nodes.beat(self._wanted, stops=self._stops, is_deaf=self._is_deaf(began))
+                beat = await self._nodes.beat(
+                    self._wanted | self._held.keys(), stops=self._stops, is_deaf=self._is_deaf(began)
+                )
                 self._take(beat, began + self._nodes.lease * SURE)
                 await self._give_back()
         except JournalFenced:
@@ -186,7 +202,8 @@ class Turns:
             log.info("turn.taken", turn=name)
         is_first, self._is_known = not self._is_known, True
         self._tell(fresh, anyway=is_first)
-        self._give_up(beat.held if self._stops and beat.others else beat.surplus)
+        unwanted = self._held.keys() - self._wanted
+        self._give_up(beat.held if self._stops and beat.others else beat.surplus | unwanted)
 
     def _give_up(self, names: frozenset[str]) -> None:
         """Begin nothing more under these; and again under what was to be given up, and is to be no more."""

@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 
 from relay.domain.errors import RelayError
 from relay.journal import Journal, Lease
+from relay.lines import Doings
 from relay.providerkit.hooks import Change, Install, Remove, Update, Wanted, host_of, is_right, matched, reconcile
 from relay.providerkit.spec import InstalledHook, InstallsHooks, Line, TakesHooks
 
@@ -175,9 +176,16 @@ class Webhooks:
     Args:
         keepers: of the lines whose hooks relay installs.
         by_hand: what a person has to register for the other lines.
+        doings: what is done with lines meanwhile.
     """
 
-    def __init__(self, keepers: Mapping[str, HookKeeper], by_hand: Mapping[str, Sequence[Wanted]]) -> None:
+    def __init__(
+        self,
+        keepers: Mapping[str, HookKeeper],
+        by_hand: Mapping[str, Sequence[Wanted]],
+        doings: Doings | None = None,
+    ) -> None:
+        self._doings = doings or Doings()
         self._keepers = keepers
         self._by_hand = by_hand
 
@@ -187,8 +195,9 @@ class Webhooks:
         `state`: `ok`, `missing`, `wrong`, `foreign`, `by-hand`, or `unknown` (with `reason`) where the provider
         cannot be asked.
         """
-        looks = await asyncio.gather(*(self._look(keeper) for keeper in self._keepers.values()))
-        found = dict(zip(self._keepers, looks, strict=True))
+        aliases = list(self._keepers)
+        looks = await asyncio.gather(*(self._look(alias) for alias in aliases))
+        found = dict(zip(aliases, looks, strict=True))
         for alias, wanted in self._by_hand.items():
             found[alias] = [*found.get(alias, ()), *(_of(event, url, None, "by-hand") for event, url in wanted)]
         return [{"line": alias, **row} for alias in sorted(found) for row in found[alias]]
@@ -206,20 +215,28 @@ class Webhooks:
         return await self._do(alias, HookKeeper.remove)
 
     async def _do(self, alias: str, act: Callable[[HookKeeper], Awaitable[Sequence[Change]]]) -> list[dict[str, str]]:
+        async with self._doings.on(alias):
+            changes = await act(self._keeper(alias))
+        log.info("hooks.changed", line=alias, changes=len(changes))
+        return told(changes)
+
+    def _keeper(self, alias: str) -> HookKeeper:
         keeper = self._keepers.get(alias)
         if keeper is None and alias in self._by_hand:
             raise HooksRefused("it is registered by hand at the provider: relay webhooks list prints the addresses")
         if keeper is None:
             raise HooksRefused("there is no such line, or the provider does not call it")
-        changes = await act(keeper)
-        log.info("hooks.changed", line=alias, changes=len(changes))
-        return told(changes)
+        return keeper
 
-    async def _look(self, keeper: HookKeeper) -> list[dict[str, Any]]:
-        try:
-            return await keeper.look()
-        except RelayError as error:
-            return keeper.unseen(error.problem.detail)
+    async def _look(self, alias: str) -> list[dict[str, Any]]:
+        async with self._doings.on(alias):
+            keeper = self._keepers.get(alias)
+            if keeper is None:  # it has gone meanwhile
+                return []
+            try:
+                return await keeper.look()
+            except RelayError as error:
+                return keeper.unseen(error.problem.detail)
 
 
 def told(changes: Sequence[Change]) -> list[dict[str, str]]:

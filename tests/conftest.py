@@ -1,5 +1,6 @@
 """What every test has: a guard over the event loop, Hypothesis's profiles, free ports."""
 
+import gc
 import os
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
-from tests import brokers, databases
+from tests import brokers, databases, latesyntax
 from tests.battery.table import PROPERTY, Row, lines
 
 LONG = os.environ.get("LONG", "") not in ("", "0")
@@ -18,6 +19,16 @@ _PATIENT = settings(deadline=None, print_blob=True, suppress_health_check=[Healt
 settings.register_profile("dev", _PATIENT, max_examples=20)
 settings.register_profile("long", _PATIENT, max_examples=3000)
 settings.load_profile("long" if LONG else "dev")
+
+latesyntax.put_off()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Ten thousand tests are many objects, which stay: the search for garbage looks at them once, and never again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 20)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,14 @@
-"""The bodies of commands: what a client may write, field by field, and how a mistake is explained to it."""
+"""The bodies of commands: what a client may write, field by field, and how a mistake is explained to it.
+
+The JSON Schemas that clients are given (`relay schema send`) are made from these models.
+"""
 
 import re
 from base64 import b64decode
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
@@ -15,6 +20,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -30,6 +36,12 @@ LONGEST_TTL = 366 * 86_400.0  # seconds
 FARTHEST = timedelta(seconds=LONGEST_TTL)  # ahead of now that a time may lie: far beyond it the calendar ends
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd])", re.ASCII)
+_DURATION_SCHEMA: dict[str, Any] = {
+    "type": ["string", "number"],
+    "pattern": f"^{_DURATION.pattern}$",
+    "exclusiveMinimum": 0,
+    "maximum": LONGEST_TTL,
+}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _MEDIA_TYPE = r"^[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}$"
 
@@ -101,12 +113,28 @@ def _small(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _alike(json_schema: dict[str, Any]) -> WithJsonSchema:
+    """How what a validator takes looks to a client."""
+    return WithJsonSchema(json_schema, mode="validation")
+
+
+_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
 RequestId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
 Ref = Annotated[str, Field(max_length=256), AfterValidator(_printable)]
 Metadata = Annotated[dict[str, Any], AfterValidator(_small)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-Past = Annotated[datetime, BeforeValidator(_past)]
-Recipients = Annotated[list[str], BeforeValidator(_one_or_many), Field(min_length=1)]
+Moment = Annotated[datetime, BeforeValidator(_moment), _alike({"type": "string", "format": "date-time"})]
+Past = Annotated[datetime, BeforeValidator(_past), _alike({"type": "string"})]
+Seconds = Annotated[float, BeforeValidator(_duration), _alike(_DURATION_SCHEMA)]
+Bytes = Annotated[bytes, BeforeValidator(_base64), _alike({"type": "string", "contentEncoding": "base64"})]
+Recipients = Annotated[
+    list[str], BeforeValidator(_one_or_many), Field(min_length=1), _alike({"anyOf": [{"type": "string"}, _TEXTS]})
+]
+
+
+def _given(name: str, *types: str, **more: Any) -> dict[str, Any]:
+    """The condition of a JSON Schema that a field is there; null is not."""
+    return {"required": [name], "properties": {name: {"type": list(types), **more}}}
 
 
 class Body(BaseModel):
@@ -114,7 +142,7 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
-    ref: Ref | None = None
+    ref: Ref | None = Field(None, description="Comes back in the result, for correlation.", examples=["my-ref-1"])
 
     @model_validator(mode="before")
     @classmethod
@@ -128,12 +156,20 @@ class Body(BaseModel):
 class MediaBody(BaseModel):
     """One attachment: its bytes, or the name of a file below the setting `media.folder`."""
 
-    model_config = Body.model_config
+    model_config = Body.model_config | ConfigDict(
+        json_schema_extra={"oneOf": [_given("data", "string"), _given("file", "string")]}
+    )
 
-    content_type: Annotated[str, Field(pattern=_MEDIA_TYPE)]
-    filename: Annotated[str, Field(max_length=255), AfterValidator(_printable)] | None = None
-    data: Annotated[bytes, BeforeValidator(_base64)] | None = None
-    file: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_printable)] | None = None
+    content_type: Annotated[str, Field(pattern=_MEDIA_TYPE)] = Field(
+        description="Its media type.", examples=["image/png"]
+    )
+    filename: Annotated[str, Field(max_length=255), AfterValidator(_printable)] | None = Field(
+        None, description="Its name for the recipient; that of `file` where it is not given.", examples=["map.png"]
+    )
+    data: Bytes | None = Field(None, description="Its bytes in base64.", examples=["aGVsbG8="])
+    file: Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_printable)] | None = Field(
+        None, description="A file below the setting `media.folder`, in place of `data`.", examples=["maps/1234.png"]
+    )
 
     @model_validator(mode="after")
     def _is_one_or_the_other(self) -> Self:
@@ -145,20 +181,59 @@ class MediaBody(BaseModel):
 class SendBody(Body):
     """A send request (section 4 of the contract). Its validation's context is `{"now": …}`, an aware time."""
 
-    id: RequestId | None = None
-    to: Recipients
-    text: str | None = None
-    subject: str | None = None
-    media: Annotated[list[MediaBody], Field(max_length=MOST_MEDIA)] = []
-    group: bool = False
-    send_at: Moment | None = None
-    expires_at: Moment | None = None
-    ttl: Annotated[float, BeforeValidator(_duration)] | None = None
-    priority: Annotated[Priority, Field(strict=False)] = Priority.NORMAL
-    receipts: bool = True
-    on_uncertain: Annotated[OnUncertain, Field(strict=False)] = OnUncertain.HOLD
-    message_class: Annotated[MessageClass, Field(strict=False, alias="class")] = MessageClass.NORMAL
-    metadata: Metadata | None = None
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [_given("text", "string", pattern=r"\S"), _given("media", "array", minItems=1)],
+            "not": {"allOf": [_given("expires_at", "string"), _given("ttl", "string", "number")]},
+        }
+    )
+
+    id: RequestId | None = Field(
+        None,
+        description="The idempotency key, unique per line and client: published again, it sends nothing again.",
+        examples=["order-1234-shipped"],
+    )
+    to: Recipients = Field(
+        description="One recipient, or a list of them: E.164, ten digits of a US number, or `tel:` and these. In-App"
+        " lines also take e-mail addresses and `short:` with a short code.",
+        examples=[["+12065550123"], "2065550123"],
+    )
+    text: str | None = Field(
+        None, description="The text. It is never altered or cut.", examples=["Your order is on its way."]
+    )
+    subject: str | None = Field(None, description="The subject, where the line sends any.", examples=["Lunch"])
+    media: Annotated[list[MediaBody], Field(max_length=MOST_MEDIA)] = Field([], description="Attachments.")
+    group: bool = Field(default=False, description="One conversation of all recipients (In-App).")
+    send_at: Moment | None = Field(
+        None, description="When to send; with its zone.", examples=["2026-11-21T09:00:00-08:00"]
+    )
+    expires_at: Moment | None = Field(
+        None,
+        description="What is not handed over by then is not sent; with its zone.",
+        examples=["2026-11-21T18:00:00-08:00"],
+    )
+    ttl: Seconds | None = Field(
+        None,
+        description="In place of `expires_at`, counted from acceptance: seconds, or text such as 30s, 10m, 2h, 1d.",
+        examples=["10m", 600],
+    )
+    priority: Annotated[Priority, Field(strict=False)] = Field(Priority.NORMAL, description="The lane in the queue.")
+    receipts: bool = Field(default=True, description="Every receipt, or only the final one of each copy.")
+    on_uncertain: Annotated[OnUncertain, Field(strict=False)] = Field(
+        OnUncertain.HOLD,
+        description="What to do where the provider may or may not have taken a copy: `hold` it for a person, `resend`"
+        " it, or `fail` it.",
+    )
+    message_class: Annotated[MessageClass, Field(strict=False, alias="class")] = Field(
+        MessageClass.NORMAL,
+        description="`urgent` may pass the sending hours, where the line allows it; `compliance` lets one confirmation"
+        " of an opt-out through.",
+    )
+    metadata: Metadata | None = Field(
+        None,
+        description=f"Comes back in every result and receipt; at most {METADATA_BYTES} bytes as JSON.",
+        examples=[{"campaign": "42"}],
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -172,35 +247,56 @@ class SendBody(Body):
 class AboutBody(Body):
     """A command about an earlier request: `cancel`, `lookup`."""
 
-    id: RequestId
+    id: RequestId = Field(description="The request's `id`.", examples=["order-1234-shipped"])
 
 
 class ListBody(Body):
     """A command to show a page of a subscriber's messages."""
 
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
-    offset: Annotated[int, Field(ge=0, le=10_000_000)] = 0
-    unread: bool = False
+    limit: Annotated[int, Field(ge=1, le=500)] = Field(50, description="How many at most.")
+    offset: Annotated[int, Field(ge=0, le=10_000_000)] = Field(0, description="How many to leave out, from the newest.")
+    unread: bool = Field(default=False, description="Only those that are unread.")
 
 
 class MailBody(Body):
     """A command about one message that the provider keeps: `get`, `delete`."""
 
-    message_id: Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_printable)]
+    message_id: Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_printable)] = Field(
+        description="relay's id of the message, as published, or the provider's.", examples=["WU124"]
+    )
 
 
 class UpdateBody(MailBody):
     """A command to mark a message."""
 
-    is_unread: bool
+    is_unread: bool = Field(description="Mark it as unread, or as read.", examples=[False])
 
 
 class ReplayBody(Body):
     """A command to publish again: a time is one with a zone, or so long ago."""
 
-    since: Past
-    until: Past | None = None
-    kinds: Annotated[list[Literal["result", "receipt", "message", "event"]], Field(max_length=4)] = []
+    since: Past = Field(
+        description="From when on: a time with its zone, or so long ago.", examples=["2h", "2026-11-21T09:00:00Z"]
+    )
+    until: Past | None = Field(None, description="Until when; now, where it is not given.", examples=["30m"])
+    kinds: Annotated[list[Literal["result", "receipt", "message", "event"]], Field(max_length=4)] = Field(
+        [], description="Of which kinds; of all, where none is given.", examples=[["message"]]
+    )
+
+
+BODIES: Mapping[str, type[Body]] = MappingProxyType(
+    {
+        "send": SendBody,
+        "check": SendBody,
+        "cancel": AboutBody,
+        "lookup": AboutBody,
+        "list": ListBody,
+        "get": MailBody,
+        "update": UpdateBody,
+        "delete": MailBody,
+        "replay": ReplayBody,
+    }
+)
 
 
 def usable_id(value: Any) -> str | None:

@@ -52,6 +52,7 @@ class Channel:
         self.session_present = False
         self.receive_maximum: int | None = None
         self.largest_packet: int | None = None
+        self.granted: Properties | None = None  # all that the CONNACK says (MQTT 5)
         self._dial = dial
         self._on_end = on_end
         self._client = dial.client()
@@ -201,6 +202,7 @@ class Channel:
             self.session_present = flags.session_present
             self.receive_maximum = getattr(properties, "ReceiveMaximum", None)
             self.largest_packet = getattr(properties, "MaximumPacketSize", None)
+            self.granted = properties
             connected(client, data, flags, reason, properties)  # type: ignore[misc,call-arg,arg-type]
 
         def on_disconnect(  # as above

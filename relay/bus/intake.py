@@ -13,8 +13,9 @@ from relay.bus.config import BusSettings
 from relay.bus.delivery import CommandProperties, Delivery, OnArrival
 from relay.bus.errors import NORMAL, QUOTA_EXCEEDED, BusLost, SubscribeRefused
 from relay.bus.link import Link, Received
+from relay.bus.payloads import probe
 from relay.bus.rights import AGAIN, Rights
-from relay.bus.topics import Topics
+from relay.bus.topics import CHECKER, Topics
 from relay.bus.trouble import Trouble
 from relay.clock import Clock
 
@@ -82,6 +83,18 @@ class Intake:
         """Call `listener()` whenever `listening` has changed."""
         self._listeners.append(listener)
 
+    async def follow(self, lines: Sequence[str]) -> None:
+        """Hear the commands of these lines from now on; on return the broker has said so, where there is a link.
+
+        Those of a line that is not among them any more may still come: the broker's session keeps what was subscribed
+        to, as it does over a restart, and whoever asks has an answer.
+        """
+        before, self._filters = set(self._filters), self._topics.subscriptions(lines)
+        fresh = [each for each in self._filters if each not in before]
+        if fresh and self._link is not None:
+            with suppress(BusLost):  # the next link hears them all
+                await self._try(self._link, fresh, retained=True)
+
     def want(self, *, wanted: bool) -> None:
         """Whether commands are to be heard; where not, they stay with the broker."""
         if wanted and self._may():
@@ -126,7 +139,10 @@ class Intake:
             self._unwant()
             link.leave(self._reason)
             return
-        await self._subscribe(link, retained=True)
+        heard: Sequence[str] | None = None
+        while heard is not self._filters:  # lines may have come meanwhile
+            heard = self._filters
+            await self._subscribe(link, retained=True)
         self._link = link
         self._subscribed.set()
         self._tell()
@@ -169,7 +185,7 @@ class Intake:
             log.warning("bus.stray", detail="a message on a topic that is no command's was acknowledged and left")
             link.ack(received.mid, received.qos)
             return
-        if self._has_come(link, received):
+        if self._has_come(link, received) or _is_probe(about.client, received):
             link.ack(received.mid, received.qos)
             return
         oversize = len(received.payload) > self._settings.max_command_bytes
@@ -280,6 +296,11 @@ class Intake:
         if self._paused is not None and roomy:
             self._paused.resume()
             self._paused = None
+
+
+def _is_probe(client: str | None, received: Received) -> bool:
+    """Whether `relay check` has seen by it that commands arrive; nothing is to be done."""
+    return client == CHECKER and received.payload == probe(received.topic).payload
 
 
 def _arrived(link: Link, on_arrival: OnArrival) -> None:

@@ -98,6 +98,11 @@ class Link:
         """Whether the broker still knew this client."""
         return self._channel.session_present
 
+    @property
+    def granted(self) -> Properties | None:
+        """What the broker said of itself as it let relay in; None on MQTT 3.1.1."""
+        return self._channel.granted
+
     def drop(self, detail: str) -> None:
         """End the link without a goodbye: what was not acknowledged comes again, and the will is published."""
         self._channel.abort(Loss(detail, ours=True))

@@ -47,7 +47,8 @@ class Loopback:
         patience: float,
     ) -> None:
         self._patience = patience
-        self._topics = set(topics)
+        self._own = set(topics)
+        self._topics = set(self._own)
         self._probe = probe
         self._rights = rights
         self._clock = clock
@@ -57,6 +58,13 @@ class Loopback:
         self._awaited: dict[str, bytes] = {}
         self._all_back = asyncio.Event()
         self._unchecked: set[str] = set()
+
+    def follow(self, topics: Iterable[str]) -> None:
+        """Look at these instead of those that it began with, and at once at those that are new."""
+        before, self._own = self._own, set(topics)
+        self._topics = (self._topics - before) | self._own
+        self._new = (self._new & self._topics) | (self._own - before)
+        self._used.set()
 
     def used(self, topic: str) -> None:
         """Look at this topic as well: relay publishes on it."""

@@ -194,6 +194,20 @@ class Bus:
         self._outlet.forget(topic)
         await self._outlet.publish(cleared(topic))
 
+    def clear_retained(self, kind: RetainedKind, name: str) -> None:
+        """Have the broker keep a state no more: whose it was is gone."""
+        self._outlet.clear(self._retained(kind, name))
+
+    async def follow(self, lines: Sequence[str]) -> None:
+        """Hear and speak for these lines from now on, on the connections that there are.
+
+        On return the broker has said that those that are new are heard, where it is connected.
+        """
+        own = set(lines)
+        self._rights.forget([topic for topic, line in self.denied.items() if line is not None and line not in own])
+        self._outlet.follow(lines)
+        await self._intake.follow(lines)
+
     async def next_command(self) -> Delivery:
         """The next command, oldest first. It stays with the broker until `ack()`."""
         return await self._intake.next()

@@ -12,7 +12,7 @@ from relay.bus.config import BusSettings
 from relay.bus.errors import BusLost, PublishRefused
 from relay.bus.link import Link, Received
 from relay.bus.loopback import Loopback
-from relay.bus.payloads import Publication, probe, state, timestamp
+from relay.bus.payloads import Publication, cleared, probe, state, timestamp
 from relay.bus.rights import AGAIN, Rights
 from relay.bus.topics import Topics
 from relay.bus.trouble import Trouble
@@ -51,6 +51,7 @@ class Outlet:
         trouble: Trouble,
         clock: Clock,
     ) -> None:
+        self._topics = topics
         self._rights = rights
         self._trouble = trouble
         self._node = settings.node
@@ -88,6 +89,16 @@ class Outlet:
             self._states[topic] = publication
             self._changed.add(topic)
             self._change.set()
+
+    def clear(self, topic: str) -> None:
+        """Have the broker keep nothing there any more: said once, now or when connected."""
+        self._states[topic] = cleared(topic)
+        self._changed.add(topic)
+        self._change.set()
+
+    def follow(self, lines: Sequence[str]) -> None:
+        """Speak for these lines from now on."""
+        self._loopback.follow(self._topics.own(lines, self._node))
 
     def forget(self, topic: str) -> None:
         """Say this state no more."""
@@ -180,6 +191,8 @@ class Outlet:
         except PublishRefused as error:
             self._rights.judged("publish", [what.topic], [what.topic], f"{error.problem.detail}: {_UNSAID}")
         else:
+            if not what.payload and self._states.get(what.topic) == what:
+                del self._states[what.topic]
             if link.dial.protocol == "5":  # which alone says so
                 self._rights.judged("publish", [what.topic], [], "")
 

@@ -33,6 +33,12 @@ class Rights:
         """Call `listener()` whenever `denied` has changed."""
         self._listeners.append(listener)
 
+    def forget(self, topics: Iterable[str]) -> None:
+        """These do not matter any more."""
+        gone = [topic for topic in topics if self._denied.pop(topic, None)]
+        if gone:
+            self._tell()
+
     def judged(self, doing: Doing, tried: Iterable[str], denied: Iterable[str], detail: str) -> None:
         """What has come of it: what is denied for the first time is told, and what is denied no longer.
 
@@ -53,8 +59,11 @@ class Rights:
         if passed:
             log.info("bus.topic_allowed", doing=doing, topics=_named(passed))
         if news or passed:
-            for listener in self._listeners:
-                listener()
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in self._listeners:
+            listener()
 
 
 def _named(topics: list[str]) -> str:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+CHECKER = "relay-check"  # the client in whose name `relay check` sees whether commands arrive
+
 VERBS = ("send", "check", "cancel", "lookup", "list", "get", "update", "delete", "replay")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")

@@ -22,6 +22,9 @@ GET  /auth                                               [{"line", "given", "sin
 POST /auth/login        {"line", "timeout": seconds}     {"open": address}, and once it ends {"outcome", "detail"}
 POST /auth/revoke       {"line"}                         {"line", "revoked": true}
 
+POST /reload                                             {"outcome", "added", "removed", "changed", "needs_restart",
+                                                         "problems": [{"where", "key", "what", "cure"}]}
+
 GET  /dead              ?limit=N&after=ID&kind=K&line=L  what was set aside for a person
 GET  /dead/ID                                            one of it, with its bytes
 POST /dead/ID/replay                                     {"outcome": "read" | "unreadable" | "published" | "queued" |

@@ -1,6 +1,6 @@
 """What the socket's routes share: whom they may ask, how bodies are read, how it is said that something cannot be."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,12 +13,16 @@ from relay.clock import Clock, SystemClock
 from relay.consent import CannotAsk, Consents
 from relay.control.evidence import Evidence
 from relay.domain.errors import RelayError
+from relay.hookaddresses import Question
 from relay.journal import Answer, Journal, JournalError, JournalFull, JournalShut, UnknownAside
 from relay.people import People
 from relay.stages.leftovers import Replayed
 from relay.webhooks import HooksRefused, Webhooks
 
 BATCH = 500
+
+
+Reload = Callable[[], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,14 @@ class Controls:
     status: Callable[[], Awaitable[dict[str, Any]]]
     replay: Callable[[str], Awaitable[Replayed]]
     journal: Journal
-    lines: Sequence[str]
+    lines: Collection[str]
     webhooks: Webhooks
     consents: Consents
     people: People
     clock: Clock = field(default_factory=SystemClock)
     evidence: Mapping[str, Evidence] = field(default_factory=dict)  # by line
+    reload: Reload | None = None  # has the settings read again; gives what came of it
+    reach: Callable[[], Question | None] = lambda: None  # what shows that a public address leads here
 
 
 class Unanswerable(Exception):  # noqa: N818 - the name says what it is

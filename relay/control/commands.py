@@ -41,4 +41,4 @@ class CommandRoutes:
 
     async def _trace(self, request: web.Request) -> web.Response:
         steps = await self._controls.journal.queries.trace(request.match_info["id"])
-        return answered(await with_trouble(self._controls, steps))
+        return answered(await with_trouble(self._controls.status, steps))

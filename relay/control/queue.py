@@ -51,7 +51,7 @@ class QueueRoutes:
     async def _show(self, request: web.Request) -> web.Response:
         with_line = request.query.get("line") or None
         found = await _found(self._queries.shown(request.match_info["id"], with_line))
-        calls = await with_trouble(self._controls, found["calls"])
+        calls = await with_trouble(self._controls.status, found["calls"])
         return answered({**found, "copies": self._explained(found["copies"]), "calls": calls})
 
     def _explained(self, copies: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:

@@ -16,6 +16,7 @@ from relay.control.following import FollowingRoutes
 from relay.control.forget import ForgetRoutes
 from relay.control.optout import OptOutRoutes
 from relay.control.queue import QueueRoutes
+from relay.control.reload import ReloadRoutes
 from relay.control.replay import ReplayRoutes
 from relay.control.streams import Streams
 from relay.control.webhooks import WebhookRoutes
@@ -37,13 +38,14 @@ class ControlServer:
         app = web.Application(client_max_size=MAX_BODY, middlewares=[in_words])
         app.add_routes(CommandRoutes(controls).routes())
         app.add_routes(FollowingRoutes(controls.journal, streams).routes())
-        app.add_routes(WebhookRoutes(controls.webhooks).routes())
+        app.add_routes(WebhookRoutes(controls.webhooks, controls.reach).routes())
         app.add_routes(AuthRoutes(controls.consents, streams).routes())
         app.add_routes(DeadRoutes(controls).routes())
         app.add_routes(QueueRoutes(controls).routes())
         app.add_routes(OptOutRoutes(controls).routes())
         app.add_routes(ForgetRoutes(controls, streams).routes())
         app.add_routes(ReplayRoutes(controls).routes())
+        app.add_routes(ReloadRoutes(controls).routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         self._socket: socket.socket | None = None
 

@@ -23,6 +23,7 @@ from relay.intake.mailbox import MailboxDesk
 from relay.intake.repeats import Repeats, Watch
 from relay.intake.sending import judged
 from relay.journal import Answer, Journal, TooManyReplays, Wish
+from relay.lines import Doings
 from relay.mediastore import MediaStore
 from relay.providerkit.spec import Line
 
@@ -42,6 +43,7 @@ class Intake:
         store: keeps the attachments of messages that are shown.
         folder: where requests may take attachments from.
         repeats: knows which text went to which number too often.
+        doings: what is done with lines meanwhile.
     """
 
     lines: Mapping[str, Line]
@@ -51,10 +53,11 @@ class Intake:
     store: MediaStore
     folder: MediaFolder = field(default_factory=MediaFolder)
     repeats: Repeats = field(default_factory=Repeats)
+    doings: Doings = field(default_factory=Doings)
     _mailboxes: MailboxDesk = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_mailboxes", MailboxDesk(self.lines, self.journal, self.store))
+        object.__setattr__(self, "_mailboxes", MailboxDesk(self.lines, self.journal, self.store, self.doings))
 
     async def take(self, delivery: Delivery, *, heard_under: str | None = None) -> Answer:
         """The answer to a command; it is on disk, and on its way to the bus, when this returns.

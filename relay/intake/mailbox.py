@@ -15,6 +15,7 @@ from relay.bus.requests import DeleteCommand, GetCommand, ListCommand, MailboxCo
 from relay.domain.errors import ErrorCode, Problem, Refused, RelayError
 from relay.domain.mailbox import MailEntry, MailPage, StoredMail
 from relay.journal import Answer, Journal, message_body
+from relay.lines import Doings
 from relay.mediastore import MediaStore
 from relay.providerkit.spec import Line, ManagesMailbox
 
@@ -32,9 +33,13 @@ class MailboxDesk:
         lines: every line, by alias.
         journal: where answers are written down.
         store: keeps attachments that are too large for an answer.
+        doings: what is done with lines meanwhile.
     """
 
-    def __init__(self, lines: Mapping[str, Line], journal: Journal, store: MediaStore) -> None:
+    def __init__(
+        self, lines: Mapping[str, Line], journal: Journal, store: MediaStore, doings: Doings | None = None
+    ) -> None:
+        self._doings = doings or Doings()
         self._lines = lines
         self._journal = journal
         self._store = store
@@ -45,7 +50,8 @@ class MailboxDesk:
         asked, commands = command.asked, self._journal.commands
         try:
             with self._room(asked.line):
-                known = await self._done(self._line(asked.line), command)
+                async with self._doings.on(asked.line):
+                    known = await self._done(self._line(asked.line), command)
         except RelayError as error:
             return await commands.reject(asked.line, asked.client, None, asked.ref, error.problem, asked.reply)
         outcome = "found" if isinstance(command, ListCommand | GetCommand) else "done"

@@ -83,7 +83,7 @@ class CallVerbs(OutcomeVerbs):
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
             # A task of its own, so that a caller who is cancelled once more does not cut it short.
-            giving_back = asyncio.ensure_future(self._give_back(claiming, owner))
+            giving_back = asyncio.ensure_future(self._give_back(line, claiming, owner))
             self._giving_back.add(giving_back)
             giving_back.add_done_callback(self._giving_back.discard)
             await asyncio.shield(giving_back)
@@ -109,10 +109,20 @@ class CallVerbs(OutcomeVerbs):
         self._doubtful.pop(line, None)
         return found
 
-    async def _give_back(self, claiming: Awaitable[OutboundCall | None], owner: str) -> None:
+    async def give_back(self, line: str, owner: str) -> None:
+        """Leave nothing that was claimed for this line and that nobody was told of: nobody claims for it any more."""
+        doubtful = self._doubtful.get(line, [])
+        if doubtful:
+            await self._writer.run(lambda tx: [release(tx, one, owner, 0) for one in doubtful])
+            self._doubtful.pop(line, None)
+
+    async def _give_back(self, line: str, claiming: Awaitable[OutboundCall | None], owner: str) -> None:
         claimed = await claiming
         if claimed is not None:
+            # Where it cannot be given back now, that is owed.
+            self._doubtful[line] = [*self._doubtful.get(line, []), claimed.call_id]
             await self._writer.run(lambda tx: release(tx, claimed.call_id, owner, 0))
+            self._doubtful[line] = [one for one in self._doubtful.get(line, []) if one != claimed.call_id]
 
     async def next_due(self, line: str, lanes: Sequence[int] = LANES) -> datetime | None:
         """When a call may be due next, as far as is known now; None where none waits, or an operator holds the line.

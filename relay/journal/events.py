@@ -56,9 +56,12 @@ class EventVerbs:
             return await self.pending(rows[-1].position, limit, lines=lines, others=others)
         return whole
 
-    async def follow(self, after_position: int, limit: int) -> list[tuple[int, Announcement]]:
-        """Events, published or not, in order, with their positions. A damaged one is left out."""
-        return _whole(await self._rows(event.c.position > 0, after_position, limit))
+    async def follow(
+        self, after_position: int, limit: int, *, kinds: Collection[str] | None = None
+    ) -> list[tuple[int, Announcement]]:
+        """Events, published or not, in order, with their positions; of some kinds only. A damaged one is left out."""
+        wanted = event.c.position > 0 if kinds is None else event.c.kind.in_(sorted(kinds))
+        return _whole(await self._rows(wanted, after_position, limit))
 
     async def last_position(self) -> int:
         """The position of the newest event; 0 where there is none."""

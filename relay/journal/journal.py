@@ -200,6 +200,10 @@ class Journal:
         """Send by these rules from now on."""
         self._core.standing.now = rules
 
+    def time_commits(self, took: Callable[[float], None]) -> None:
+        """Tell `took`, on the writer's thread, the real seconds of each commit from now on."""
+        self._core.writer.took = took
+
     async def aclose(self) -> None:
         """Write what was handed in, then close and unlock. A second time does nothing."""
         if self._closed:

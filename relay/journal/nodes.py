@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 
 from relay.journal.columns import Moment
 from relay.journal.failures import JournalFenced
@@ -26,6 +26,7 @@ LEASE = 8.0  # seconds that a life lasts without a beat
 BELL = "nodes"  # rings when a turn is free, or a node came or left
 _KNOWN_FOR = timedelta(days=7)  # a life that has ended
 _MOST_APART = 1  # turns that a node may have more than another, which is as even as it gets
+_LINES = "line:%"  # the names of lines' turns
 _UNWANTED_AFTER = timedelta(seconds=2)  # a turn that nobody with fewer turns has taken for so long is anybody's
 
 
@@ -201,12 +202,15 @@ class _Sharing:
         # Where nobody hears the bus, somebody has to read what comes in all the same.
         self._leaves = is_deaf and bool(self._others)
         self._takes_none = stops or self._leaves
-        self._rows = {row.name: row for row in tx.execute(select(lease).where(one_of(lease.c.name, wanted)))}
-        self._share = -(-len(wanted) // (len(self._others) + 1))
+        # Also the turns of lines that only others know, while settings are rolled out: they are work as well.
+        known = or_(one_of(lease.c.name, wanted), lease.c.name.like(_LINES))
+        self._rows = {row.name: row for row in tx.execute(select(lease).where(known))}
+        self._share = 0
 
     def take(self, now: datetime, until: datetime) -> tuple[frozenset[str], frozenset[str], int]:
         """What is held from now on, what of it is too much, and how many others live."""
         taken = {name: row.owner for name, row in self._rows.items() if row.until > now}
+        self._share = -(-len({*self._wanted, *taken}) // (len(self._others) + 1))
         for name in self._wanted:
             if name not in taken and self._may_take(name, taken, now, until):
                 self._take(name, until)

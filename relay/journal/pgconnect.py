@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from relay.journal.compiled import sharing
 from relay.journal.failures import JournalUnusable
 from relay.journal.pgerrors import judged
 from relay.journal.pgsilence import SILENT, Answers, watch
@@ -51,14 +52,17 @@ class Connecting:
 
     def engine(self, **options: Any) -> Engine:
         """An engine whose connections are made anew each time: whoever has one keeps it."""
-        return create_engine(
+        engine = create_engine(
             "postgresql+psycopg://",
             creator=self.open,
             poolclass=NullPool,
             # Errors must not show what a row holds.
             hide_parameters=True,
+            # Nothing here is one: the driver need not ask each database how it stores them.
+            use_native_hstore=False,
             **options,
         )
+        return sharing(engine, f"postgresql {options}")
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:

@@ -3,11 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select
 
 from relay.clock import Clock
+from relay.domain.states import State
 from relay.journal.callrows import FOREVER
 from relay.journal.copies import status_of
 from relay.journal.dead import set_aside_counts
@@ -23,6 +25,7 @@ from relay.journal.schema import (
     copy_is_live,
     event,
     event_waits,
+    message,
     parked_waits,
     raw_is_kept,
 )
@@ -34,10 +37,20 @@ _CALLS = {"waiting": call_is_waiting, "in_flight": call_is_in_flight, "followed"
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """How many copies each line has of each status, of those that have not ended; what is set aside, by kind."""
+    """How much waits.
+
+    Attributes:
+        copies: how many each line has of each status, of those that have not ended.
+        set_aside: what waits for a person, by kind.
+        waits_since: since when each line's oldest copy waits that may be sent, now or later. One that was tried more
+            than once waits since it was accepted: each try puts off when it is due.
+        unpublished_since: since when the oldest event waits for the bus.
+    """
 
     copies: Mapping[tuple[str, str], int]
     set_aside: Mapping[str, int]
+    waits_since: Mapping[str, datetime]
+    unpublished_since: datetime | None
 
 
 class QueryVerbs:
@@ -60,7 +73,7 @@ class QueryVerbs:
         return await self._reader.run(_status)
 
     async def gauges(self) -> Gauges:
-        """What a monitor asks for again and again: read from indexes alone."""
+        """What a monitor asks for again and again: read from indexes, but for copies that are being tried again."""
         return await self._reader.run(_gauges)
 
     async def trace(self, about: str) -> list[dict[str, Any]]:
@@ -116,7 +129,28 @@ def _status(connection: Connection) -> dict[str, Any]:
 
 
 def _gauges(connection: Connection) -> Gauges:
-    return Gauges(_live_copies(connection), set_aside_counts(connection))
+    unpublished = select(event.c.recorded_at).where(event_waits).order_by(event.c.position).limit(1)
+    return Gauges(
+        _live_copies(connection),
+        set_aside_counts(connection),
+        _waits_since(connection),
+        connection.execute(unpublished).scalar(),
+    )
+
+
+def _waits_since(connection: Connection) -> dict[str, datetime]:
+    due = select(call.c.line, func.min(call.c.due_at)).where(call_is_waiting).group_by(call.c.line)
+    tried_again = (
+        select(copy.c.line, func.min(message.c.created_at))
+        .join(message, message.c.id == copy.c.message_id)
+        .where(copy_is_live, copy.c.state == State.SENDING.key, copy.c.attempt > 1)
+        .group_by(copy.c.line)
+    )
+    since: dict[str, datetime] = {}
+    for line, at in [*connection.execute(due), *connection.execute(tried_again)]:
+        if at != FOREVER:
+            since[line] = min(at, since.get(line, at))
+    return since
 
 
 def _live_copies(connection: Connection) -> Counter[tuple[str, str]]:

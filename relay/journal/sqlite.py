@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DatabaseError, DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
+from relay.journal.compiled import sharing
 from relay.journal.failures import JournalDamaged, JournalInUse, JournalMisindexed, JournalUnusable, JournalUnwritten
 from relay.journal.filecheck import mark_of, refuse_lost, refuse_truncated, remember_made, restored_by, sync_directory
 from relay.journal.migrating import migrate, older_revision
@@ -295,4 +296,4 @@ def _engine(url: URL, pragmas: Iterable[str], begin: str) -> Engine:
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
+    return sharing(engine, "sqlite")

@@ -13,10 +13,10 @@ from relay.journal.pgstanding import CUT
 
 CHANNEL = "relay"
 _LONGEST = 7_000  # bytes: PostgreSQL takes less than 8,000
-_LOOK = 1.0  # seconds between two looks at whether to end
+_LOOK = 0.1  # seconds between two looks at whether to end: the driver itself looks as often
 _FIRST_WITHIN = 5.0  # seconds that a start waits until notices are heard
 _POLL = 1.0  # seconds between two rings of every bell, where no notice comes
-_CUT_EVERY, _RING_EVERY = 2, 10  # looks
+_CUT_EVERY, _RING_EVERY = 20, 100  # looks
 _MANY = "*"
 
 

@@ -5,7 +5,7 @@ written, `TryLater`) and "no full answer" (it may have taken effect, `OutcomeUnk
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from types import SimpleNamespace
@@ -24,6 +24,12 @@ _CONNECT_SECONDS = 10.0
 # A pooled connection that the other side has just closed turns a send into an unknown outcome: reuse only young ones.
 _KEEP_ALIVE_SECONDS = 4.0
 _CHUNK = 1 << 16
+
+Watch = Callable[[str, str, str, float], None]  # is told each request's method, path, code and seconds
+
+
+def unwatched(method: str, path: str, code: str, seconds: float) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +62,18 @@ class Http:
         timeout_seconds: for a whole request and its answer, in real seconds.
         max_body: bytes of an answer (unpacked) beyond which it counts as no answer.
         user_agent: how relay names itself.
+        watch: is told how each request went: the path as it is before ids are filled in, the HTTP status or the
+            stable code of why there is none, and real seconds.
     """
 
     def __init__(
-        self, base_url: str, *, timeout_seconds: float = 30.0, max_body: int = 1 << 20, user_agent: str = "relay"
+        self,
+        base_url: str,
+        *,
+        timeout_seconds: float = 30.0,
+        max_body: int = 1 << 20,
+        user_agent: str = "relay",
+        watch: Watch = unwatched,
     ) -> None:
         self.timeout_seconds = timeout_seconds
         self._base_url = checked_base_url(base_url)
@@ -71,6 +85,7 @@ class Http:
         )
         self._max_body = max_body
         self._user_agent = user_agent
+        self._watch = watch
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def call(  # noqa: PLR0913 - an HTTP request has this many parts
@@ -107,12 +122,18 @@ class Http:
             OutcomeUnknown: the request may have been written, and no full answer within the bounds came (`uncertain`).
         """
         sending = _Sending(method, self._url(path, fill, params), headers, body, fresh, most or self._max_body)
+        seconds = asyncio.get_running_loop().time
+        began = seconds()
         try:
             answer = await self._exchange(sending)
         except (aiohttp.ClientError, OSError, _Unusable) as error:
+            code = ErrorCode.UNCERTAIN if sending.written else ErrorCode.UNREACHABLE
+            self._watch(method, path, code.value, seconds() - began)
             if not (partly and sending.came is not None and sending.came.is_partly_good):
                 _give_up(method, path, error, written=bool(sending.written))
             answer = replace(sending.came.answer(), broken=_why_unanswered(error))
+        else:
+            self._watch(method, path, str(answer.status), seconds() - began)
         log.debug("provider.call", method=method, path=path, status=answer.status)
         return replace(answer, hidden=tuple(filter(None, (*hidden, _credentials(headers)))))
 

@@ -83,6 +83,11 @@ class TokenSource:
             token = await self._together()
         return token.access
 
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the access token in use expires; None where there is none, or it does not."""
+        return self._token.expires_at if self._token is not None and self._token.access else None
+
     def invalidate(self, used: str) -> None:
         """`used` was refused (401): get another one, unless another caller has already."""
         if self._token is not None and self._token.access == used:

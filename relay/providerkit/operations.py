@@ -4,8 +4,10 @@ Each provider folder has its rows in `operations.py`; its client takes the paths
 say anything but what is called. `docs/operations.md` is made from the rows of all providers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,31 @@ class Operation:
     reached_by: str
     is_callback: bool = False
 
+
+def labels(operations: Iterable[Operation]) -> dict[tuple[str, str], str]:
+    """What a metric calls each method and path: as the documents call it, in small letters.
+
+    Operations that differ in their bodies alone have the words that their names have in common.
+    """
+    names: defaultdict[tuple[str, str], list[list[str]]] = defaultdict(list)
+    for one in operations:
+        if not one.is_callback:
+            names[one.method, one.path].append(_words(one.name))
+    return {place: "_".join(_common(found)) for place, found in names.items()}
+
+
+def _words(name: str) -> list[str]:
+    return "".join(letter if letter.isalnum() else " " for letter in name.lower()).split()
+
+
+def _common(names: list[list[str]]) -> list[str]:
+    same = [words[0] for words in takewhile(lambda words: len(set(words)) == 1, zip(*names, strict=False))]
+    while len(names) > 1 and same and same[-1] in _JOINING:
+        same.pop()
+    return same or names[0]
+
+
+_JOINING = frozenset({"a", "the", "for", "of"})
 
 _OPENING = """# Operations
 

@@ -27,6 +27,7 @@ from relay.domain.messages import (
     Salvage,
 )
 from relay.ids import Ids
+from relay.providerkit.http import Watch, unwatched
 from relay.providerkit.linesettings import LineSettings as LineSettings  # noqa: PLC0414 - a provider imports it from here
 from relay.providerkit.operations import Operation
 from relay.providerkit.sharing import Sharing
@@ -52,6 +53,7 @@ class LineContext:
     clock: Clock
     ids: Ids
     sharing: Sharing | None = None  # where other nodes have the same line, and the same memory
+    watch: Watch = unwatched  # is told of every request
 
 
 class Line(Protocol):
@@ -229,6 +231,15 @@ class NeedsConsent(Protocol):
 
     async def revoke_consent(self) -> None:
         """Give the tokens back to the provider and forget them; raises TryLater where the provider did not hear."""
+
+
+@runtime_checkable
+class HoldsToken(Protocol):
+    """A line whose calls need a token that expires."""
+
+    @property
+    def token_expires_at(self) -> datetime | None:
+        """When the token in use expires; None where there is none, or it does not. Asks nobody."""
 
 
 @runtime_checkable

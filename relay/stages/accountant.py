@@ -1,6 +1,6 @@
 """journal -> journal: how each line's budget of calls stands, and an event, once a month, where it will not last."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 import structlog
 
@@ -27,13 +27,13 @@ class Accountant(Stage):
 
     name = "accountant"
 
-    def __init__(self, lines: Iterable[str], standing: Standing) -> None:
-        self._lines = tuple(lines)
+    def __init__(self, lines: Collection[str], standing: Standing) -> None:
+        self._lines = lines
         self._journal = standing.journal
 
     async def step(self) -> Rest | None:
         """Look at every line."""
-        for line in self._lines:
+        for line in tuple(self._lines):
             standing = await self._journal.limits.standing(line)
             if standing.month is not None:
                 await self._judge(line, standing.month, is_stopped=standing.permit.limit is Limit.MONTH)

@@ -1,7 +1,7 @@
 """A stage that runs on one node at a time: made anew each time this node has its turn, and ended with it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from relay.stagekit import EitherBell, Rest, Stage
 from relay.telemetry.health import LineBoard
@@ -52,7 +52,7 @@ class InTurn(Stage):
         """Let the inner stage do one piece of work, if it is its turn."""
         term = self._turns.term(self._turn)
         if self._inner is not None and term != self._term:
-            await self._end(self._inner, ENDS_WITHIN)
+            await self._end(self._inner, lambda inner: inner.drain(ENDS_WITHIN))
             self._clear()
         if term is None:
             return Rest(bell=self._bell)
@@ -62,16 +62,21 @@ class InTurn(Stage):
     async def drain(self, seconds: float) -> None:
         """Let what is in flight finish."""
         if self._inner is not None:
-            await self._end(self._inner, seconds)
+            await self._end(self._inner, lambda inner: inner.drain(seconds))
+
+    async def hand_over(self) -> None:
+        """Let what is in flight finish, however long it takes."""
+        if self._inner is not None:
+            await self._end(self._inner, lambda inner: inner.hand_over())
 
     def _begun(self, term: int) -> Stage:
         self._turns.enter(self._turn)
         self._inner, self._term = self._make(), term
         return self._inner
 
-    async def _end(self, inner: Stage, seconds: float) -> None:
+    async def _end(self, inner: Stage, end: Callable[[Stage], Awaitable[None]]) -> None:
         # Where it fails, something is to be written down still: then it is tried again.
-        await inner.drain(seconds)
+        await end(inner)
         self._inner = None
         self._turns.leave(self._turn)
 

@@ -14,7 +14,7 @@ from relay.domain.mailbox import Mail
 from relay.domain.messages import Part, RawAnswer, Sighting
 from relay.journal import Arrival, KeptRaw, Understood
 from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, SyncsMailbox, TakesHooks
-from relay.stagekit import Rest, Stage, Standing
+from relay.stagekit import LEFT_OVER, Rest, Stage, Standing
 from relay.turns import line_of
 
 LOOK_AGAIN = 3600.0  # seconds
@@ -56,6 +56,7 @@ class Leftovers(Stage):
     def __init__(self, lines: Mapping[str, Line], standing: Standing) -> None:
         self._lines = lines
         self._journal, self._clock = standing.journal, standing.clock
+        self._bell = standing.journal.listen(LEFT_OVER)
 
     async def step(self) -> Rest | None:
         """Read or set aside one batch of everything that is left over."""
@@ -70,7 +71,7 @@ class Leftovers(Stage):
         orphans = [line for line in collected if line not in elsewhere and not self._is_collected(line)]
         for line in orphans:
             await self._give_up(line)
-        return None if found else Rest(LOOK_AGAIN)
+        return None if found else Rest(LOOK_AGAIN, self._bell)
 
     async def replay(self, aside_id: str) -> Replayed:
         """Do again what was set aside under this id, by what the line can read now.

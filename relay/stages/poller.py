@@ -4,6 +4,7 @@ AT&T deletes what it hands out ("Upon retrieval of a message, the message is rem
 documentation, Get SMS), so the bytes are on disk before anybody reads them, and a fetch is never cut short.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -97,6 +98,12 @@ class Poller(Stage):
         await self._window.drain(seconds)
         if self._unkept is not None and self._journal.nodes.is_shared:
             # Once its turn is over, this stage has no other time for it.
+            await self._keep(*self._unkept)
+
+    async def hand_over(self) -> None:
+        """Let a fetch that is under way finish, and keep its page."""
+        await self._window.drain(math.inf)
+        if self._unkept is not None:
             await self._keep(*self._unkept)
 
     async def _next(self) -> Rest | None:

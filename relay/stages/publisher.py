@@ -45,7 +45,7 @@ class Publisher(Stage):
 
     def __init__(self, standing: Standing, *, bus: Bus, share: Share | None = None) -> None:
         self._journal, self._board = standing.journal, standing.board
-        self._clock, self._ids = standing.clock, standing.ids
+        self._clock, self._ids, self._meters = standing.clock, standing.ids, standing.meters
         self._bus = bus
         self._share = share or Everything(standing.journal)
         self._window = Window(IN_FLIGHT, IN_FLIGHT_BYTES)
@@ -168,6 +168,7 @@ class Publisher(Stage):
         self._confirmed.append(event.id)
         self._settled(self._bus.topic_of(event), position)
         tell(event)
+        self._meters.published(event, self._board.all())
         if not self._marks:
             self._marks = True
             self._window.start(self._mark_on(), self.name)

@@ -19,7 +19,7 @@ from relay.heirs import Heirs
 from relay.hookkeeping import HookKeeping
 from relay.journal import JournalUnusable, KeptRaw, Spool
 from relay.providerkit.spec import Line, TakesHooks
-from relay.stagekit import Rest, Stage, Standing
+from relay.stagekit import LEFT_OVER, Rest, Stage, Standing
 
 log = structlog.get_logger()
 
@@ -48,6 +48,7 @@ class Receiver(Stage):
         self._journal, self._board = standing.journal, standing.board
         self._kept: dict[str, KeptRaw] = {}  # by id, in the order in which they are read
         self._arrived = asyncio.Event()
+        self._progress = asyncio.Event()
         self._heirs = Heirs(standing)
         self._behind = False  # the journal may hold some that are not in memory
         self._read_to: dict[str, str] = {}  # by line: the last that was taken up from the journal
@@ -71,6 +72,10 @@ class Receiver(Stage):
             self.look_again()
             raise
         reached(Boundary.HOOK_KEPT)
+        if line not in self._lines:
+            # It has gone meanwhile: what is kept of it is for whoever reads what is left over.
+            self._journal.ring(LEFT_OVER)
+            return
         if kept is None:
             return  # It is told here when it was folded into the journal.
         if len(self._kept) >= MOST:
@@ -84,6 +89,12 @@ class Receiver(Stage):
         self._behind = True
         self._read_to.clear()
         self._arrived.set()
+
+    async def has_read(self, line: str) -> None:
+        """Return once nothing that was taken for this line is in memory to be read."""
+        while any(kept.line == line for kept in self._kept.values()):
+            self._progress.clear()
+            await self._progress.wait()
 
     async def step(self) -> Rest | None:
         """Understand what was kept, in the order it came."""
@@ -103,6 +114,7 @@ class Receiver(Stage):
             if end is not None:
                 # Behind the others, so that a hook that relay fails at holds up none.
                 self._kept[kept.id] = kept
+        self._progress.set()
         _raise_first(ends)
         return None
 
@@ -120,8 +132,11 @@ class Receiver(Stage):
         self._behind = found or self._arrived.is_set()
 
     async def _understand(self, kept: KeptRaw) -> None:
+        line = self._lines.get(kept.line)
+        if line is None:
+            return
         try:
-            reading = self._lines[kept.line].read_hook(kept.event, kept.raw)
+            reading = line.read_hook(kept.event, kept.raw)
         except Malformed as error:
             await self._journal.raw.set_aside(kept, error.problem.detail)
             return

@@ -4,6 +4,7 @@ A call is written down as begun before a byte of it leaves, because AT&T has no 
 and not ended, after whatever happened, is uncertain and never simply made again.
 """
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
@@ -107,6 +108,11 @@ class Sender(Stage):
         """Let the calls in flight finish; those that do not become uncertain."""
         await self._window.drain(seconds)
         await self._catch_up()
+
+    async def hand_over(self) -> None:
+        """Let the calls in flight end as they do, and leave none that was claimed and not begun."""
+        await self.drain(math.inf)
+        await self._journal.calls.give_back(self._line.alias, self._owner)
 
     async def _held_back(self) -> Rest | None:
         """The rest that the provider's last words, or hooks that do not stand yet, ask for, if any."""

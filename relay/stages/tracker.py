@@ -4,6 +4,7 @@ A final status may be told only once, and for no longer than 30 minutes (SMS doc
 Status), so an answer's bytes are kept before anybody reads them, and a look is never cut short.
 """
 
+import math
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
@@ -99,8 +100,20 @@ class Tracker(Stage):
         await self._window.drain(seconds)
         if self._journal.nodes.is_shared:
             # This node may have no other time for it.
-            for look in [*self._unread.values()]:
-                await self._keep(look)
+            await self._read()
+        await self._leave_taken()
+
+    async def hand_over(self) -> None:
+        """Let the looks in flight finish, and read all that they bring."""
+        await self._window.drain(math.inf)
+        await self._read()
+        await self._leave_taken()
+
+    async def _read(self) -> None:
+        for look in [*self._unread.values()]:
+            await self._keep(look)
+
+    async def _leave_taken(self) -> None:
         while self._taken:
             await self._journal.looks.later(self._taken.pop().call_id, 0)
 

@@ -12,6 +12,22 @@ CATALOGUE: Mapping[str, Entry] = {
     "relay.started": Entry("info", "version node lines", "relay serves its lines"),
     "relay.stopping": Entry("info", "node", "relay was told to stop; calls in flight may finish"),
     "relay.stopped": Entry("info", "node", "relay has stopped"),
+    "reload.begun": Entry(
+        "info",
+        "added removed changed",
+        "settings were read again and are good: these lines come, go or are exchanged",
+    ),
+    "reload.done": Entry("info", "lines", "what could be taken of the settings is taken; so many lines are served now"),
+    "reload.refused": Entry(
+        "error", "problems", "settings were read again and are not good: nothing was changed, those from before stay"
+    ),
+    "reload.needs_restart": Entry("warning", "keys", "these settings were changed, and are taken at the next start"),
+    "reload.failed": Entry(
+        "critical", "exception", "relay itself failed at a reload: some lines may stand still; restart relay"
+    ),
+    "line.added": Entry("info", "line", "a line that came with a reload is served"),
+    "line.changed": Entry("info", "line", "a line is served with its new settings; what waited for it goes on"),
+    "line.removed": Entry("info", "line", "a line that a reload took away is closed; what waits for it is listed"),
     "clock.jumped": Entry(
         "warning",
         "seconds moved",
@@ -31,6 +47,9 @@ CATALOGUE: Mapping[str, Entry] = {
         "info warning",
         "node cut_calls uncertain unread unpublished",
         "the journal is open: what the last stop cut and left; a cut call is uncertain, and not made again",
+    ),
+    "journal.copied": Entry(
+        "info", "file revision", "the journal's tables are changed to those of this relay; as it was before it is kept"
     ),
     "copy.resolved": Entry(
         "info", "line message_id copy_id sent", "an operator found out what became of an uncertain copy, and said so"
@@ -206,6 +225,17 @@ CATALOGUE: Mapping[str, Entry] = {
     "consent.revoked": Entry("info", "line", "a subscriber's consent was given back"),
     "hooks.not_installed": Entry("warning", "line reason", "no web hooks are installed for a line that takes them"),
     "listener.started": Entry("info", "host port setting", "an address is listened on, which `setting` names"),
+    "listener.handed_over": Entry(
+        "info", "name", "the web-hook listener goes on with a socket that systemd has kept, or made"
+    ),
+    "listener.unwanted": Entry(
+        "warning",
+        "name",
+        "a socket unit listens elsewhere than webhooks.listen says: who calls there is not answered",
+    ),
+    "listener.exhausted": Entry(
+        "warning", "error unlogged", "the machine has no means for one more connection; callers wait"
+    ),
     "listener.crowded": Entry(
         "warning",
         "connections unlogged",

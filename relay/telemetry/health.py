@@ -5,7 +5,7 @@ the part that is worst off, so that a part that works does not hide another that
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -87,11 +87,35 @@ class LineBoard:
     def __init__(self, clock: Clock, lines: Iterable[str]) -> None:
         self._clock = clock
         self._listeners: list[Listener] = []
-        now = clock.now()
-        self._health = {line: LineHealth(LineState.READY, now) for line in lines}
-        self._parts: dict[str, dict[str, tuple[LineState, str | None]]] = {line: {} for line in self._health}
-        self._told = dict(self._health)
-        self._success_told = dict.fromkeys(self._health, now - TELL_SUCCESS_EVERY)
+        self._gone: set[str] = set()
+        self._health: dict[str, LineHealth] = {}
+        self._parts: dict[str, dict[str, tuple[LineState, str | None]]] = {}
+        self._ready_at: dict[tuple[str, str], datetime] = {}
+        self._told: dict[str, LineHealth] = {}
+        self._success_told: dict[str, datetime] = {}
+        for line in lines:
+            self.add(line)
+
+    def add(self, line: str) -> None:
+        """There is one more, which is ready at first."""
+        now = self._clock.now()
+        self._gone.discard(line)
+        self._health[line] = self._told[line] = LineHealth(LineState.READY, now)
+        self._parts[line] = {}
+        self._success_told[line] = now - TELL_SUCCESS_EVERY
+
+    def begin_anew(self, line: str, *, but: Collection[str] = ()) -> None:
+        """Nothing is known of its parts any more, for they are others from now on; but for these, which stay."""
+        for part in self._parts[line].keys() - set(but):
+            self.clear(line, part)
+        self._change(line, loss_at=None, circuit=None)
+
+    def remove(self, line: str) -> None:
+        """There is none of this name any more; what is still said of it goes nowhere."""
+        self._gone.add(line)
+        for part in self._parts.pop(line):
+            self._ready_at.pop((line, part), None)
+        del self._health[line], self._told[line], self._success_told[line]
 
     def listen(self, listener: Listener) -> None:
         """Call `listener(line, health)` whenever there is something worth publishing.
@@ -102,26 +126,33 @@ class LineBoard:
 
     def report(self, line: str, part: str, state: LineState, reason: str | None = None) -> None:
         """Say how one part of a line stands; `ready` counts as a success."""
+        if line in self._gone:
+            return
         self._parts[line][part] = (state, reason)
-        last = self._clock.now() if state is LineState.READY else self._health[line].last_success
+        last = self._health[line].last_success
+        if state is LineState.READY:
+            last = self._ready_at[line, part] = self._clock.now()
         self._put(line, replace(self._judged(line), last_success=last))
 
     def clear(self, line: str, part: str) -> None:
         """Say that what a part reported holds no longer, and that nothing is known of it yet."""
+        self._ready_at.pop((line, part), None)
+        if line in self._gone:
+            return
         if self._parts[line].pop(part, None):
             self._put(line, self._judged(line))
 
     def success(self, line: str) -> None:
         """Say that the provider has just served the line, or called it."""
-        self._put(line, replace(self._health[line], last_success=self._clock.now()))
+        self._change(line, last_success=self._clock.now())
 
     def loss_at(self, line: str, at: datetime | None) -> None:
         """Say when the provider will begin to discard what was not fetched; None where it will not."""
-        self._put(line, replace(self._health[line], loss_at=at))
+        self._change(line, loss_at=at)
 
     def circuit(self, line: str, body: Mapping[str, Any] | None) -> None:
         """Say that calls are held back because the provider does not answer, and how; None: they are not."""
-        self._put(line, replace(self._health[line], circuit=body))
+        self._change(line, circuit=body)
 
     def of(self, line: str) -> LineHealth:
         """How one line stands; raises KeyError for a line that is not served."""
@@ -130,6 +161,22 @@ class LineBoard:
     def all(self) -> Mapping[str, LineHealth]:
         """How every line stands."""
         return dict(self._health)
+
+    def ready_at(self, line: str, part: str) -> datetime | None:
+        """When a part of a line last reported that it is ready; None where it did not, or has been cleared since."""
+        return self._ready_at.get((line, part))
+
+    def parts(self, line: str) -> Mapping[str, LineState]:
+        """How each part of a line stands that has reported; what a stage of its own reports counts for its kind."""
+        found: dict[str, LineState] = {}
+        for name, (state, _) in self._parts.get(line, {}).items():
+            part = name.partition("/")[0]
+            found[part] = max(state, found.get(part, state), key=_WORSE.__getitem__)
+        return found
+
+    def _change(self, line: str, **what: Any) -> None:
+        if line not in self._gone:
+            self._put(line, replace(self._health[line], **what))
 
     def _judged(self, line: str) -> LineHealth:
         """The line's health by that of its parts."""

@@ -1,10 +1,9 @@
 """settings -> what everything stands on: the clock, the journal, opened and recovered, and the lines, connected."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -15,9 +14,13 @@ from relay.clock import Clock, LabClock, SystemClock
 from relay.hookaddresses import SECRETS_BELL, HookSecrets, hook_secrets
 from relay.ids import Ids, unguessable
 from relay.journal import Journal, JournalLimits, Lifetimes, Spool, lab_anchor
+from relay.lines import Lines
 from relay.nodesharing import sharing_of
+from relay.providerkit.linesettings import LineSettings
+from relay.providerkit.operations import labels
 from relay.providerkit.spec import Line, LineContext, NeedsConsent, Provider, ShowsSentInHooks, TakesHooks
 from relay.settings import Settings
+from relay.telemetry.meters import Meters
 from relay.wiring.rules import rules_of
 
 log = structlog.get_logger()
@@ -26,17 +29,41 @@ _NOBODYS = ""  # the owner of what belongs to no line
 _PEER_KEY = "log.peer_key"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Core:
-    """What everything stands on. Lines that are called, or that browsers come back to, have secrets."""
+    """What everything stands on. Lines that are called, or that browsers come back to, have secrets.
+
+    Lines come and go: then `settings` are others, with these lines, and all else in them is as it was at the start.
+    """
 
     settings: Settings
     clock: Clock
     ids: Ids
     journal: Journal
-    lines: Mapping[str, Line]
-    secrets: Mapping[str, HookSecrets]
+    lines: Lines
+    secrets: dict[str, HookSecrets]
+    providers: Mapping[str, Provider]
     spool: Spool | None = None
+    meters: Meters = field(default_factory=Meters)
+
+    def connected(self, alias: str, settings: LineSettings) -> Line:
+        """A line, connected; it is closed with the core. Raises BadSettings where it cannot do what is asked for."""
+        provider = self.providers[settings.provider]
+        kept = (self.journal.memory(alias), self.clock, self.ids, sharing_of(self.journal, alias))
+        watch = self.meters.calls(alias, labels(provider.operations))
+        line = provider.connect(LineContext(alias, settings, *kept, watch=watch))
+        self.lines.opened(line)
+        return line
+
+    async def secrets_for(self, settings: Settings, lines: Mapping[str, Line]) -> dict[str, HookSecrets]:
+        """The secrets of those of these lines that need any, as these settings have them; kept, and told to others."""
+        found = {
+            alias: await hook_secrets(self.journal.memory(alias), _configured_secret(settings, alias), self.clock.now())
+            for alias, line in lines.items()
+            if isinstance(line, TakesHooks | NeedsConsent)
+        }
+        self.journal.ring(SECRETS_BELL)
+        return found
 
 
 @asynccontextmanager
@@ -65,29 +92,23 @@ async def core(
     ids = ids or Ids(clock)
     name = settings.node.name
     url, limits = settings.journal.url, journal_limits(settings)
+    meters = Meters()
     open_journal = partial(journals.open, password=_password(settings), lease=settings.node.lease)
     async with (
         await open_journal(url, clock=clock, ids=ids, node=name, limits=limits, real=real) as journal,
         _spool(settings) as spool,
     ):
-        lines = {
-            alias: providers[line.provider].connect(
-                LineContext(alias, line, journal.memory(alias), clock, ids, sharing_of(journal, alias))
-            )
-            for alias, line in settings.lines.items()
-        }
+        base = Core(settings, clock, ids, journal, Lines({}), {}, providers, spool, meters)
         try:
-            await _recover(journal, name, lines)
-            journal.follow(rules_of(settings, lines))
-            secrets = {
-                alias: await hook_secrets(journal.memory(alias), _configured_secret(settings, alias), clock.now())
-                for alias, line in lines.items()
-                if isinstance(line, TakesHooks | NeedsConsent)
-            }
-            journal.ring(SECRETS_BELL)
-            yield Core(settings, clock, ids, journal, lines, secrets, spool)
+            for alias, line in settings.lines.items():
+                base.lines.put(base.connected(alias, line))
+            await _recover(journal, name, base.lines)
+            journal.follow(rules_of(settings, base.lines))
+            journal.time_commits(meters.commit)
+            base.secrets |= await base.secrets_for(settings, base.lines)
+            yield base
         finally:
-            await asyncio.gather(*(line.aclose() for line in lines.values()))
+            await base.lines.aclose()
 
 
 @asynccontextmanager

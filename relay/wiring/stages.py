@@ -8,6 +8,7 @@ from relay.bus.mqtt import Bus
 from relay.clock import SystemClock
 from relay.eventshare import TurnsShare
 from relay.journal import Bell
+from relay.lines import Seen
 from relay.providerkit.spec import AsksStatus, FetchesInbox, FetchesParts, Line, Sends, SyncsMailbox, TakesHooks
 from relay.stagekit import Stage, Standing
 from relay.stages.accountant import Accountant
@@ -45,11 +46,11 @@ class Stages:
         self._bus = bus
         self._standing = standing
         self._services = services
-        self._changed = Bell()  # rings when the lines have changed
-        hooked = {alias: line for alias, line in base.lines.items() if isinstance(line, TakesHooks)}
+        self.changed = Bell()  # to be rung when the lines have changed
+        hooked: Seen[Any] = Seen(base.lines, lambda line: line if isinstance(line, TakesHooks) else None)
         self.receiver = Receiver(hooked, standing, base.spool)
         self.leftovers = Leftovers(base.lines, standing)
-        services.turns.on_change(self._let_send)
+        services.turns.on_change(self._let_all_send)
 
     def to_bus(self) -> list[Stage]:
         """What announces."""
@@ -62,13 +63,17 @@ class Stages:
         leftovers = self._one_at_a_time(UPKEEP, lambda: Leftovers(self._base.lines, self._standing), "leftovers")
         return [*self._folder(), self.receiver, leftovers]
 
-    def to_providers(self) -> list[Stage]:
-        """What sends, and what follows the sent."""
-        return [stage for line in self._base.lines.values() for stage in self._to_provider(line)]
+    def of_lines(self) -> list[Stage]:
+        """What sends and follows the sent; what fetches, and what has hooks delivered: every line's."""
+        lines = self._base.lines.values()
+        return [
+            *(stage for line in lines for stage in self._to_provider(line)),
+            *(stage for line in lines for stage in self._from_provider(line)),
+        ]
 
-    def from_providers(self) -> list[Stage]:
-        """What fetches, and what has hooks delivered."""
-        return [stage for line in self._base.lines.values() for stage in self._from_provider(line)]
+    def of(self, line: Line) -> list[Stage]:
+        """The same of one line."""
+        return [*self._to_provider(line), *self._from_provider(line)]
 
     def keepers(self) -> list[Stage]:
         """What takes commands, what tidies up, what keeps an eye on budgets, and what publishes again."""
@@ -107,7 +112,8 @@ class Stages:
     def _herald(self) -> Stage:
         base = self._base
         memory = base.journal.memory(Herald.owner)
-        return Herald(partial(devices, base.settings, base.lines), bus=self._bus, memory=memory, changed=self._changed)
+        wanted = lambda: devices(base.settings, base.lines)  # noqa: E731 - as they are then
+        return Herald(wanted, bus=self._bus, memory=memory, changed=self.changed)
 
     def _folder(self) -> list[Stage]:
         spool = self._base.spool
@@ -155,11 +161,15 @@ class Stages:
             add("installer", "hooks", partial(Installer, services.keepers[alias], standing))
         return stages
 
-    def _let_send(self) -> None:
+    def let_send(self, alias: str) -> None:
         """Where another node sees to a line's web hooks, nobody waits for them here."""
-        for alias, keeper in self._services.keepers.items():
-            if not self._services.turns.holds(line_turn(alias)):
-                keeper.stand.set()
+        keeper = self._services.keepers.get(alias)
+        if keeper is not None and not self._services.turns.holds(line_turn(alias)):
+            keeper.stand.set()
+
+    def _let_all_send(self) -> None:
+        for alias in self._services.keepers:
+            self.let_send(alias)
 
     def _window(self, line: Line) -> int:
         return self._base.settings.lines[line.alias].window

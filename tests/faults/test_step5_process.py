@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 
 from relay.simulator.virtual import ManualClock
 from relay.stages.timekeeper import Timekeeper
-from relay.web.server import WebServer, not_found
+from relay.web.answers import not_found
+from relay.web.server import WebServer
 from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, PROBLEM, START, Desk, SqlitePlace
 from tests.unit.stages.house import House, happens, seconds, until_rest
 
@@ -142,8 +143,7 @@ async def test_callers_who_come_faster_than_the_loop_goes_round_take_no_more_des
         return not_found()
 
     async with WebServer("127.0.0.1", 0, nothing, setting="none") as server:  # type: ignore[arg-type]
-        assert server._runner.server is not None
-        server._runner.server.most = most  # type: ignore[attr-defined]
+        server._server.most = most
         with contextlib.ExitStack() as open_ones:
             crowd = [open_ones.enter_context(_caller(server.port)) for _ in range(burst)]
             await happens(lambda: _closed(crowd) == burst - most)

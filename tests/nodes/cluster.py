@@ -254,6 +254,7 @@ async def cluster(
             nodes=nodes,
             balancer=balancer,
         )
+        assert not ears.misfits, ears.misfits[:5]
 
 
 async def lasting(seconds: float) -> None:

@@ -83,10 +83,11 @@ def _docstring_lines(node: ast.AST) -> range:
 
 def project_files() -> Iterator[Path]:
     """Every file that belongs to the project: what .gitignore names is left out, and a clone is not needed."""
-    ignored = [".git", *(line.strip("/ ") for line in (ROOT / ".gitignore").read_text().split())]
+    names = [".git", *(line.strip("/ ") for line in (ROOT / ".gitignore").read_text().split())]
+    ignored = re.compile("|".join(fnmatch.translate(name) for name in names))
 
     def kept(names: list[str]) -> list[str]:
-        return sorted(name for name in names if not any(fnmatch.fnmatch(name, pattern) for pattern in ignored))
+        return sorted(name for name in names if not ignored.match(name))
 
     for folder, folders, files in os.walk(ROOT):
         folders[:] = kept(folders)

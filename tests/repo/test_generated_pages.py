@@ -8,6 +8,7 @@ import pytest
 from relay import providers
 from relay.domain import drawing, explanations
 from relay.domain.errors import ErrorCode
+from relay.telemetry import metrics
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -18,6 +19,7 @@ DOCS = Path(__file__).parents[2] / "docs"
         ("states.md", drawing.as_markdown),
         ("errors.md", explanations.as_markdown),
         ("operations.md", providers.operations_page),
+        ("metrics.md", metrics.as_markdown),
     ],
 )
 def test_a_generated_page_is_up_to_date(page: str, made: Callable[[], str]) -> None:

@@ -18,6 +18,7 @@ from relay.bus.errors import NoConnection
 from relay.bus.link import Link, Receive
 from relay.bus.mqtt import Bus
 from tests.simulation.passing import passes
+from tests.spoken import misfits
 
 Fate = Literal["taken", "refused", "unconfirmed", "unheard", "mute"]
 _LATENCY = 0.002
@@ -60,6 +61,7 @@ class MemoryBroker:
 
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
+        self.misfits: list[str] = []
         self.retained: dict[str, Any] = {}
         self.said: list[tuple[float, str, Any]] = []
         self.up = True
@@ -116,6 +118,8 @@ class MemoryBroker:
         """A publication."""
         now = asyncio.get_running_loop().time()
         body = json.loads(payload) if payload else None
+        if body is not None:
+            self.misfits += misfits(topic, body)
         if retain:
             self.retained[topic] = body
             self.said.append((now, topic, body))

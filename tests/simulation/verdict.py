@@ -27,7 +27,7 @@ async def wrongs(world: World, faults: Sequence[Fault]) -> list[str]:
     found += sequences(world)
     found += last_words(world)
     found += await left_over(world)
-    return found
+    return found + sorted(set(world.broker.misfits))
 
 
 def violations(world: World) -> list[str]:

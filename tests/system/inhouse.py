@@ -10,10 +10,12 @@ from typing import Any
 import aiohttp
 from pydantic_core import from_json
 
+from relay.journal.filecheck import mark_of
 from relay.providers import discover
 from relay.settings import load_settings
 from relay.telemetry.notify import Notifier
 from relay.wiring import serve
+from tests import journals
 from tests.system.world import START_WITHIN, RelayProcess, World, world
 
 SUBSCRIBER = "+12065550150"
@@ -52,6 +54,7 @@ class RelayHere(RelayProcess):
         path = self.directory / "relay.toml"
         settings = await asyncio.to_thread(lambda: load_settings(path=path, environment={}, line_models=models))
         ready = _Ready()
+        await asyncio.to_thread(_lay, self.directory / "relay.db", settings.journal.url)
         self._stop = asyncio.Event()
         self._serving = asyncio.create_task(
             serve(settings, providers, notifier=ready, stop=self._stop, use_peer_key=_ignored)
@@ -75,6 +78,12 @@ class RelayHere(RelayProcess):
         """However it runs, it runs no more."""
         if self._serving is not None:
             await self.stop()
+
+
+def _lay(path: Path, url: str) -> None:
+    """Lay its journal, at its first start: a journal that is lost must be missed."""
+    if url == f"sqlite:///{path}" and not mark_of(path).exists():
+        journals.lay(path)
 
 
 class _Ready(Notifier):

@@ -169,8 +169,8 @@ async def _of_each_kind(desk: Desk) -> None:
     journal = desk.journal
     kept = await journal.raw.keep(LINE, "inbox", "", "", RawAnswer(json.dumps(PAGE).encode(), "application/json"))
     await journal.raw.set_aside(kept, "relay could not read this yet")
-    await journal.events.announce(LINE, "read", {"message_id": "m-0"})
-    [event] = [one for _, one in await journal.events.pending(0, 10) if one.kind == "event.read"]
+    await journal.events.announce(LINE, "loss-suspected", {"reason": "m-0"})
+    [event] = [one for _, one in await journal.events.pending(0, 10) if one.kind == "event.loss-suspected"]
     await journal.events.set_aside(event.id, "too large for the broker")
     await desk.send(ALICE, text="in doubt")
     await journal.calls.unanswered((await desk.claim()).call_id, ME, PROBLEM)
@@ -213,7 +213,7 @@ async def test_one_thing_of_each_kind_is_listed_shown_replayed_and_discarded(
         assert replayed["orphan"][1] == "still of no text that is known"
         assert "can only be discarded" in replayed["damaged"][1]
         await made.ears.until(lambda: texts(made) == ["from a page"], what="the page")
-        await made.ears.until(lambda: made.ears.events("event.read"), what="the event")
+        await made.ears.until(lambda: made.ears.events("event.loss-suspected"), what="the event")
         await made.until_att(lambda: made.accepted("in doubt"))
 
         for kind in ("orphan", "damaged"):

@@ -33,6 +33,7 @@ from relay.wiring.core import Core, journal_limits
 from relay.wiring.rules import rules_of
 from relay.wiring.services import Services
 from relay.wiring.stages import Stages
+from tests import journals
 from tests.system.world import SECRETS
 
 BEGINNING = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -182,6 +183,7 @@ async def life(
         settings = await asyncio.to_thread(_loaded, folder, port, lines.format(att=att.base_url, directory=folder))
         ids = Ids(clock, random.Random(7))  # noqa: S311 - chance that repeats
         url, limits = settings.journal.url, journal_limits(settings)
+        await asyncio.to_thread(journals.lay, folder / "relay.db")
         async with await Journal.open(url, clock=clock, ids=ids, node="relay-1", limits=limits, real=clock) as journal:
             base = await _core(settings, clock, ids, journal)
             async with _running(base, att, seldom, max(seldom, tidy)) as made:

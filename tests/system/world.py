@@ -29,6 +29,7 @@ from relay.simulator.app import Simulator, SimulatorOptions
 from tests import forks
 from tests.battery.checker import ATT, PUBLISHER, SUBSCRIBER, LedgerReader
 from tests.brokers import Mosquitto
+from tests.spoken import misfits
 
 ROOT = Path(__file__).parents[2]
 START_WITHIN = 30.0
@@ -205,6 +206,7 @@ class Subscriber:
     port: int
     ledger: Appending
     heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    misfits: list[str] = field(default_factory=list)
     connected: asyncio.Event = field(default_factory=asyncio.Event)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -237,6 +239,7 @@ class Subscriber:
                 event = json.loads(bytes(message.payload))
                 self.ledger.add({"topic": topic, "event": event})
                 self.heard.append((topic, event))
+                self.misfits += misfits(topic, event)
                 async with self._changed:
                     self._changed.notify_all()
 
@@ -416,6 +419,7 @@ async def world(
                 asked=Appending(directory / PUBLISHER),
                 ledgers=WorldLedgers(*(LedgerReader(directory / name) for name in (ATT, SUBSCRIBER, PUBLISHER))),
             )
+            assert not ears.misfits, ears.misfits[:5]
         finally:
             await runs.end()
             listening.cancel()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -61,6 +62,7 @@ class AttInAppLine:
             timeout_seconds=settings.timeout,
             max_body=_LARGEST_ANSWER,
             user_agent=f"relay/{__version__}",
+            watch=context.watch,
         )
         self._tokens = ConsentedTokens(
             self._http,
@@ -78,6 +80,11 @@ class AttInAppLine:
         self._index = MessageIndex(context.alias, self._calls, context.clock)
         self._updates = Together(self._update_one, self._update_many)
         self._deletions = Together(self._delete_one, self._delete_many, fits=lambda ref: "," not in ref)
+
+    @property
+    def token_expires_at(self) -> datetime | None:
+        """When the token in use expires."""
+        return self._tokens.expires_at
 
     async def verify(self) -> str:
         """Get a token that is good, and look at the message index; neither changes anything.

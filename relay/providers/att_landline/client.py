@@ -46,6 +46,7 @@ class AttLandlineLine:
             settings.base_url,
             timeout_seconds=settings.timeout,
             user_agent=f"relay/{__version__}",
+            watch=context.watch,
         )
         self._calls = Calls(self._http, session_of(context, self._http), context.clock)
 

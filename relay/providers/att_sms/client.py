@@ -1,6 +1,7 @@
 """relay -> AT&T -> relay: a short code of AT&T's SMS service, in any of its dialects."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -64,7 +65,12 @@ class AttSmsLine:
         self._dialect: Dialect = dialect_of(settings)
         self.shows_sent_in_hooks = self._dialect.repeats_call_id and callbacks.DELIVERY in self.hook_events
         self._clock = context.clock
-        self._http = Http(settings.base_url, timeout_seconds=settings.timeout, user_agent=f"relay/{__version__}")
+        self._http = Http(
+            settings.base_url,
+            timeout_seconds=settings.timeout,
+            user_agent=f"relay/{__version__}",
+            watch=context.watch,
+        )
         app = OAuthApp(settings.app_key, settings.app_secret, settings.scope)
         self._tokens = TokenSource(
             self._http,
@@ -75,6 +81,11 @@ class AttSmsLine:
             ids=context.ids,
             anew={"grant_type": "client_credentials"},
         )
+
+    @property
+    def token_expires_at(self) -> datetime | None:
+        """When the token in use expires."""
+        return self._tokens.expires_at
 
     async def verify(self) -> str:
         """Get a new token, which has no other effect; says for how long it is good.

@@ -1,13 +1,18 @@
 """A journal for each database that keeps the promise. A test runs on each of them unless `only` says why not."""
 
+import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from relay.bus.payloads import event
+from relay.journal import JournalUnusable
 from tests.contract.journal.desk import Desk, StillClock
 from tests.contract.journal.places import DATABASES, Place, ground
+from tests.spoken import misfits
 
 Open = Callable[..., Awaitable[Desk]]
 
@@ -29,8 +34,19 @@ async def open_journal(place: Place) -> AsyncIterator[Open]:
         return opened[-1]
 
     yield opening
+    found: list[str] = []
     for desk in opened:
+        found += await _misfits(desk)
         await desk.journal.aclose()
+    assert not found, found[:5]
+
+
+async def _misfits(desk: Desk) -> list[str]:
+    """What is told of commands, copies and things set aside, and is not as its schema has it."""
+    with contextlib.suppress(JournalUnusable):
+        told = [one for _, one in await desk.journal.events.follow(0, 50) if one.kind in {"result", "receipt", "dead"}]
+        return [wrong for one in told for wrong in misfits("", json.loads(event(one)))]
+    return []
 
 
 @pytest.fixture

@@ -82,6 +82,17 @@ async def test_following_shows_published_events_too(desk: Desk) -> None:
     assert await desk.journal.events.last_position() == followed[-1][0]
 
 
+async def test_events_of_some_kinds_can_be_followed(desk: Desk) -> None:
+    """The others are passed over; the order and the positions are the same."""
+    await desk.send()
+    await desk.journal.events.announce(LINE, "sent-elsewhere", {})
+    everything = await desk.journal.events.follow(0, 10)
+    results = await desk.journal.events.follow(0, 10, kinds={"result"})
+    assert [event.kind for _, event in everything] == ["result", "event.sent-elsewhere"]
+    assert [position for position, _ in results] == [everything[0][0]]
+    assert await desk.journal.events.follow(results[0][0], 10, kinds={"result"}) == []
+
+
 async def test_an_event_that_cannot_be_published_is_set_aside(desk: Desk) -> None:
     """With one notice; a notice that cannot be published makes no other."""
     ids = await _three(desk)

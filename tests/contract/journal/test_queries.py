@@ -89,3 +89,33 @@ async def test_notices_and_lists_hold_no_content(desk: Desk) -> None:
     shown = to_json([await desk.journal.dead.list(10), await desk.bodies("dead")]).decode()
     shown += to_json(await desk.uncertain()).decode()
     assert not [secret for secret in SECRETS if secret in shown]
+
+
+async def test_a_monitor_learns_since_when_texts_and_events_wait(desk: Desk) -> None:
+    """A text since it was due; one that was tried more than once since it was accepted; an empty journal has none."""
+    gauges = await desk.journal.queries.gauges()
+    assert (gauges.waits_since, gauges.unpublished_since) == ({}, None)
+    await desk.send()
+    desk.clock.pass_(minutes=5)
+    await desk.send(line="office")
+    later = desk.clock.now()
+    for _ in range(2):
+        await desk.journal.calls.retry((await desk.claim()).call_id, ME, NO_ANSWER, 60)
+        desk.clock.pass_(minutes=1)
+    await desk.claim()
+    gauges = await desk.journal.queries.gauges()
+    assert gauges.waits_since == {LINE: START, "office": later}
+    assert gauges.unpublished_since == START
+    await desk.journal.events.published([one.id for one in await desk.events()])
+    assert (await desk.journal.queries.gauges()).unpublished_since is None
+
+
+async def test_each_commit_is_timed(desk: Desk) -> None:
+    """By whoever wants to know."""
+    took: list[float] = []
+    desk.journal.time_commits(took.append)
+    before = desk.journal.commits
+    await desk.send()
+    await desk.claim()
+    assert len(took) == desk.journal.commits - before >= 2
+    assert all(seconds >= 0 for seconds in took)
