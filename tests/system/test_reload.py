@@ -4,7 +4,9 @@ import asyncio
 import itertools
 import json
 import random
+import re
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +18,7 @@ from aiohttp.typedefs import Handler
 
 from tests.battery.traffic import ALL_LINES, Traffic
 from tests.system.test_cli import run, socket_of
-from tests.system.world import World, world
+from tests.system.world import World, notifications, world
 
 SPEED = 300.0
 BROKER_LOG = "broker.log"
@@ -308,3 +310,51 @@ async def test_a_storm_of_reloads_loses_and_doubles_nothing(tmp_path: Path, free
         assert connects(made) == connected
         assert len(made.relay.logged("line.changed")) > 0
         await in_order(made)
+
+
+async def test_systemd_hears_of_a_reload_and_a_stop_ends_one_cleanly(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """RELOADING with its time, then READY; a call that the reload waits for ends within the grace of the stop."""
+    slow, accounts = Slow(), {"att-sms": [FIRST_ACCOUNT, SECOND_ACCOUNT]}
+    async with world(tmp_path, free_port, speed=SPEED, accounts=accounts, middlewares=[slow.middleware]) as made:
+        patient(made)
+        settings, path = Settings(made), tmp_path / "notify"
+        settings.write(settings.second())
+        with notifications(path) as notified:
+            await made.relay.launch(NOTIFY_SOCKET=str(path))
+            await said(notified, "READY=1")
+            await made.listening()
+            settings.write(settings.second("window = 1"))
+            made.relay.process.send_signal(signal.SIGHUP)
+            before = await said(notified, "READY=1")
+            assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", before[0])
+            assert before[1:] == ["STATUS=reloaded"]
+            slow.holds = True
+            await send(made, "second-1")
+            await send(made, "second-2")
+            await slow.held.wait()
+            settings.write()
+            made.relay.process.send_signal(signal.SIGHUP)
+            await said(notified, "RELOADING=1")
+            made.relay.process.send_signal(signal.SIGTERM)
+            await said(notified, "STOPPING=1")
+            slow.release()
+            assert await made.relay.process.wait() == 0
+        settings.write(settings.second())
+        await made.relay.start()
+        assert made.relay.logged("journal.recovered")[-1]["cut_calls"] == 0
+        await made.until_att(lambda: made.accepted("text second-2"))
+        assert len(made.accepted("text second-1")) == 1
+        await in_order(made)
+
+
+async def said(notified: socket.socket, word: str) -> list[str]:
+    """Wait until relay says this to systemd; what it said before, without its signs of life."""
+    before: list[str] = []
+    async with asyncio.timeout(60):
+        while True:
+            heard = (await asyncio.get_running_loop().sock_recv(notified, 4096)).decode()
+            if heard.startswith(word):
+                return before
+            before += [heard] if heard != "WATCHDOG=1" else []
