@@ -26,5 +26,7 @@ Text the short code, as a phone:
 See how everything stands, and every event as it happens:
   {program} status {socket}
   {program} tail {socket}
+The same in a browser, with charts:
+  {world.page}
 
 relay's settings, journal and log are in {world.folder}"""

@@ -45,7 +45,7 @@ url = "sqlite:///{folder}/relay.db"
 listen = "127.0.0.1:{hooks}"
 public_url = "http://127.0.0.1:{hooks}"
 [admin]
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:{admin}"
 socket = "{folder}/relay.sock"
 [lab]
 speed = {speed}
@@ -72,12 +72,13 @@ app_secret_file = "inapp_secret"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that runs."""
+    """Everything that runs. `page` is the address of relay's status page."""
 
     folder: Path
     broker: Broker
     att: Simulator
     ears: Ears
+    page: str
 
 
 @asynccontextmanager
@@ -100,7 +101,7 @@ async def running_world(kind: Kind, folder: Path) -> AsyncIterator[World]:
         path = await asyncio.to_thread(_write_settings, folder, broker, att.base_url, epoch.isoformat())
         settings = await asyncio.to_thread(_load, path)
         async with _relay(settings):
-            yield World(folder, broker, att, ears)
+            yield World(folder, broker, att, ears, f"http://127.0.0.1:{settings.admin.listen.port}/")
 
 
 def _write_settings(folder: Path, broker: Broker, att: str, epoch: str) -> Path:
@@ -112,6 +113,7 @@ def _write_settings(folder: Path, broker: Broker, att: str, epoch: str) -> Path:
         broker=broker,
         folder=folder,
         hooks=free_port(),
+        admin=free_port(),
         speed=SPEED,
         epoch=epoch,
         att=att,

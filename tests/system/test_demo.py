@@ -93,13 +93,14 @@ async def test_the_demo_stays_and_its_printed_commands_work():
         assert_told(story)
 
         commands = [line.strip() for line in story.partition("Everything stays up")[2].splitlines() if line[:2] == "  "]
-        listen, publish, send, text, status, _ = commands
+        listen, publish, send, text, status, _, page = commands
         hearing = asyncio.create_task(run(f"{listen} -C 4"))
         for command in (send, publish, text, status):
             code, said = await run(command)
             assert code == 0, said
             assert command is not send or "delivered  (final)" in said
         assert "relay/node/demo/status" in (await hearing)[1]
+        assert "<title>" in (await run(f"curl -s {page}"))[1]
 
         demo.send_signal(signal.SIGTERM)
         rest = (await demo.stdout.read()).decode()
