@@ -60,8 +60,8 @@ class Lines(Mapping[str, Line]):
     async def close(self, line: Line) -> None:
         """Close one's connections."""
         if line in self._open:
-            self._open.remove(line)
             await line.aclose()
+            self._open.remove(line)
 
     async def aclose(self) -> None:
         """Close the connections of all that were opened and not closed."""

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from relay.clock import Clock
@@ -14,6 +15,7 @@ from relay.journal import Journal
 from relay.providerkit.spec import Line, NeedsConsent
 from relay.telemetry.health import LineBoard, state_after
 from relay.telemetry.meters import Meters
+from relay.telemetry.traces import NoTraces, Traces
 
 LEFT_OVER = "leftovers"  # the bell that rings when a line went, or was changed, and may have left something unread
 CONSENT_PAUSE = 60.0  # seconds between two looks whether a consent that is missing has come
@@ -29,6 +31,7 @@ class Standing:
         clock: relay's time.
         ids: chance, for waits that are spread.
         meters: count what happens.
+        traces: hear of it.
     """
 
     journal: Journal
@@ -36,6 +39,7 @@ class Standing:
     clock: Clock
     ids: Ids
     meters: Meters = field(default_factory=Meters)
+    traces: Traces = field(default_factory=NoTraces)
 
 
 class Bell(Protocol):
@@ -61,6 +65,11 @@ class Rest:
         else:
             with suppress(TimeoutError):
                 await clock.wait(self.bell.wait(), max(self.seconds, 0))
+
+
+def rest_ends(rest: object, now: datetime) -> datetime | None:
+    """When a rest ends at the latest; None where it is none, or has no end of its own."""
+    return now + timedelta(seconds=rest.seconds) if isinstance(rest, Rest) and rest.seconds is not None else None
 
 
 class EitherBell:

@@ -1,6 +1,6 @@
 """How the node stands: for its retained topics, and for `relay status`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +12,14 @@ from relay.providerkit.spec import Line, NeedsConsent, SyncsMailbox
 from relay.settings import Settings
 from relay.stagekit import Standing
 from relay.telemetry.health import LineHealth, LineState
+from relay.telemetry.notify import Notifier
+from relay.telemetry.saying import Saying
+from relay.telemetry.statuswords import headline
 from relay.turns import BUS, Turns, line_turn
 
 _IN_ORDER = frozenset({LineState.READY, LineState.THROTTLED})
+
+LastTexts = Callable[[], Awaitable[Mapping[str, Mapping[str, datetime]]]]
 
 
 class NodeStatus:
@@ -53,6 +58,8 @@ class NodeStatus:
         self._deaf = False
         self._denied: tuple[str, ...] = ()
         self._needs_restart: tuple[str, ...] = ()
+        self._saying: Saying | None = None
+        self._last_texts: LastTexts | None = None
 
     def follow(self, settings: Settings) -> None:
         """Go by these settings from now on: their lines are others."""
@@ -70,6 +77,19 @@ class NodeStatus:
         """These settings were changed, and are taken at the next start."""
         self._needs_restart = tuple(keys)
 
+    def tell(self, notifier: Notifier) -> None:
+        """Keep systemd's STATUS right from now on. Needs the running loop."""
+        self._saying = Saying(notifier.status)
+
+    def tell_again(self) -> None:
+        """Somebody else has said something in STATUS, which stays for a moment."""
+        if self._saying is not None:
+            self._saying.again()
+
+    def follow_texts(self, last_texts: LastTexts) -> None:
+        """Show `last_in` and `last_out` of each line, as this gives them."""
+        self._last_texts = last_texts
+
     def show_on(self, bus: Bus) -> None:
         """Keep the retained topics on `bus` right from now on."""
         self._bus = bus
@@ -78,6 +98,7 @@ class NodeStatus:
         self._turns.on_change(self._turns_changed)
         self._board.listen(self._line_changed)
         bus.on_listening(self._hearing_changed)
+        bus.on_connected(self._show_node)
         bus.on_denied(self._rights_changed)
         self._journal.on_shut(self._show_node)
 
@@ -99,20 +120,17 @@ class NodeStatus:
 
     async def as_body(self) -> dict[str, Any]:
         """Everything `relay status` shows."""
+        texts = await self._last_texts() if self._last_texts is not None else {}
         return {
-            "node": self._settings.node.name,
-            "version": __version__,
-            "state": self._state,
-            "since": _written(self._since),
+            **self._headed(),
+            "summary": self.summary(),
+            "now": _written(self._clock.now()),
             "started": _written(self._started),
             "turns": self._turns.held,
             "nodes": [_node(seen) for seen in await self._living()],
-            "bus": {
-                "connected": bool(self._bus and self._bus.connected),
-                "protocol": self._bus.protocol if self._bus else None,
-            },
             "lines": {
-                line: {**health.as_body(), **await self._limits(line)} for line, health in self._board.all().items()
+                line: {**health.as_body(), **await self._limits(line), **self._flow(line, texts)}
+                for line, health in self._board.all().items()
             },
             "consent": {alias: asdict(await line.consent()) for alias, line in self._consenting()},
             "mailboxes": {alias: await self._mailbox(alias) for alias in self._with_mailbox()},
@@ -120,6 +138,31 @@ class NodeStatus:
             "needs_restart": list(self._needs_restart),
             "journal": await self._journal.queries.status(),
         }
+
+    def summary(self) -> str:
+        """How the node stands, in one sentence: the same everywhere."""
+        return headline(self._headed())
+
+    def _headed(self) -> dict[str, Any]:
+        """What the sentence is made of."""
+        bus = {
+            "connected": bool(self._bus and self._bus.connected),
+            "protocol": self._bus.protocol if self._bus else None,
+        }
+        return {
+            "node": self._settings.node.name,
+            "version": __version__,
+            "state": self._state,
+            "reason": self._reason,
+            "since": _written(self._since),
+            "bus": bus,
+        }
+
+    def _flow(self, line: str, texts: Mapping[str, Mapping[str, datetime]]) -> dict[str, Any]:
+        """When a text last came in and went out, and when the provider is next asked for some."""
+        last, poll = texts.get(line, {}), self._board.next_poll(line)
+        times = {"last_in": last.get("in"), "last_out": last.get("out"), "next_poll_at": poll}
+        return {name: _written(at) if at is not None else None for name, at in times.items()}
 
     def _spooled(self) -> dict[str, Any] | None:
         """How many web hooks this node has to fold into the journal, and since when; None where it has no spool."""
@@ -202,7 +245,10 @@ class NodeStatus:
         if state != self._state:
             self._state, self._since = state, self._clock.now()
         self._reason = reason
-        body = {"state": state, "reason": reason, "since": _written(self._since)}
+        summary = self.summary()
+        if self._saying is not None:
+            self._saying.say(summary, now=state == "stopping")
+        body = {"state": state, "reason": reason, "since": _written(self._since), "summary": summary}
         if self._bus is not None:
             self._bus.set_retained("node_status", self._settings.node.name, body)
 

@@ -28,7 +28,7 @@ def _import_everything() -> None:
     import relay  # noqa: PLC0415 - whoever only asks for a process needs none of it
 
     for found in pkgutil.walk_packages(relay.__path__, "relay."):
-        if not found.name.startswith(("relay.__main__", "relay.journal.migrations")):
+        if not found.name.startswith(("relay.__main__", "relay.journal.migrations", "relay.telemetry.otlp")):
             import_module(found.name)
     for name in ("alembic.command", "alembic.runtime.migration", "psycopg", "sqlalchemy.dialects.sqlite"):
         import_module(name)

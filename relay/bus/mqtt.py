@@ -112,6 +112,10 @@ class Bus:
         """Call `listener()` whenever `listening` has changed."""
         self._intake.on_change(listener)
 
+    def on_connected(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` whenever `connected` has changed."""
+        self._outlet.on_change(listener)
+
     def hear_commands(self, *, wanted: bool) -> None:
         """Leave the commands with the broker from now on, or hear them again.
 

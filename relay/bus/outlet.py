@@ -65,11 +65,16 @@ class Outlet:
         self._introduced = False
         self._link: Link | None = None
         self._connected = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
 
     @property
     def link(self) -> Link | None:
         """The link, while there is one."""
         return self._link if self._link is not None and self._link.up else None
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener()` whenever a link has come or gone."""
+        self._listeners.append(listener)
 
     async def wait_connected(self) -> None:
         """Wait until there is a link."""
@@ -123,6 +128,7 @@ class Outlet:
         """Use a new link until it is lost: hear commands, tell all states, say `online`, then tell what changes."""
         self._link = link
         self._connected.set()
+        self._tell_listeners()
         try:
             await self.hear_commands()
             await self._introduce(link)
@@ -132,6 +138,11 @@ class Outlet:
         finally:
             self._link = None
             self._connected.clear()
+            self._tell_listeners()
+
+    def _tell_listeners(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     async def farewell(self) -> None:
         """Say that the node stops, if there is a link to say it on."""

@@ -88,10 +88,18 @@ def talk(socket: Path | None, conversation: Callable[[Daemon], Awaitable[T]]) ->
         if isinstance(error.os_error, PermissionError):
             fail(f"{path} may only be opened by relay's user and root: run this with sudo, or as that user")
         fail(f"no relay is running behind {path}: start it (systemctl start relay), or name its --socket")
+    except BrokenPipeError:
+        _stop_talking()
     except (aiohttp.ClientError, ConnectionError, TimeoutError):
         fail("relay stopped, or did not answer, while it was being talked to")
     except KeyboardInterrupt:
         raise typer.Exit from None
+
+
+def _stop_talking() -> NoReturn:
+    """Nobody reads what this program says any more (`relay tail | head -1`): it ends, and says nothing of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still in a buffer is written at the end
+    raise typer.Exit from None
 
 
 def find_socket() -> Path:

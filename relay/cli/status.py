@@ -1,5 +1,6 @@
 """relay status: how the daemon, its lines and its journal stand, on one screen."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,17 @@ def status(as_json: bool = JsonOption, socket: Path | None = SocketOption) -> No
     if as_json:
         typer.echo(to_json(found))
     else:
-        _show(found)
+        for text in screen(found):
+            typer.echo(text)
     raise typer.Exit(0 if found["state"] == "online" and found["bus"]["connected"] else 1)
 
 
-def _show(found: dict[str, Any]) -> None:
-    typer.echo(headline(found))
-    for each in tables(found):
+def screen(found: Mapping[str, Any]) -> list[str]:
+    """One screen: how the node stands in a sentence, the tables that have rows, and what waits."""
+    shown = [headline(found)]
+    if found.get("needs_restart"):
+        shown.append(f"changed, and taken at the next start: {', '.join(found['needs_restart'])}")
+    for each in tables(found, found.get("now")):
         if each.rows:
-            typer.echo()
-            for text in table(each.head, each.rows):
-                typer.echo(text)
-    typer.echo()
-    for count in counts(found):
-        typer.echo(f"{count.number:>6} {count.sentence}")
+            shown += ["", *table(each.head, each.rows)]
+    return [*shown, "", *(f"{count.number:>6} {count.sentence}" for count in counts(found))]

@@ -8,7 +8,9 @@ _OPENING = """# The states of a copy
 
 Made from `relay/domain/states.py`; change that file, then this page by
 
-    python -c "from relay.domain.drawing import as_markdown; print(as_markdown(), end='')" > docs/states.md
+```sh
+python -c "from relay.domain.drawing import as_markdown; print(as_markdown(), end='')" > docs/states.md
+```
 
 A copy is born `scheduled`, `queued` or `failed`. What the journal keeps in two states, users see as one status:
 `submitted` and `unknown` may still be followed or be the end, `delivered` may be confirmed or not, and what has

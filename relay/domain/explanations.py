@@ -9,7 +9,9 @@ _OPENING = """# Error codes
 
 Made from `relay/domain/explanations.py`; change that file, then this page by
 
-    python -c "from relay.domain.explanations import as_markdown; print(as_markdown(), end='')" > docs/errors.md
+```sh
+python -c "from relay.domain.explanations import as_markdown; print(as_markdown(), end='')" > docs/errors.md
+```
 
 `code` is stable and is what programs test; `detail` is for people and may change. `category` says whose turn it is:
 `invalid` the request's author, `refused` nobody's (it is final), `temporary` time's, `line` the operator's, `unknown`

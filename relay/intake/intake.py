@@ -26,6 +26,7 @@ from relay.journal import Answer, Journal, TooManyReplays, Wish
 from relay.lines import Doings
 from relay.mediastore import MediaStore
 from relay.providerkit.spec import Line
+from relay.telemetry.traces import NoTraces, Operation, Span, Traces
 
 # A copy ends even where nobody set an expiry and its line never comes back: after as long as AT&T itself would try.
 UNASKED_TTL = timedelta(hours=72)
@@ -44,6 +45,7 @@ class Intake:
         folder: where requests may take attachments from.
         repeats: knows which text went to which number too often.
         doings: what is done with lines meanwhile.
+        traces: hear of it.
     """
 
     lines: Mapping[str, Line]
@@ -54,6 +56,7 @@ class Intake:
     folder: MediaFolder = field(default_factory=MediaFolder)
     repeats: Repeats = field(default_factory=Repeats)
     doings: Doings = field(default_factory=Doings)
+    traces: Traces = field(default_factory=NoTraces)
     _mailboxes: MailboxDesk = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +67,14 @@ class Intake:
 
         `heard_under`: the turn in which the bus brought it; None: it came from this machine.
         """
+        parent = delivery.properties.traceparent
+        with self.traces.span(Operation.RECEIVE, delivery.line, parent, verb=delivery.verb) as span:
+            answer = await self._take(_following(delivery, span), heard_under)
+            error = answer.body.get("error") or {}
+            span.tell(message_id=answer.message_id, outcome=answer.outcome, code=error.get("code"))
+        return answer
+
+    async def _take(self, delivery: Delivery, heard_under: str | None) -> Answer:
         commands = self.journal.commands
         match read_command(delivery, self.clock.now(), self.rules):
             case SendCommand() as asked:
@@ -160,6 +171,13 @@ class _Found:
         """The addresses that nothing speaks against."""
         pairs = zip(self.request.to, self.refusals, strict=True)
         return [address.value for address, refusal in pairs if refusal is None]
+
+
+def _following(delivery: Delivery, span: Span) -> Delivery:
+    """The command, as one that follows from being received: so does all that comes of it."""
+    if span.traceparent == delivery.properties.traceparent or span.traceparent is None:
+        return delivery
+    return replace(delivery, properties=replace(delivery.properties, traceparent=span.traceparent))
 
 
 def _ending(request: SendRequest, now: datetime) -> SendRequest:

@@ -72,7 +72,12 @@ def described(model: type[BaseModel], generator: type[GenerateJsonSchema], refs:
     return model.model_json_schema(mode="validation", schema_generator=generator, ref_template=refs)
 
 
-_ALSO = {"Attachment": ("data",), "ResultCopy": ("copy_id",), "SendBody": ("id", "text", "metadata")}
+_ALSO = {
+    "Attachment": ("data",),
+    "Notice": ("kind", "more"),
+    "ResultCopy": ("copy_id",),
+    "SendBody": ("id", "text", "metadata"),
+}
 
 
 def example(model: type[BaseModel]) -> dict[str, Any]:

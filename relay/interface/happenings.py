@@ -122,13 +122,18 @@ class LoopSuspected(Told):
 class Notice(Told):
     """Something was set aside for a person. It holds no content."""
 
-    kind: Literal["raw", "event", "uncertain", "orphan", "damaged"] = says("What kind of thing it is.", "uncertain")
+    kind: Literal["raw", "event", "uncertain", "orphan", "damaged"] | None = may_say(
+        "What kind of thing it is; missing where an earlier version wrote it.", "uncertain"
+    )
     what: str = says("What it is.", "uncertain")
     why: str = says("Why it was set aside.", "the provider did not answer")
     line: str | None = says("The line that it belongs to, if any.", "alerts")
     id: str = says("The id that it is known by: a message's, a call's, or the list's own.", MESSAGE_ID)
     aside_id: str = says("Its id in `relay dead list`.", MESSAGE_ID)
-    more: int = says("How many others it stands for, which have no notice of their own.", 0)
+    more: int | None = may_say(
+        "How many others it stands for, which have no notice of their own; missing where an earlier version wrote it.",
+        0,
+    )
     how: str = says("The commands to look at it and to settle it.", "relay queue list --uncertain")
     call_id: str | None = may_say("The call that it was in, where it is `uncertain`.", MESSAGE_ID)
     copies: int | None = may_say("How many copies that call has.", 1)

@@ -46,8 +46,11 @@ class _Settings(Plain):
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """As above."""
-        return {name: value for name, value in super().default_schema(schema).items() if (name, value) != _NO_DEFAULT}
+        """As above; the defaults of a table are those of its settings."""
+        found = super().default_schema(schema)
+        if isinstance(found.get("default"), dict | None):
+            found.pop("default", None)
+        return found
 
     def encode_default(self, dft: Any) -> Any:
         """An address as it is written."""
@@ -109,7 +112,6 @@ def _written(name: str, value: JsonSchemaValue) -> tuple[str, JsonSchemaValue]:
     return f"{name}_file", {"type": "string", "description": what}
 
 
-_NO_DEFAULT = ("default", None)
 _EXAMPLE = {
     "bus": {"url": "mqtts://broker.example:8883", "username": "relay", "password_file": "secrets/mqtt"},
     "lines": {

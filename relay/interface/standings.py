@@ -12,6 +12,10 @@ class NodeStatus(Told):
     state: Literal["online", "degraded", "stopping", "offline"] = says("How it stands.", "online")
     reason: str | None = says("Why, for people; `lost` or `stopped` where it is offline.", None, "lines: office")
     since: Time | None = says("Since when; null where the broker says it, which does not know.", NOON)
+    summary: str | None = may_say(
+        "How it stands, in one sentence for people: that of `relay status` and of `systemctl status`.",
+        "node relay-1: online since 2026-11-21 09:00:00Z; bus connected (MQTT 5); 1.0.0",
+    )
 
 
 class Schemas(Told):

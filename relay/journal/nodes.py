@@ -228,7 +228,11 @@ class _Sharing:
         if mine < self._share and mine + 1 - self._fewest(taken, mine) <= _MOST_APART:
             return True
         row = self._rows.get(name)
-        if row is None or now - row.until <= _UNWANTED_AFTER:
+        if row is None:
+            # From now on it is seen how long nobody takes it: a line's, perhaps, that nobody else knows yet.
+            self._tx.execute(insert(lease), [{"name": name, "owner": self._life, "until": now, "token": 0}])
+            return False
+        if now - row.until <= _UNWANTED_AFTER:
             return False
         # Whoever has fewer does not take it, and may not be able to: it does not go to and fro meanwhile.
         self._adopted[name] = until

@@ -60,7 +60,9 @@ _OPENING = """# Operations
 
 Made from `relay/providers/*/operations.py`; change those files, then this page by
 
-    python -c "from relay.providers import operations_page; print(operations_page(), end='')" > docs/operations.md
+```sh
+python -c "from relay.providers import operations_page; print(operations_page(), end='')" > docs/operations.md
+```
 
 Every operation that the providers' documents describe, and what of relay's reaches it: a topic, a command, or a
 setting of the line. A path is below the line's `base_url`; that of a callback, which the provider makes, is below

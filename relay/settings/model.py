@@ -17,6 +17,7 @@ from relay.settings.homeassistant import HomeAssistant
 from relay.settings.journalurl import is_postgresql
 from relay.settings.retention import Retention
 from relay.settings.section import Section, unfit
+from relay.settings.telemetry import Telemetry
 from relay.settings.types import (
     BrokerUrl,
     JournalUrl,
@@ -237,6 +238,7 @@ class Settings(BaseSettings):
     retention: Retention = Retention()
     homeassistant: HomeAssistant = HomeAssistant()
     log: Log = Log()
+    telemetry: Telemetry = Telemetry()
     lab: Lab | None = None
     lines: Mapping[str, LineSettings] = Field(min_length=1)
 

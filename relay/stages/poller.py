@@ -19,8 +19,9 @@ from relay.domain.messages import InboxPage, RawAnswer
 from relay.domain.schedule import RETRY_SEND
 from relay.journal import JournalError, JournalShut, KeptRaw
 from relay.providerkit.spec import FetchesInbox, Line, SalvagesInbox
-from relay.stagekit import Rest, Stage, Standing, Window
+from relay.stagekit import Rest, Stage, Standing, Window, rest_ends
 from relay.telemetry.health import LineState, state_after
+from relay.telemetry.traces import Operation, Span
 
 log = structlog.get_logger()
 
@@ -78,7 +79,7 @@ class Poller(Stage):
         self._line = line
         self._has_turn = has_turn
         self._journal, self._board = standing.journal, standing.board
-        self._clock, self._ids = standing.clock, standing.ids
+        self._clock, self._ids, self._traces = standing.clock, standing.ids, standing.traces
         self._memory = self._journal.memory(line.alias)
         self._window = Window(1)
         self._failures = 0
@@ -91,11 +92,13 @@ class Poller(Stage):
         """Fetch one page; it is due when the last rest is over."""
         await self._window.room()
         rest = await self._window.run(self._next(), self.name)
+        self._board.polls_at(self._line.alias, rest_ends(rest, self._clock.now()))
         return rest if isinstance(rest, Rest) else None
 
     async def drain(self, seconds: float) -> None:
         """Let a fetch that is under way finish: its page is deleted at the provider, and is still to be kept."""
         await self._window.drain(seconds)
+        self._board.polls_at(self._line.alias, None)
         if self._unkept is not None and self._journal.nodes.is_shared:
             # Once its turn is over, this stage has no other time for it.
             await self._keep(*self._unkept)
@@ -103,6 +106,7 @@ class Poller(Stage):
     async def hand_over(self) -> None:
         """Let a fetch that is under way finish, and keep its page."""
         await self._window.drain(math.inf)
+        self._board.polls_at(self._line.alias, None)
         if self._unkept is not None:
             await self._keep(*self._unkept)
 
@@ -232,12 +236,18 @@ class Poller(Stage):
         self._board.loss_at(self._line.alias, polled + timedelta(seconds=self._line.loss_after))
 
     async def _understand(self, kept: KeptRaw) -> InboxPage | None:
+        with self._traces.span(Operation.PROCESS, self.line, raw_id=kept.id) as span:
+            return await self._read(kept, span)
+
+    async def _read(self, kept: KeptRaw, span: Span) -> InboxPage | None:
         try:
             page = self._line.read_inbox(kept.raw)
         except Malformed as error:
+            span.tell(code=error.problem.code.value)
             await self._salvage(kept, error.problem.detail)
             return None
         done = await self._journal.raw.understood(kept, messages=page.messages)
+        span.tell(messages=done.messages)
         self._log.info("inbox.read", raw_id=kept.id, messages=done.messages, pending=page.pending)
         return page
 

@@ -20,6 +20,7 @@ from relay.journal import JournalFenced
 from relay.stagekit import Rest, Stage, Standing, Window
 from relay.telemetry.health import LineState
 from relay.telemetry.lifelines import tell
+from relay.telemetry.traces import Operation
 
 log = structlog.get_logger()
 
@@ -46,6 +47,7 @@ class Publisher(Stage):
     def __init__(self, standing: Standing, *, bus: Bus, share: Share | None = None) -> None:
         self._journal, self._board = standing.journal, standing.board
         self._clock, self._ids, self._meters = standing.clock, standing.ids, standing.meters
+        self._traces = standing.traces
         self._bus = bus
         self._share = share or Everything(standing.journal)
         self._window = Window(IN_FLIGHT, IN_FLIGHT_BYTES)
@@ -150,8 +152,10 @@ class Publisher(Stage):
     async def _settle(self, position: int, event: Announcement) -> bool:
         """Whether the broker has said what becomes of the event."""
         reached(Boundary.EVENT_READ)
+        parent, about = event.reply.traceparent, event.body.get("message_id")
         try:
-            await self._bus.publish(event)
+            with self._traces.span(Operation.PUBLISH, event.line, parent, event=event.kind, message_id=about):
+                await self._bus.publish(event)
         except BusLost:
             self._under_way.discard(event.id)
             return False

@@ -20,6 +20,7 @@ from relay.hookkeeping import HookKeeping
 from relay.journal import JournalUnusable, KeptRaw, Spool
 from relay.providerkit.spec import Line, TakesHooks
 from relay.stagekit import LEFT_OVER, Rest, Stage, Standing
+from relay.telemetry.traces import Operation, Span
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ class Receiver(Stage):
     def __init__(self, lines: Mapping[str, HookedLine], standing: Standing, spool: Spool | None = None) -> None:
         self._lines = lines
         self._keeping = HookKeeping(standing, spool)
-        self._journal, self._board = standing.journal, standing.board
+        self._journal, self._board, self._traces = standing.journal, standing.board, standing.traces
         self._kept: dict[str, KeptRaw] = {}  # by id, in the order in which they are read
         self._arrived = asyncio.Event()
         self._progress = asyncio.Event()
@@ -135,9 +136,14 @@ class Receiver(Stage):
         line = self._lines.get(kept.line)
         if line is None:
             return
+        with self._traces.span(Operation.PROCESS, kept.line, raw_id=kept.id, hook=kept.event) as span:
+            await self._read(line, kept, span)
+
+    async def _read(self, line: HookedLine, kept: KeptRaw, span: Span) -> None:
         try:
             reading = line.read_hook(kept.event, kept.raw)
         except Malformed as error:
+            span.tell(code=error.problem.code.value)
             await self._journal.raw.set_aside(kept, error.problem.detail)
             return
         reached(Boundary.HOOK_READ)
@@ -148,6 +154,7 @@ class Receiver(Stage):
             sightings=reading.sightings,
             changes=reading.changes,
         )
+        span.tell(messages=done.messages, receipts=done.applied)
         self._board.success(kept.line)
         log.info(
             "hook.read",

@@ -7,6 +7,7 @@ and not ended, after whatever happened, is uncertain and never simply made again
 import math
 from collections import deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 
@@ -24,6 +25,7 @@ from relay.rules.lanes import HIGH, Lanes
 from relay.stagekit import Bell as StageBell
 from relay.stagekit import ConsentGate, Rest, Stage, Standing, Window
 from relay.telemetry.health import LineState
+from relay.telemetry.traces import Operation, Span
 
 log = structlog.get_logger()
 
@@ -60,7 +62,7 @@ class Sender(Stage):
         self.line = line.alias
         self._line = line
         self._journal, self._board, self._ids = standing.journal, standing.board, standing.ids
-        self._clock = standing.clock
+        self._clock, self._traces = standing.clock, standing.traces
         self._owner = owner
         self._hooks = hooks
         self._window = Window(window)
@@ -211,13 +213,19 @@ class Sender(Stage):
         self._log.debug("call.begun", call_id=call.call_id, message_id=call.message_id, attempt=call.attempt)
         reached(Boundary.CALL_CLAIMED)
         try:
-            answer = await self._line.send(call)
+            with self._traced(call):
+                answer = await self._line.send(call)
         except RelayError as error:
             ends = self._failed.ends(call, error, is_probe=self._circuit.is_open)
             return [*ends, *self._circuit.failed(call.call_id, error)]
         except JournalError:
             return [self._failed.unmade(call)]
         return [self._answered(call, answer), *self._pause.passed(), *self._circuit.answered()]
+
+    def _traced(self, call: OutboundCall) -> AbstractContextManager[Span]:
+        facts = {"message_id": call.message_id, "call_id": call.call_id}
+        counts = {"copies": len(call.recipients), "attempt": call.attempt}
+        return self._traces.span(Operation.SEND, call.line, call.trace, **facts, **counts)
 
     def _answered(self, call: OutboundCall, answer: CallAnswer) -> End:
         follow = answer.ref is not None and isinstance(self._line, AsksStatus) and self._line.asks_status

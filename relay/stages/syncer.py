@@ -29,7 +29,7 @@ from relay.domain.messages import RawAnswer
 from relay.domain.schedule import RETRY_SEND
 from relay.journal import MailboxStanding
 from relay.providerkit.spec import Line, NeedsConsent, SyncsMailbox
-from relay.stagekit import ConsentGate, Rest, Stage, Standing, Window
+from relay.stagekit import ConsentGate, Rest, Stage, Standing, Window, rest_ends
 from relay.telemetry.health import LineState, state_after
 from relay.turns import line_turn
 
@@ -73,11 +73,13 @@ class Syncer(Stage):
         await self._window.room()
         # In flight, so that a stop does not cut short the renewal of a token.
         rest = await self._window.run(self._next(), self.name)
+        self._board.polls_at(self._line.alias, rest_ends(rest, self._clock.now()))
         return rest if isinstance(rest, Rest) else None
 
     async def drain(self, seconds: float) -> None:
         """Let what is being fetched be written down."""
         await self._window.drain(seconds)
+        self._board.polls_at(self._line.alias, None)
 
     async def _next(self) -> Rest | None:
         rest = await self._gate.rest()

@@ -93,6 +93,7 @@ class LineBoard:
         self._ready_at: dict[tuple[str, str], datetime] = {}
         self._told: dict[str, LineHealth] = {}
         self._success_told: dict[str, datetime] = {}
+        self._next_poll: dict[str, datetime] = {}
         for line in lines:
             self.add(line)
 
@@ -109,6 +110,7 @@ class LineBoard:
         for part in self._parts[line].keys() - set(but):
             self.clear(line, part)
         self._change(line, loss_at=None, circuit=None)
+        self._next_poll.pop(line, None)
 
     def remove(self, line: str) -> None:
         """There is none of this name any more; what is still said of it goes nowhere."""
@@ -116,6 +118,7 @@ class LineBoard:
         for part in self._parts.pop(line):
             self._ready_at.pop((line, part), None)
         del self._health[line], self._told[line], self._success_told[line]
+        self._next_poll.pop(line, None)
 
     def listen(self, listener: Listener) -> None:
         """Call `listener(line, health)` whenever there is something worth publishing.
@@ -153,6 +156,17 @@ class LineBoard:
     def circuit(self, line: str, body: Mapping[str, Any] | None) -> None:
         """Say that calls are held back because the provider does not answer, and how; None: they are not."""
         self._change(line, circuit=body)
+
+    def polls_at(self, line: str, at: datetime | None) -> None:
+        """Say when the provider is asked next for what came in; None: it is not, or is just being."""
+        if at is None or line in self._gone:
+            self._next_poll.pop(line, None)
+        else:
+            self._next_poll[line] = at
+
+    def next_poll(self, line: str) -> datetime | None:
+        """When the provider is asked next for what came in, as far as that is known here."""
+        return self._next_poll.get(line)
 
     def of(self, line: str) -> LineHealth:
         """How one line stands; raises KeyError for a line that is not served."""

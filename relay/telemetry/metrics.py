@@ -140,7 +140,9 @@ _OPENING = """# Metrics
 
 Made from `relay/telemetry/metrics.py`; change that file, then this page by
 
-    python -c "from relay.telemetry.metrics import as_markdown; print(as_markdown(), end='')" > docs/metrics.md
+```sh
+python -c "from relay.telemetry.metrics import as_markdown; print(as_markdown(), end='')" > docs/metrics.md
+```
 
 `GET /metrics` on `admin.listen` has them in Prometheus' words. No number, id, text, topic or client is ever a label. A
 line's label is its alias; where a count belongs to no line of the settings, it is `other`. The number of series is

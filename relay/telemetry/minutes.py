@@ -39,8 +39,8 @@ class Minutes:
         if kind == "message":
             self.count(at, "received")
         elif kind == "receipt":
-            status, before = body.get("status"), body.get("previous")
-            if status in _HANDED_OVER and before in _NOT_YET:
+            status = body.get("status")
+            if was_sent(body):
                 self.count(at, "sent")
             if body.get("final") and not body.get("late"):
                 self.count(at, _ENDS.get(str(status), "other"))
@@ -75,6 +75,11 @@ class Minutes:
         while len(self._rows) > KEPT:
             del self._rows[min(self._rows)]
         return row
+
+
+def was_sent(receipt: Mapping[str, Any]) -> bool:
+    """Whether a receipt says that its copy was handed to the provider."""
+    return receipt.get("status") in _HANDED_OVER and receipt.get("previous") in _NOT_YET
 
 
 def _minute(at: datetime) -> datetime:

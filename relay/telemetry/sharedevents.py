@@ -58,6 +58,8 @@ BUS_EVENTS: Mapping[str, Entry] = {
         "warning", "event_id kind line reason", "the broker can never take an event; it is kept for a person"
     ),
     "replay.ended": Entry("info", "replay_id events refused", "what was published before was published again"),
+    "traces.unsent": Entry("warning", "address", "the collector takes no spans: they are dropped until `traces.sent`"),
+    "traces.sent": Entry("info", "address", "the collector takes spans again"),
     "command.taken": Entry("info", "line verb outcome message_id replayed", "a command was written down and answered"),
 }
 

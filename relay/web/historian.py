@@ -7,14 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from relay.clock import Clock
+from relay.domain.announcements import Announcement
 from relay.domain.states import Status
 from relay.journal import Journal, JournalError
-from relay.telemetry.minutes import COUNTED_KINDS, Minutes
+from relay.telemetry.minutes import COUNTED_KINDS, Minutes, was_sent
 
 EVERY = 15.0  # real seconds between two looks while nobody watches the page
 REST_FACTOR = 20  # the journal is not asked for more than so small a part of the time
 _BATCH = 200  # events that are understood at one go: others have their turn in between
 _MOST = 50 * _BATCH  # events that one look counts: it is soon over, and the next one goes on
+_LOOK_BACK = 1000  # events before this process: the last text of each line may be among them
 _WAITING = (Status.SCHEDULED, Status.QUEUED, Status.SENDING)
 
 
@@ -31,6 +33,7 @@ class Historian:
         self._clock = clock
         self._position: int | None = None
         self._looking = asyncio.Lock()
+        self._last: dict[str, dict[str, datetime]] = {}
         self.minutes = Minutes(clock.now())
 
     @asynccontextmanager
@@ -49,14 +52,26 @@ class Historian:
         async with self._looking:
             events = self._journal.events
             if self._position is None:
-                self._position = await events.last_position()
+                self._position = max(await events.last_position() - _LOOK_BACK, 0)
             for _ in range(_MOST // _BATCH):
                 batch = await events.follow(self._position, _BATCH, kinds=COUNTED_KINDS)
                 if not batch:
                     return
                 for position, event in batch:
-                    self.minutes.of_event(event.recorded_at, event.kind, event.body)
+                    self._count(event)
                     self._position = position
+
+    async def last_texts(self) -> Mapping[str, Mapping[str, datetime]]:
+        """By line, when a text last came `in` and went `out`, where that is known; raises JournalError."""
+        await self.look()
+        return self._last
+
+    def _count(self, event: Announcement) -> None:
+        if event.recorded_at >= self.minutes.since:
+            self.minutes.of_event(event.recorded_at, event.kind, event.body)
+        is_in = event.kind == "message"
+        if event.line is not None and (is_in or was_sent(event.body)):
+            self._last.setdefault(event.line, {})["in" if is_in else "out"] = event.recorded_at
 
     def saw(self, waiting: Mapping[str, Any]) -> None:
         """Note how much waits: what the journal's `status` gives, as it is or as JSON."""

@@ -21,6 +21,8 @@ from relay.providerkit.operations import labels
 from relay.providerkit.spec import Line, LineContext, NeedsConsent, Provider, ShowsSentInHooks, TakesHooks
 from relay.settings import Settings
 from relay.telemetry.meters import Meters
+from relay.telemetry.traces import NoTraces, Traces
+from relay.telemetry.tracing import tracing
 from relay.wiring.rules import rules_of
 
 log = structlog.get_logger()
@@ -45,12 +47,13 @@ class Core:
     providers: Mapping[str, Provider]
     spool: Spool | None = None
     meters: Meters = field(default_factory=Meters)
+    traces: Traces = field(default_factory=NoTraces)
 
     def connected(self, alias: str, settings: LineSettings) -> Line:
         """A line, connected; it is closed with the core. Raises BadSettings where it cannot do what is asked for."""
         provider = self.providers[settings.provider]
         kept = (self.journal.memory(alias), self.clock, self.ids, sharing_of(self.journal, alias))
-        watch = self.meters.calls(alias, labels(provider.operations))
+        watch = self.traces.watched(self.meters.calls(alias, labels(provider.operations)))
         line = provider.connect(LineContext(alias, settings, *kept, watch=watch))
         self.lines.opened(line)
         return line
@@ -97,8 +100,9 @@ async def core(
     async with (
         await open_journal(url, clock=clock, ids=ids, node=name, limits=limits, real=real) as journal,
         _spool(settings) as spool,
+        tracing(settings.telemetry.traces, name) as traces,
     ):
-        base = Core(settings, clock, ids, journal, Lines({}), {}, providers, spool, meters)
+        base = Core(settings, clock, ids, journal, Lines({}), {}, providers, spool, meters, traces)
         try:
             for alias, line in settings.lines.items():
                 base.lines.put(base.connected(alias, line))

@@ -76,6 +76,7 @@ class Exchange:
             self.board.add(line.alias)
             self._take(plan, line)
         self._tell_lines()
+        self._look_again()
         await self.bus.follow(tuple(self.base.lines.served))
         self.services.turns.want(turns_of(self.base.lines))
         for line in added:
@@ -94,6 +95,7 @@ class Exchange:
             self.board.begin_anew(alias, but=_STAYS)
             self.stages.let_send(alias)
             self._tell_lines()
+        self._look_again()
         await self._show_consent(alias)
         self.crew.begin(self.stages.of(fresh))
         log.info("line.changed", line=alias)
@@ -109,7 +111,7 @@ class Exchange:
             line = self.base.lines[alias]
             self._drop(alias)
             await self.base.lines.close(line)
-        self.base.journal.ring(LEFT_OVER)
+        self._look_again()
         await self.bus.follow(tuple(self.base.lines.served))
         log.info("line.removed", line=alias)
 
@@ -144,6 +146,11 @@ class Exchange:
     def _tell_lines(self) -> None:
         self.status.follow(self.base.settings)
         self.stages.changed.ring()
+
+    def _look_again(self) -> None:
+        """What was kept and not read may have another reader now, or none."""
+        self.stages.receiver.look_again()
+        self.base.journal.ring(LEFT_OVER)
 
     async def _show_consent(self, alias: str) -> None:
         try:

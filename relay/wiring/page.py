@@ -15,6 +15,7 @@ def status_page(host: str, standing: Standing, status: NodeStatus) -> tuple[Page
     """The page for the admin listener, which listens at `host`; and what has to run for its charts."""
     journal, clock = standing.journal, standing.clock
     historian = Historian(journal, clock)
+    status.follow_texts(historian.last_texts)
 
     async def steps(about: str) -> Sequence[Mapping[str, Any]]:
         return await with_trouble(status.as_body, await journal.queries.trace(about))

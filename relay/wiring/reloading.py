@@ -133,6 +133,7 @@ class Reloader:
         finally:
             ending.cancel()
         self._notifier.status(_sentence(found))
+        self._exchange.status.tell_again()
         self._notifier.ready()
         return found
 

@@ -136,6 +136,7 @@ class Services:
             MediaFolder(media.folder, media.max_part),
             Repeats(queue.repeat_limit, queue.repeat_within),
             self.doings,
+            base.traces,
         )
 
     def _hook_keeper(self, line: Any) -> HookKeeper:

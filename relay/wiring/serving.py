@@ -148,7 +148,7 @@ class _Node:
 async def _claimed(base: Core, pulse: Pulse, outside: _Outside) -> _Node:
     """Everything, made, with its addresses: a second relay finds them taken before it has done anything at all."""
     settings = base.settings
-    standing = Standing(base.journal, LineBoard(base.clock, base.lines), base.clock, base.ids, base.meters)
+    standing = Standing(base.journal, LineBoard(base.clock, base.lines), base.clock, base.ids, base.meters, base.traces)
     admin = AdminListener(settings.admin.listen.host, settings.admin.listen.port)
     admin.claim()
     services = Services(base, standing.board, admin)
@@ -168,6 +168,7 @@ async def _claimed(base: Core, pulse: Pulse, outside: _Outside) -> _Node:
     listener.claim(outside.listening)
     await control.claim()
     await services.consents.begin()
+    status.tell(outside.notifier)
     status.show_on(bus)
     page, historian = status_page(settings.admin.listen.host, standing, status)
     admin.mount(page)

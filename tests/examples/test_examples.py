@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -83,7 +84,7 @@ class Program:
         return self.process.returncode, self.lines
 
 
-async def run(running: World, *words: str | Path, **environment: str) -> tuple[int, list[str]]:
+async def run(running: World, *words: str | Path, **environment: Any) -> tuple[int, list[str]]:
     """Run a program to its end."""
     async with program(running, *words, **environment) as one:
         return await one.end()

@@ -14,7 +14,7 @@ from tests.repo.sources import ROOT
 
 PAGE = (ROOT / "docs/interface.md").read_text()
 EXAMPLES = ROOT / "examples"
-COMMANDS = re.findall(r"^    relay (schema.*?)(?:  +#.*)?$", PAGE, re.MULTILINE)
+COMMANDS = re.findall(r"^relay (schema.*?)(?:  +#.*)?$", PAGE, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if "--out" not in one])

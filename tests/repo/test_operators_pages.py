@@ -2,20 +2,17 @@
 
 import json
 import re
-import tomllib
 from typing import Any
 
 import pytest
 
 from relay.domain.states import Status
-from relay.settings import load_settings
 from relay.settings.retention import Retention
 from relay.telemetry.catalogue import CATALOGUE
 from relay.telemetry.health import LineState
-from relay.telemetry.metrics import METRICS
-from relay.web import metrics
+from tests.documents.pages import slug
 from tests.repo.sources import ROOT
-from tests.repo.test_rules_pages import MODELS, commands, is_setting, lacks, named_settings, source, spoken_of, values
+from tests.repo.test_rules_pages import is_setting, source, spoken_of, values
 
 PAGES = {name: (ROOT / "docs" / name).read_text() for name in ("trouble.md", "keeping.md", "faults.md")}
 TROUBLE, KEEPING = PAGES["trouble.md"], PAGES["keeping.md"]
@@ -45,28 +42,10 @@ def events(text: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_log_event_that_is_named_exists(page: str) -> None:
-    """Whoever looks for it in the log finds it."""
-    assert events(PAGES[page]) - CATALOGUE.keys() == set()
-
-
 def test_every_grave_event_is_explained_to_whoever_is_called_at_night() -> None:
     """What is logged as an error, or worse, has a place on the page."""
     assert GRAVE - spoken_of(TROUBLE) == set()
     assert "journal.full" in events(TROUBLE)
-
-
-@pytest.mark.parametrize("command", sorted(commands(EVERYTHING)))
-def test_every_command_that_is_named_exists(command: str) -> None:
-    """With every option that it is named with."""
-    assert lacks(command) == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_setting_that_is_named_exists(page: str) -> None:
-    """In relay's tables, or in some line's."""
-    assert {name for name in named_settings(PAGES[page]) if not is_setting(name)} - CATALOGUE.keys() == set()
 
 
 def test_every_lifetime_is_on_its_page_with_its_default() -> None:
@@ -74,24 +53,6 @@ def test_every_lifetime_is_on_its_page_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `retention\.(\w+)` \| (\d+) days \|", KEEPING, re.MULTILINE))
     defaults = {name: str(int(field.default // 86_400)) for name, field in Retention.model_fields.items()}
     assert rows == defaults
-
-
-def slug(heading: str) -> str:
-    """A heading as addresses spell it."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_what_a_page_leads_to_is_there(page: str) -> None:
-    """Other pages and their headings, and the files that are named."""
-    links = re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", PAGES[page])
-    for file, heading in links:
-        target = ROOT / "docs" / (file or page)
-        assert target.exists(), file
-        if heading:
-            assert heading in {slug(one) for one in re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE)}
-    named = re.findall(r"`((?:tests|config|docs)/[\w./-]+|relay/[\w/]+\.py)`", PAGES[page])
-    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_every_trouble_has_its_section_in_the_first_table() -> None:
@@ -107,24 +68,6 @@ def test_every_body_is_json_in_relays_words(block: str) -> None:
     body = json.loads(block)
     assert set(values(body, "status")) <= {status.value for status in Status}
     assert set(values(body, "state")) <= {state.value for state in LineState}
-
-
-@pytest.mark.parametrize("block", blocks("toml"))
-def test_settings_of_the_examples_load(block: str) -> None:
-    """Over the settings file that explains itself."""
-    secrets = {f"RELAY_LINES__{name}": "s" for name in ("ALERTS__APP_SECRET", "OFFICE__SESSION", "DESK__APP_SECRET")}
-    load_settings(
-        path=ROOT / "config/relay.toml", environment=secrets, line_models=MODELS, overrides=tomllib.loads(block)
-    )
-
-
-@pytest.mark.parametrize("page", ["trouble.md", "growth.md", "node-failures.md", "three-nodes.md"])
-def test_every_metric_that_is_named_exists(page: str) -> None:
-    """docs/metrics.md has them all."""
-    named = {name for name in spoken_of((ROOT / "docs" / page).read_text()) if re.fullmatch(r"relay_[a-z_]+", name)}
-    assert metrics.PATH == "/metrics"
-    assert named
-    assert named - METRICS.keys() == set()
 
 
 @pytest.mark.parametrize("cause", CAUSES)

@@ -1,4 +1,4 @@
-"""Each alert has its page and each page its alert; what the pages name is there: commands, metrics, settings."""
+"""Each alert has its page and each page its alert, and each page its parts."""
 
 import re
 from typing import Any
@@ -6,11 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from relay.telemetry.catalogue import CATALOGUE
-from relay.telemetry.metrics import METRICS
 from tests.repo.sources import ROOT
-from tests.repo.test_operators_pages import events, slug
-from tests.repo.test_rules_pages import commands, is_setting, lacks, named_settings, spoken_of
 
 FOLDER = ROOT / "docs/runbooks"
 INDEX = (FOLDER / "README.md").read_text()
@@ -57,35 +53,3 @@ def test_each_page_says_what_somebody_wants_to_know_at_night(name: str) -> None:
     assert re.search(r"^\$ relay ", look, re.MULTILINE), "nothing to look with"
     meanwhile = page.partition("## Texts meanwhile\n")[2].partition("\n## ")[0]
     assert re.search(r"wait|lost|go on|goes on|happens", meanwhile)
-
-
-@pytest.mark.parametrize("command", sorted(commands(EVERYTHING)))
-def test_every_command_that_is_named_exists(command: str) -> None:
-    """With every option that it is named with."""
-    assert lacks(command) == []
-
-
-def test_a_command_that_is_not_there_is_found() -> None:
-    """The check can fail."""
-    assert lacks("relay queue burn ID") == ["burn"]
-    assert commands("```console\n$ relay queue burn ID\n```") == {"relay queue burn ID"}
-
-
-def test_every_metric_event_and_setting_that_is_named_exists() -> None:
-    """Whoever looks for it finds it."""
-    metrics = {name for name in spoken_of(EVERYTHING) if name.startswith("relay_")}
-    assert metrics - METRICS.keys() == set()
-    assert events(EVERYTHING) - CATALOGUE.keys() == set()
-    named = {name for name in named_settings(EVERYTHING) if not is_setting(name)}
-    assert named - CATALOGUE.keys() == set()
-
-
-@pytest.mark.parametrize("name", ["README", *PAGES])
-def test_what_a_page_leads_to_is_there(name: str) -> None:
-    """Other pages, and their headings."""
-    text = INDEX if name == "README" else PAGES[name]
-    for file, heading in re.findall(r"\]\(([^)#:]+)(?:#([^)]*))?\)", re.sub(r"\]\n?\s*\(", "](", text)):
-        target = FOLDER / file
-        assert target.exists(), file
-        if heading:
-            assert heading in {slug(one) for one in re.findall(r"^#+ (.*)", target.read_text(), re.MULTILINE)}

@@ -124,6 +124,42 @@ async def test_tail_tells_what_happens_and_ends_with_the_reader(running: World):
     assert b"accepted  1 copy  request tail-1" in told
 
 
+async def test_tail_ends_where_its_parent_ignores_ctrl_c(running: World, tmp_path: Path):
+    """As in a script's background job. What was not asked for is not shown; nor, here, texts and numbers."""
+    script = tmp_path / "ignoring.py"
+    script.write_text(
+        "import signal\nfrom relay.cli.main import run\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nrun()\n"
+    )
+    words = ("tail", "--kind", "receipt", "--kind", "message", "--no-text", *socket_of(running))
+    one = await forks.start(script, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    assert one.stdout is not None
+    async with asyncio.timeout(PATIENCE):
+        await one.stdout.readuntil(b"ends it\n")
+        await running.publish("relay/line/office/send", {"id": "tail-1", "to": "+12065550116", "text": "hi"})
+        told = await one.stdout.readuntil(b"from [hidden]: '[hidden]'\n")
+        one.send_signal(signal.SIGINT)
+        assert await one.wait() == 0
+    assert b"accepted" not in told
+    assert b"6555" not in told
+
+
+async def test_tail_ends_without_a_word_once_nobody_reads_it(running: World):
+    """As before `head -1`: at the next event."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader:
+        with os.fdopen(writing, "wb") as stdout:
+            words = ("-m", "relay", "tail", "--kind", "result", *socket_of(running))
+            one = await forks.start(*words, stdout=stdout, stderr=asyncio.subprocess.PIPE)
+        assert one.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            await one.stderr.readuntil(b"ends it\n")
+            await running.publish("relay/line/office/send", {"id": "tail-1", "to": "+12065550116", "text": "hi"})
+            assert b"request tail-1" in await asyncio.to_thread(reader.readline)
+            reader.close()
+            await running.publish("relay/line/office/send", {"id": "tail-2", "to": "+12065550116", "text": "hi"})
+            assert (await one.wait(), await one.stderr.read()) == (0, b"")
+
+
 async def test_a_second_signal_ends_relay_at_once(running: World):
     """The first one waits for the call in flight; whoever is in a hurry sends another."""
     await running.listening()

@@ -110,7 +110,7 @@ class RelayProcess:
         """Start it and wait until it is ready."""
         path = self.directory / "notify"
         with notifications(path) as notified:
-            await self.launch(NOTIFY_SOCKET=str(path))
+            await self.launch(NOTIFY_SOCKET=str(path), FDSTORE="0")  # it is heard, and nothing is kept
             await self._wait_ready(notified)
 
     async def launch(self, **environment: str) -> None:

@@ -1,7 +1,9 @@
 """Where settings come from, which of them goes first, and what is refused."""
 
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -315,6 +317,25 @@ def test_response_topics_cannot_reach_everything(topics: str, load: Load) -> Non
     """Nobody borrows relay's rights to publish elsewhere."""
     [problem] = refused(lambda: load(environment={"RELAY_BUS__RESPONSE_TOPICS": topics}))
     assert problem.key == "RELAY_BUS__RESPONSE_TOPICS"
+
+
+def test_a_collector_is_a_base_url_that_holds_no_password(load: Load) -> None:
+    """Plain http is for a collector on this machine, or in one's own network; none is the default."""
+    assert load().telemetry.traces is None
+    for url in ("http://127.0.0.1:4318", "https://otel.example/v1/traces", "http://collector:4318/"):
+        assert load(MINIMAL + f'[telemetry]\ntraces = "{url}"\n').telemetry.traces == url
+    for url in ("collector:4318", "grpc://collector:4317", "http://[::1", "http://u:marked-secret@collector:4318"):
+        [problem] = refused(partial(load, MINIMAL + f'[telemetry]\ntraces = "{url}"\n'))
+        assert problem.key == "telemetry.traces"
+        assert "marked-secret" not in str(problem)
+
+
+def test_traces_need_what_is_an_extra(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`relay check` and a start say so, with the cure."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
+    [problem] = refused(lambda: load(MINIMAL + '[telemetry]\ntraces = "http://127.0.0.1:4318"\n'))
+    assert (problem.key, problem.cure) == ("telemetry.traces", "install att-relay[otel]")
+    assert load().telemetry.traces is None
 
 
 def test_credentials_of_the_broker_belong_together(load: Load) -> None:

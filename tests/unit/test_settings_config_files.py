@@ -74,6 +74,7 @@ def _defaults(settings: Settings) -> dict[str, object]:
     del plain["journal"]["password"]
     plain["media"]["directory"] = settings.media_directory
     del plain["media"]["folder"]
+    del plain["telemetry"]["traces"]
     lines = {alias: line.model_dump(exclude=EXAMPLES) for alias, line in settings.lines.items()}
     del lines["office"]["calls_per_month"]
     plain["lines"] = {

@@ -12,6 +12,7 @@ import pytest
 from pydantic_core import from_json, to_json
 from structlog.testing import capture_logs
 
+from relay import __version__
 from relay.bus.config import BusSettings
 from relay.bus.mqtt import Bus
 from relay.ids import Ids
@@ -102,6 +103,7 @@ async def test_a_node_in_order_is_online(standing: Node) -> None:
         "state": "online",
         "reason": None,
         "since": "2026-11-21T09:00:00.000Z",
+        "summary": f"node n1: online since 2026-11-21 09:00:00Z; bus connected (MQTT 5); {__version__}",
     }
     info = await standing.retained("relay/node/n1/info")
     assert info["lines"] == {"alerts": "att-sms", "office": "att-landline"}

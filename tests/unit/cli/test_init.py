@@ -1,7 +1,6 @@
 """`relay init` without a question: flags answer, and every way to fail says what to do."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from relay.cli.main import app
-from relay.cli.setup.interview import HELP, asked_of
 from relay.providers import discover
 from relay.settings import load_settings
-from tests.repo.sources import ROOT
-from tests.repo.test_rules_pages import lacks
 
 MODELS = {name: provider.settings for name, provider in discover().items()}
 SMS = {"--kind": "att-sms", "--alias": "alerts", "--short-code": "12345", "--app-key": "key"}
@@ -208,15 +204,3 @@ def test_a_line_cannot_be_added_to_nothing(init: Init) -> None:
     """The folder is named."""
     done = init.run("--offline", "--add-line")
     assert (done.exit_code, str(init.made) in done.stderr) == (1, True)
-
-
-def test_the_quick_start_names_commands_that_exist() -> None:
-    """With every option that it gives them; what it shows of a conversation is asked so."""
-    page = (ROOT / "docs/quick-start.md").read_text()
-    scripts = "".join(re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)).replace("\\\n", " ")
-    given = re.findall(r"(?:^|\| |sudo )(relay [a-z].*)$", scripts, re.MULTILINE)
-    assert len(given) == 8
-    spoken = {command.replace(" --help", "") for command in re.findall(r"`(relay [a-z][^`]*)`", page)}
-    assert [command for command in {*given, *spoken} if lacks(command)] == []
-    asked = {**HELP, "app_key": MODELS["att-sms"].model_fields["app_key"].description or "?"}
-    assert {key for key in asked_of(MODELS["att-sms"]) if key in asked and asked[key] not in page} == set()

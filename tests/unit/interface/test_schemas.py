@@ -149,7 +149,7 @@ def test_commands_are_those_of_the_topics() -> None:
     assert set(COMMANDS) == set(BODIES) == set(VERBS)
 
 
-GOOD = {
+GOOD: dict[str, list[Any]] = {
     "send": [
         {"to": "2065550123", "text": "x"},
         {
@@ -164,7 +164,7 @@ GOOD = {
     "replay": [{"since": "2h"}, {"since": "2026-11-21T09:00:00Z", "until": "1h", "kinds": ["event"]}],
     "update": [{"message_id": "1", "is_unread": False}],
 }
-BAD = {
+BAD: dict[str, list[Any]] = {
     "send": [
         {"to": "2065550123"},
         {"to": "2065550123", "text": " "},

@@ -34,6 +34,8 @@ NODE: dict[str, Any] = {
 def test_the_headline_is_one_line() -> None:
     """The node, its state since when, its broker, its version."""
     assert headline(NODE) == f"node n1: degraded since {SHOWN_AT}; bus not connected; 1.2"
+    why = NODE | {"reason": "lines: alerts"}
+    assert headline(why) == f"node n1: degraded since {SHOWN_AT} (lines: alerts); bus not connected; 1.2"
     connected = NODE | {"bus": {"connected": True, "protocol": "5"}}
     assert "; bus connected (MQTT 5); " in headline(connected)
 
@@ -42,7 +44,7 @@ def test_each_table_has_its_rows() -> None:
     """As wide as its head; a table of nothing has none."""
     made = {table.name: table for table in tables(NODE)}
     assert {name: table.rows for name, table in made.items()} == {
-        "lines": [("alerts", "ready", SHOWN_AT, "-", SHOWN_AT)],
+        "lines": [("alerts", "ready", SHOWN_AT, "-", "-", "-", "-", SHOWN_AT)],
         "circuits": [],
         "limits": [("alerts", "1", "-", "-", "-")],
         "consents": [("desk", "run: relay auth login desk", "-", "-")],
@@ -51,6 +53,26 @@ def test_each_table_has_its_rows() -> None:
         "waiting": [("alerts", "1", "2", "3", SHOWN_AT, "4 queued, 5 sent")],
     }
     assert all(len(row) == len(table.head) for table in made.values() for row in table.rows)
+
+
+def test_where_the_time_is_known_the_lines_tell_it_as_people_do() -> None:
+    """For how long, how long ago, in how long; what is due now is due now."""
+    line = LINE | {
+        "reason": "ready",
+        "last_in": "2026-11-21T09:56:00.000Z",
+        "last_out": "2026-11-21T09:59:57Z",
+        "next_poll_at": "2026-11-21T10:03:20.000Z",
+        "loss_at": "2026-11-21T10:00:00Z",
+        "held_at": AT,
+        "circuit": {"since": AT, "next_try_at": "2026-11-21T10:00:40Z", "reason": "no answer"},
+    }
+    found = tables(NODE | {"lines": {"alerts": line}}, "2026-11-21T10:00:00.000Z")
+    made = {each.name: each.rows for each in found}
+    assert all(len(row) == len(table.head) for table in found for row in table.rows)
+    assert made["lines"] == [("alerts", "ready", "1 h", "4 min ago", "3 s ago", "-", "in 3 min", "now")]
+    assert made["circuits"] == [("alerts", "1 h", "in 40 s", "no answer")]
+    assert made["limits"][0][-1] == "held for 1 h: relay queue release --line alerts"
+    assert made["waiting"][0][4] == "for 1 h"
 
 
 def test_what_waits_besides_is_counted_in_words() -> None:
