@@ -52,7 +52,7 @@ format: ## Format the code and mend what can be mended by itself
 	@.venv/bin/ruff format
 
 package: ## Make dist/: sdist, wheel, a package for Debian, and an SBOM (Debian's own python3 and dpkg)
-	@scripts/ready dev
+	@scripts/ready package
 	@packaging/build
 
 lock: ## Make the lock files again (ARGS=--upgrade for newer versions)

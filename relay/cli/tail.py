@@ -15,9 +15,9 @@ from relay.cli.words import counted
 from relay.telemetry.redaction import HIDDEN, Redactor
 
 EXAMPLE = """\b
-Examples: relay tail --line alerts --kind receipt
-          relay tail --request order-1234-shipped --json
-          relay tail --no-text
+Example: relay tail --line alerts --kind receipt
+         relay tail --request order-1234-shipped --json
+         relay tail --no-text
 """
 
 

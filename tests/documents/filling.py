@@ -21,6 +21,7 @@ _FILES = {"export": "jsonl", "import": "jsonl"}
 # Lines of the kind that a command is for.
 _LINES = {"auth": "desk", "webhooks": "office"}
 _BELOW = ("/var/backups/", "/var/lib/relay/", "/etc/relay/", "/tmp/relay-lab/state/", "/tmp/relay-lab/")  # noqa: S108 - the pages' own
+_HERE = {"pw", "schemas"}  # named as from the reader's own folder
 _SOCKETS = "/run/relay"
 
 
@@ -41,7 +42,7 @@ def filled(words: list[str], folder: Path | None = None, **more: str) -> list[st
 def _moved(word: str, folder: Path | None) -> str:
     if folder is None:
         return word
-    if word == "pw":
+    if word in _HERE:
         return str(folder / word)
     if word.startswith(_SOCKETS):
         return str(folder / "relay.sock")

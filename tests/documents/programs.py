@@ -1,11 +1,11 @@
 """Which programs the documentation may start, and with which words: what is wrong is said, and nothing is run."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.main import get_command
@@ -15,7 +15,8 @@ from tests.documents.filling import filled
 from tests.documents.shell import Call
 from tests.repo.sources import ROOT
 
-_USAGE = typer.BadParameter.__bases__[0]  # what typer says of a wrong command line; it has no public name
+# What typer says of a wrong command line has no public name.
+_USAGE = cast("type[Exception]", typer.BadParameter.__bases__[0])
 _TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 _VERBS = {"status", "start", "stop", "restart", "reload", "enable", "disable", "daemon-reload", "edit", "kill", "show"}
 _VERBS |= {"reset-failed", "clean", "is-active", "cat"}
@@ -26,6 +27,13 @@ _PACKAGES = {"mosquitto", "mosquitto-clients", "python3-venv", "make", "python3"
 @cache
 def _relays_own() -> Any:
     return get_command(app)
+
+
+def leaves(below: Any = None) -> Iterator[Any]:
+    """Every command of relay's that has none below it."""
+    here = below or _relays_own()
+    for command in getattr(here, "commands", {}).values():
+        yield from leaves(command) if hasattr(command, "commands") else [command]
 
 
 def wrong_with_relay(words: list[str], *, whole: bool = True) -> list[str]:
@@ -55,7 +63,7 @@ def _parsed(command: Any, rest: list[str], *, whole: bool) -> list[str]:
     try:
         command.make_context(command.name, list(rest))
     except _USAGE as error:
-        said: str = error.format_message()  # type: ignore[attr-defined]
+        said = str(error)
         left_out = type(error).__name__ == "MissingParameter" or said.endswith("requires an argument.")
         return [] if left_out and not whole else [said]
     return []

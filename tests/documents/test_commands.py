@@ -1,11 +1,15 @@
 """Every command in the documentation exists, with every option and as many words as it is shown with."""
 
+import re
+from collections.abc import Iterator
+
 import pytest
 
 from tests.documents.filling import filled
 from tests.documents.pages import BLOCKS, PAGES, Block, remarks
-from tests.documents.programs import wrong_with, wrong_with_relay
+from tests.documents.programs import leaves, wrong_with, wrong_with_relay
 from tests.documents.shell import calls, lines_of, prompted
+from tests.repo.sources import python_sources
 
 TYPED = [block for block in BLOCKS if block.language in {"sh", "console"}]
 SPOKEN = [(page.name, words) for page in PAGES for words in page.spoken] + list(remarks())
@@ -47,6 +51,31 @@ def test_every_line_to_type_is_right(block: Block) -> None:
 def test_every_command_in_a_sentence_exists(name: str) -> None:
     """With every option that it is named with."""
     spoken = {words for place, words in SPOKEN if place == name and is_command(words)}
+    assert [f"{words}: {problem}" for words in sorted(spoken) for problem in wrong_with_spoken(words)] == []
+
+
+def examples() -> Iterator[str]:
+    """The examples that `--help` shows of each command."""
+    for command in leaves():
+        told = re.sub(r"\\\n\s*", " ", f"{command.help or ''}\n{command.epilog or ''}")
+        for line in told.splitlines():
+            if shown := re.search(r"(?:^|: )\s*((?:sudo |\w+ .*\| |cat .* \| )?relay [a-z]+ .*[^.])$", line):
+                yield shown[1]
+
+
+def test_every_example_of_the_help_is_right() -> None:
+    """As it is typed."""
+    shown = list(examples())
+    assert len(shown) > 20
+    assert wrong_in(shown) == []
+
+
+def test_every_command_that_relay_itself_speaks_of_exists() -> None:
+    """In cures, errors and advice."""
+    spoken = {
+        words for source in python_sources("relay") for words in re.findall(r"`(relay [a-z][^`{}\n]*)`", source.text)
+    }
+    assert len(spoken) > 20
     assert [f"{words}: {problem}" for words in sorted(spoken) for problem in wrong_with_spoken(words)] == []
 
 

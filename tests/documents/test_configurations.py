@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from psycopg import sql
 
 from relay.cli.findings import Finding
 from relay.interface import schema, schema_names
@@ -181,7 +180,7 @@ def test_postgresql_takes_what_is_for_it() -> None:
         own = re.sub(r"\b(relay|standby)\b", r"pages_\1", block.text)
         try:
             for statement in filter(str.strip, own.split(";\n")):
-                server.execute(sql.SQL(statement))  # type: ignore[arg-type]
+                server.execute(statement)
         finally:
             server.execute("DROP DATABASE IF EXISTS pages_relay")
             server.execute("DROP ROLE IF EXISTS pages_relay, pages_standby")

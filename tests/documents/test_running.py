@@ -42,7 +42,13 @@ LAST = (
     *("webhooks list", "webhooks repair", "webhooks install", "webhooks remove", "auth"),
 )
 # In a sentence these stand for all their forms.
-BARE = {("dead", "replay"), ("dead", "discard"), ("queue", "hold"), ("queue", "release"), ("queue", "retry")}
+BARE: set[tuple[str, ...]] = {
+    ("dead", "replay"),
+    ("dead", "discard"),
+    ("queue", "hold"),
+    ("queue", "release"),
+    ("queue", "retry"),
+}
 BARE |= {("queue", "cancel"), ("queue", "resolve"), ("restore",), ("queue",), ("dead",), ("auth",), ("webhooks",)}
 BARE |= {("optout",), ("schema", "--out")}
 # What the pages say that relay refuses, or what is not so in this world, with what relay says to it.
@@ -192,6 +198,7 @@ async def texts_go(made: World) -> None:
     assert (await made.ears.result(wanted))["outcome"] == "accepted"
 
 
+@pytest.mark.timeout(300)
 async def test_every_command_of_the_pages_does_what_it_is_for(tmp_path: Path, free_port: Callable[[], int]) -> None:
     """Against a relay that runs; then, once it is stopped, those that need it so."""
     wanted = relays()

@@ -71,6 +71,11 @@ async def test_a_request_is_sent_and_followed_from_the_shell(running: World):
     assert said.count("delivered  (final)") == 2
     assert len(running.accepted("hello")) == 2
 
+    code, said = await run("status", "--json", *socket_of(running))
+    line, summary = json.loads(said)["lines"]["alerts"], json.loads(said)["summary"]
+    assert [name for name in ("last_in", "last_out", "next_poll_at", "loss_at") if line[name] is None] == ["last_in"]
+    assert (code, (await run("status", *socket_of(running)))[1].splitlines()[0]) == (0, summary)
+
     code, said = await run("trace", "cli-1", *socket_of(running))
     assert code == 0
     assert "delivered" in said

@@ -85,7 +85,7 @@ def _span(one: Any) -> dict[str, Any]:
 
 async def ask(made: World, request_id: str, trace: str | None = None) -> None:
     """A command as an instrumented client publishes it, on MQTT 5."""
-    properties = Properties(PacketTypes.PUBLISH)
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     if trace:
         properties.UserProperty = [("traceparent", f"00-{trace}-{PARENT}-01")]
     body = f'{{"id": "{request_id}", "to": ["{FRIEND}"], "text": "{TEXT}"}}'

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from relay.simulator.virtual import ManualClock
 from relay.stagekit import Standing
 from relay.status import NodeStatus
 from relay.telemetry.health import LineBoard, LineState
+from relay.telemetry.notify import Notifier
 from relay.turns import BUS, Turns, line_turn
 from tests import journals
 from tests.brokers import Mosquitto
@@ -214,3 +216,18 @@ async def test_relay_status_shows_how_each_line_stands_with_its_limits(standing:
     assert lines["office"]["next_call_at"].startswith("2026-11-22T00:00:00")
     assert lines["alerts"]["held_at"].startswith("2026-11-21T09:00:00")
     assert lines["alerts"]["next_call_at"] is None
+
+
+async def test_systemd_is_told_the_sentence_of_the_bus(standing: Node, tmp_path: Path) -> None:
+    """At once when it is another, and when the node stops; its retained status has the same."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.setblocking(False)  # noqa: FBT003 - the standard library's word
+        standing.status.tell(Notifier(str(tmp_path / "notify")))
+        standing.board.report("office", "send", LineState.UNAUTHORIZED, "unauthorized")
+        told = await asyncio.get_running_loop().sock_recv(heard, 1000)
+        node = await standing.retained("relay/node/n1/status", until="degraded")
+        assert told.decode() == f"STATUS={node['summary']}" == f"STATUS={standing.status.summary()}"
+        standing.status.stopping()
+        told = await asyncio.get_running_loop().sock_recv(heard, 1000)
+        assert told.startswith(b"STATUS=node n1: stopping since ")

@@ -18,7 +18,7 @@ RECEIPT: dict[str, Any] = {
 }
 
 
-def event(kind: str, line: str | None = "alerts", **data: Any) -> dict[str, Any]:
+def event(kind: str, data: dict[str, Any], line: str | None = "alerts") -> dict[str, Any]:
     """An event as the daemon gives it."""
     source = f"/relay/line/{line}" if line else "/relay"
     return {
@@ -47,36 +47,36 @@ def event(kind: str, line: str | None = "alerts", **data: Any) -> dict[str, Any]
 )
 def test_an_event_is_shown_where_every_filter_takes_it(wanted: Wanted, takes: bool) -> None:
     """What is not given takes all."""
-    assert wanted.takes(event("receipt", **RECEIPT)) is takes
+    assert wanted.takes(event("receipt", RECEIPT)) is takes
 
 
 def test_event_is_the_kind_of_every_events_name() -> None:
     """`event.read` and `event.opt-out` are both `event`, and an event of no line is of no line."""
     wanted = Wanted(kinds=(Kind.EVENT,))
-    assert wanted.takes(event("event.opt-out"))
-    assert wanted.takes(event("event.read", line=None))
-    assert not Wanted(line="alerts").takes(event("dead", line=None))
+    assert wanted.takes(event("event.opt-out", {}))
+    assert wanted.takes(event("event.read", {}, line=None))
+    assert not Wanted(line="alerts").takes(event("dead", {}, line=None))
 
 
 @pytest.mark.parametrize(
     "shown",
     [
-        event("receipt", **RECEIPT),
-        event(
-            "message", **{"from": NUMBER, "to": "12345", "text": TEXT, "media": [{"data": TEXT}], "message_id": "m-1"}
-        ),
+        event("receipt", RECEIPT),
+        event("message", {"from": NUMBER, "to": "12345", "text": TEXT, "media": [{"data": TEXT}], "message_id": "m-1"}),
         event(
             "result",
-            outcome="accepted",
-            request_id=f"order-{NUMBER}",
-            copies=[{"to": NUMBER}],
-            ref=NUMBER,
-            metadata={"said": TEXT},
-            message={"text": TEXT, "from": NUMBER},
-            error=None,
+            {
+                "outcome": "accepted",
+                "request_id": f"order-{NUMBER}",
+                "copies": [{"to": NUMBER}],
+                "ref": NUMBER,
+                "metadata": {"said": TEXT},
+                "message": {"text": TEXT, "from": NUMBER},
+                "error": None,
+            },
         ),
-        event("event.opt-out", address=NUMBER, to=NUMBER, word="stop", source="keyword"),
-        event("event.sent-elsewhere", **{"from": None, "to": [NUMBER], "text": TEXT}),
+        event("event.opt-out", {"address": NUMBER, "to": NUMBER, "word": "stop", "source": "keyword"}),
+        event("event.sent-elsewhere", {"from": None, "to": [NUMBER], "text": TEXT}),
     ],
     ids=lambda one: str(one["type"]),
 )
