@@ -37,7 +37,7 @@ def migrate(
     config: Path | None = ConfigOption,
     as_json: bool = JsonOption,
 ) -> None:
-    """Bring the journal up to date, or move it to PostgreSQL, where nodes can share it."""
+    """Bring the journal up to date, or move it to PostgreSQL."""
     if to is None:
         from relay.cli.upgrading import bring_up_to_date  # noqa: PLC0415 - as below
 

@@ -26,7 +26,7 @@ def schema(
     ),
     as_json: bool = JsonOption,
 ) -> None:
-    """Show the JSON Schema of a message or of relay.toml, or the AsyncAPI document. Without a name, list them."""
+    """Show a message's JSON Schema, or the AsyncAPI document."""
     from relay import interface  # noqa: PLC0415 - every other command starts without it
 
     names = interface.schema_names()

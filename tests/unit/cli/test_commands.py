@@ -11,7 +11,8 @@ from relay import __version__
 from relay.cli.main import app
 
 COMMANDS = [
-    *("run", "check", "status", "send", "tail", "trace", "explain", "demo", "simulate", "queue", "queue list"),
+    *("init", "run", "check", "reload", "status", "send", "tail", "trace", "explain", "schema", "demo", "simulate"),
+    *("replay", "backup", "restore", "export", "import", "migrate", "forget", "queue", "queue list"),
     *("queue show", "queue hold", "queue release", "queue retry", "queue cancel", "queue resolve"),
     *("webhooks", "webhooks list", "webhooks install", "webhooks repair", "webhooks remove"),
     *("auth", "auth login", "auth status", "auth revoke"),
