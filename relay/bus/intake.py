@@ -91,9 +91,12 @@ class Intake:
         """
         before, self._filters = set(self._filters), self._topics.subscriptions(lines)
         fresh = [each for each in self._filters if each not in before]
-        if fresh and self._link is not None:
+        link = self._link
+        if fresh and link is not None:
             with suppress(BusLost):  # the next link hears them all
-                await self._try(self._link, fresh, retained=True)
+                denied = await self._try(link, fresh, retained=True)
+                if len(denied) == len(self._filters):
+                    link.drop("the broker lets relay hear no commands at all")  # the next attempt says so
 
     def want(self, *, wanted: bool) -> None:
         """Whether commands are to be heard; where not, they stay with the broker."""

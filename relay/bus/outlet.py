@@ -203,7 +203,7 @@ class Outlet:
             self._rights.judged("publish", [what.topic], [what.topic], f"{error.problem.detail}: {_UNSAID}")
         else:
             if not what.payload and self._states.get(what.topic) == what:
-                del self._states[what.topic]
+                self.forget(what.topic)  # also where it was cleared once more meanwhile
             if link.dial.protocol == "5":  # which alone says so
                 self._rights.judged("publish", [what.topic], [], "")
 

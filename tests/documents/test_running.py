@@ -1,10 +1,12 @@
 """The documentation's commands are run as they are written: in one world, with a broker, AT&T simulated and a relay."""
 
 import asyncio
+import json
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ ELSEWHERE = {
     ("demo",): "tests/system/test_demo.py",
     ("init",): "tests/system/test_init.py",
     ("simulate",): "tests/system/test_cli.py",
+    ("tail",): "tests/system/test_cli.py",
     ("auth", "login"): "tests/system/test_consent.py",
 }
 # These need a relay that does not run.
@@ -97,43 +100,56 @@ def whole(call: Call) -> bool:
     return not elsewhere and tuple(words) not in BARE and wrong_with_relay(["relay", *words]) == []
 
 
-async def run(made: World, words: list[str], stdin: bytes) -> tuple[int, str]:
-    """Run a command to its end, or end it as Ctrl-C does once it has begun to follow."""
-    folder = made.relay.directory
-    process = await forks.start(
-        *("-m", "relay", *words),
-        stdin=forks.PIPE,
-        stdout=forks.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        environment={**os.environ, "RELAY_CONFIG": str(folder / "relay.toml")},
-    )
-    async with asyncio.timeout(PATIENCE):
-        if words[0] == "tail":
-            assert process.stdout is not None
-            first = await process.stdout.readline()
-            process.send_signal(signal.SIGINT)
-            return await process.wait(), first.decode()
-        said, _ = await process.communicate(stdin)
-        return await process.wait(), said.decode()
+class Typist:
+    """Types relay's commands, one after another, in a process of its own.
+
+    Args:
+        process: `manycommands.py`.
+    """
+
+    def __init__(self, process: "forks.Forked | asyncio.subprocess.Process") -> None:
+        self._process = process
+
+    async def run(self, words: list[str], stdin: str) -> tuple[int, str]:
+        """Run a command to its end: its exit code, and what it printed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"words": words, "stdin": stdin}).encode() + b"\n")
+        async with asyncio.timeout(PATIENCE):
+            answer = json.loads(await self._process.stdout.readline())
+        return answer["code"], answer["said"]
 
 
-def given(call: Call) -> bytes:
+@asynccontextmanager
+async def typist(made: World) -> AsyncIterator[Typist]:
+    """Somebody who types; where no option says it, the settings are those of this world."""
+    settings = made.relay.directory / "relay.toml"
+    environment = {**os.environ, "RELAY_CONFIG": str(settings)}
+    program = ("-m", "tests.documents.manycommands")
+    process = await forks.start(*program, stdin=forks.PIPE, stdout=forks.PIPE, environment=environment)
+    try:
+        yield Typist(process)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+def given(call: Call) -> str:
     """What a command reads."""
     if call.piped:
-        return (call.reads or "").encode()
-    return b'{"to": "+12065550101", "text": "from a page"}' if "send" in call.words else NUMBERS.encode()
+        return call.reads or ""
+    return '{"to": "+12065550101", "text": "from a page"}' if "send" in call.words else NUMBERS
 
 
-async def tried(made: World, call: Call, **more: str) -> list[str]:
+async def tried(types: Typist, folder: Path, call: Call, **more: str) -> list[str]:
     """What is wrong with what a command does: it ends well, or as the page says, and always with words."""
-    folder = made.relay.directory
     words = filled(call.words[1:], folder, **more)
-    code, said = await run(made, words, given(call))
+    code, said = await types.run(words, given(call))
     line = " ".join(words)
     here = {"folder": folder, "copy": more.get("COPY")}
     expected = [told for start, told in REFUSED.items() if start.format(**here) in line and told in said]
     problems = [
-        *(["a traceback"] if "Traceback" in said else []),
+        *(["a defect"] if "Traceback" in said else []),
         *(["no word"] if not said.strip() and code else []),
         *([] if code == 0 or (code == 1 and expected) else [f"exit code {code}"]),
     ]
@@ -212,10 +228,11 @@ async def test_every_command_of_the_pages_does_what_it_is_for(tmp_path: Path, fr
         await followed(made)
         copy = await prepared(made)
         await texts_go(made)
-        problems = [problem for call in running for problem in await tried(made, call, COPY=copy)]
-        await made.relay.stop()
-        stopped = [call for call in wanted if call.words[1] in STOPPED]
-        problems += [problem for call in stopped for problem in await tried(made, call)]
+        async with typist(made) as types:
+            problems = [problem for call in running for problem in await tried(types, tmp_path, call, COPY=copy)]
+            await made.relay.stop()
+            stopped = [call for call in wanted if call.words[1] in STOPPED]
+            problems += [problem for call in stopped for problem in await tried(types, tmp_path, call)]
     assert not problems, "\n".join(problems)
 
 
