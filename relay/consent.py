@@ -133,7 +133,7 @@ class Consents:
         """End the logins of a line that is going."""
         self._end_watch(line)
         if line in self._open:
-            self._open[line].end(Outcome(End.FAILED, "the line was taken out of relay's settings"))
+            self._open[line].end(_GONE)
         await self._settled(line)
 
     def _end_watch(self, line: str) -> None:
@@ -283,6 +283,8 @@ class Consents:
     async def _consented(self, line: str, code: str) -> Outcome:
         try:
             async with self._doings.on(line):
+                if line not in self._lines:
+                    return _GONE
                 found = await self._lines[line].take_consent(code, self._redirects[line])
         except RelayError as error:
             log.warning("consent.refused", line=line, policy=type(error).__name__)
@@ -331,6 +333,8 @@ class Consents:
         bell = self._bell(line)
         while True:
             await bell.wait()
+            if line not in self._lines:
+                return  # it is going
             try:
                 await self._show(line, may_be_given=True)
             except JournalError as error:
@@ -375,6 +379,7 @@ class Consents:
         }
 
 
+_GONE = Outcome(End.FAILED, "the line was taken out of relay's settings")
 _REPLACED = Outcome(End.FAILED, "another login was begun for this line")
 
 

@@ -152,10 +152,11 @@ def proof(seal: str, secrets: Sequence[str] | None) -> str | None:
     """The answer to a question that was sealed with one of the secrets; None to any other."""
     nonce, _, given = seal.partition(".")
     offered = given.encode("utf-8", "replace")
-    for secret in secrets or ():
-        if hmac.compare_digest(offered, _sealed(secret, "asks", nonce).encode()):
-            return _sealed(secret, "answers", nonce)
-    return None
+    # Where there is no such line the same is done: the time it takes does not say so.
+    right = [
+        secret for secret in secrets or ("-",) if hmac.compare_digest(offered, _sealed(secret, "asks", nonce).encode())
+    ]
+    return _sealed(right[0], "answers", nonce) if secrets and right else None
 
 
 def _sealed(secret: str, who: str, nonce: str) -> str:

@@ -98,7 +98,8 @@ class Supervisor:
 
     async def handed_over(self, stages: Sequence[Stage], tasks: "Sequence[asyncio.Task[None]]") -> None:
         """End these, which run in `tasks`, for others to take their work up: calls in flight end as they do."""
-        await self._ended(tasks)
+        # Whoever is cancelled here cancels no step once more.
+        await asyncio.shield(self._ended(tasks))
         self._beginning.difference_update(tasks)
         left = list(stages)
         tries = 0
@@ -108,12 +109,13 @@ class Supervisor:
 
     async def _unended(self, stages: Sequence[Stage]) -> list[Stage]:
         """Those that have something to write down still."""
+        for stage in stages:
+            self.pulse.busy(stage.name)
         ends = await asyncio.gather(*(stage.hand_over() for stage in stages), return_exceptions=True)
         for stage, error in zip(stages, ends, strict=True):
+            self.pulse.gone(stage.name)
             if isinstance(error, BaseException):
                 log.error("stage.undrained", stage=stage.name, line=stage.line, exc_info=error)
-            else:
-                self.pulse.gone(stage.name)
         return [stage for stage, error in zip(stages, ends, strict=True) if isinstance(error, BaseException)]
 
     def _end(self, tasks: "Iterable[asyncio.Task[None]]") -> None:

@@ -112,7 +112,7 @@ def find_socket() -> Path:
     try:
         settings = tomllib.loads(config_path(None, os.environ).read_text())
         return Path(settings["admin"]["socket"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return default_socket(os.environ)
 
 

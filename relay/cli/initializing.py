@@ -79,6 +79,8 @@ def set_up(asked: Asked) -> None:
             error, and nothing was written.
     """
     place = place_of(asked.directory)
+    if not str(place.directory).isprintable():  # it is written into files of several programs
+        raise typer.BadParameter("must be one line of printable text", param_hint="--directory")
     configure("text", "critical", sys.stderr, unguessable().encode())
     try:
         made, talk = _added(asked, place) if asked.add_line else _new(asked, place)
@@ -99,6 +101,7 @@ def _new(asked: Asked, place: Place) -> tuple[Made, Talk]:
         say("Ctrl-C leaves nothing behind. Enter takes what stands in brackets.")
     settle_place(interview.draft, place)
     interview.hold()
+    interview.talk.refuse_unasked()
     systemd = asked.systemd or (
         place.is_service and interview.talk.confirm("Does systemd run relay?", default=asked.systemd or not asked.yes)
     )
@@ -122,6 +125,7 @@ def _added(asked: Asked, place: Place) -> tuple[Made, Talk]:
     interview = replace(_interview(asked), taken=tuple(there.get("lines", {})))
     begin_with(there, interview.draft)
     interview.line()
+    interview.talk.refuse_unasked()
     with ending_in_words():
         return add(interview.draft, place, there, interview.consents), interview.talk
 

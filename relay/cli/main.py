@@ -4,8 +4,6 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad settings.
 """
 
 import sys
-import traceback
-from types import TracebackType
 
 import typer
 from typer.main import get_command
@@ -37,6 +35,7 @@ from relay.cli import (
     webhooks,
 )
 from relay.cli import run as daemon
+from relay.cli.lastword import last_word
 
 app = typer.Typer(
     name="relay",
@@ -94,13 +93,5 @@ def _relay(
 
 def run() -> None:
     """Run the command that the process' arguments name; ends the process."""
-    sys.excepthook = _last_word
+    sys.excepthook = last_word
     get_command(app)(prog_name="relay")
-
-
-def _last_word(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """A defect, in one line: its text might hold what nobody should see, its place does not."""
-    del error
-    frames = traceback.extract_tb(trace, limit=-1)
-    place = f" at {'/'.join(frames[0].filename.split('/')[-3:])}:{frames[0].lineno}" if frames else ""
-    sys.stderr.write(f"relay has met a defect of its own: {kind.__name__}{place}. Please report this line.\n")

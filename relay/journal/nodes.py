@@ -215,7 +215,8 @@ class _Sharing:
             if name not in taken and self._may_take(name, taken, now, until):
                 self._take(name, until)
                 taken[name] = self._life
-        held = [name for name in self._wanted if taken.get(name) == self._life]
+        # Also a line's that is wanted no more, and could not be given back: each beat renews it.
+        held = sorted(name for name, owner in taken.items() if owner == self._life)
         spare = [name for name in held if self._adopted.get(name, now) <= now]
         surplus = held if self._leaves else spare[: self._excess(taken)]
         return frozenset(held), frozenset(surplus), len(self._others)

@@ -141,7 +141,10 @@ class SqliteStore:
     def _prepare(self) -> None:
         with self._connect(self._reading) as connection:
             self._refuse_foreign(connection)
-            self.before = older_revision(connection)
+            try:
+                self.before = older_revision(connection)
+            except DatabaseError as error:
+                raise self._at_start(error) from None
         if self.before is not None:
             keep_way_back(self._path, self.before)
         with self._connect(self._writing) as connection:

@@ -118,7 +118,7 @@ def _layers(
         return layers, [error.problem]
     if not file and not any(layer.values for layer in layers):
         what = f"there is no settings file: looked for --config, ${FILE_VARIABLE} and {DEFAULT_FILE}"
-        return layers, [SettingProblem("settings", "", what, "copy config/relay-minimal.toml there and edit it")]
+        return layers, [SettingProblem("settings", "", what, "make one with: relay init")]
     return [*layers, defaults_layer(environment, node_name_of(socket.gethostname()))], []
 
 

@@ -43,5 +43,5 @@ def nearest(name: str, names: Iterable[str], *, before: str = "") -> str:
     if close:
         return f'did you mean "{before}{close[0]}"?'
     if len(known) > _FEW:
-        return "config/relay.toml lists them all"
+        return "`relay schema settings` lists them all"
     return f"there are: {', '.join(known)}" if known else "nothing can be set here"

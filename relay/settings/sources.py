@@ -82,6 +82,10 @@ def file_layer(path: Path) -> Layer:
         place = _TOML_PLACE.search(said)
         line = (place and place[1]) or str(len(text.splitlines()))
         raise Unreadable(f"{path}:{line}", f"this is not TOML: {_TOML_PLACE.sub('', said)}", _AS_TOML) from None
+    except RecursionError:
+        raise Unreadable(
+            str(path), "this is not TOML: its lists stand too deep in one another", "take them apart"
+        ) from None
     lines = lines_of(text)
 
     def where(keys: Keys) -> str:
@@ -163,7 +167,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").replace("\r\n", "\n")
     except FileNotFoundError:
-        cure = "name another with --config, or copy config/relay-minimal.toml there and edit it"
+        cure = "make one with: relay init; or name another with --config"
         raise Unreadable(str(path), "there is no such settings file", cure) from None
     except UnicodeDecodeError:
         raise Unreadable(str(path), "this is not UTF-8 text", "save the settings file as UTF-8") from None

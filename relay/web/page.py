@@ -5,6 +5,7 @@ machine, whatever name leads here (DNS rebinding), and nothing is allowed to oth
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -20,6 +21,9 @@ from relay.web.answers import last
 
 STATUS, TRACE = "/page/status.json", "/page/trace.json"
 LONGEST_ID = 400  # characters
+_HOST = re.compile(
+    r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+))(?::[0-9]*)?"
+)  # an address in brackets, or a name; a port
 _FILES = {
     "/": ("page.html", "text/html"),
     "/page/page.css": ("page.css", "text/css"),
@@ -102,7 +106,10 @@ class PageRoute:
 
 def is_this_machine(asked: str, listens: str) -> bool:
     """Whether a Host header names this machine itself: its loopback, or the address that it listens on."""
-    name = asked.partition("]")[0].lstrip("[") if asked.startswith("[") else asked.partition(":")[0]
+    found = _HOST.fullmatch(asked)
+    if found is None:
+        return False
+    name = found[1] or found[2]
     if name.lower().rstrip(".") in {"localhost", listens.lower()}:
         return True
     try:

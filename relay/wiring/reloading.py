@@ -113,6 +113,9 @@ class Reloader:
         reload = asyncio.ensure_future(self._told())
         try:
             await asyncio.wait({reload})
+        except asyncio.CancelledError:
+            self._again.asked.ring()  # where relay does not stop, but begins a new life, that one begins it anew
+            raise
         finally:
             reload.cancel()
             await asyncio.gather(reload, return_exceptions=True)
@@ -120,6 +123,7 @@ class Reloader:
                 _settle(answer, reload)
         if reload.exception() is not None:
             log.critical("reload.failed", exc_info=reload.exception())
+            self._notifier.ready()
 
     async def _told(self) -> Reloaded:
         """Reload, with systemd told when it begins and when it has ended."""

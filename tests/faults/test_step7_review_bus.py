@@ -31,6 +31,8 @@ async def test_a_line_that_goes_comes_and_goes_at_once_leaves_the_bus_alive(tmp_
         bus.clear_retained("line_status", "alerts")
         os.kill(broker.pid, signal.SIGCONT)
         await ear.until(STATUS, lambda body: body is None)
+        for number in (2, 3):
+            await bus.publish(announcement(number))
         bus.set_retained("line_status", "alerts", {"state": "throttled"})
         await ear.until(STATUS, lambda body: body is not None and body["state"] == "throttled")
         assert bus.connected

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from relay.hookaddresses import (
     hook_prefix,
     hook_secrets,
     opens,
+    proof,
 )
 from relay.ids import Ids
 from relay.journal import Journal, Memory
@@ -174,3 +176,15 @@ def test_a_wrong_secret_opens_nothing(offered: str) -> None:
 def test_every_secret_that_is_taken_opens() -> None:
     """The present one and the former ones."""
     assert [opens(secret, (FIRST, SECOND)) for secret in (FIRST, SECOND, THIRD)] == [True, True, False]
+
+
+def test_a_line_that_is_not_there_takes_as_long_to_say_no() -> None:
+    """A long question is sealed for nobody as well: the time does not tell which lines there are."""
+
+    def took(secrets: tuple[str, ...] | None) -> float:
+        began = time.process_time()
+        assert proof(f"{'n' * 8_000_000}.0", secrets) is None
+        return time.process_time() - began
+
+    known, unknown = (min(took(secrets) for _ in range(5)) for secrets in (("a-secret",), None))
+    assert unknown > known / 4

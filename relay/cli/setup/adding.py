@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ _WEBHOOKS = re.compile(r"^\[webhooks\].*$", re.MULTILINE)
 
 
 class NotThere(Exception):  # noqa: N818 - it says what it is
-    """There are no settings that a line could be added to."""
+    """There are no settings that a line could be added to; says what to do."""
 
 
 def read_settings(place: Place) -> dict[str, Any]:
@@ -29,8 +30,11 @@ def read_settings(place: Place) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(place.config.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise NotThere(f"{place.config} is not there, or cannot be read: without --add-line it is made") from None
+    except FileNotFoundError:
+        raise NotThere(f"{place.config} is not there: without --add-line it is made") from None
+    except (OSError, ValueError, RecursionError):
+        see = f"relay check --offline --config {shlex.quote(str(place.config))}"
+        raise NotThere(f"{place.config} cannot be read as settings. What is wrong says: {see}") from None
 
 
 def begin_with(there: dict[str, Any], draft: Draft) -> None:

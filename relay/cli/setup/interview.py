@@ -185,7 +185,7 @@ class Interview:
         self.draft.put(keys, value)
         found = self.draft.problem(keys)
         if found:
-            raise typer.BadParameter(f"{key} {found}", param_hint="--set")
+            raise typer.BadParameter(f"{key}: {found}", param_hint="--set")
 
     def _refuse_unfit(self, alias: str) -> None:
         """What only shows when everything is there; `--set` may have brought it."""
@@ -229,6 +229,8 @@ class Interview:
             self.draft.put(question.keys, "" if free else answer)
             if not answer and question.default is None:
                 return "must be given"
+            if question.keys == USER and ":" in answer:
+                return "must have no colon: a name ends there in mosquitto's file of passwords"
             return self.draft.problem(question.keys)
 
         return self.talk.settle(question, problem)

@@ -1,5 +1,6 @@
 """a draft that is done -> the files that it comes to, and what to do with them."""
 
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -104,7 +105,7 @@ def credential_line(keys: Keys, place: Place) -> str:
 def _for_broker(settings: Settings, place: Place) -> Iterator[str]:
     source = place.mosquitto
     if not place.is_service:
-        yield f"mosquitto -c {source / CONF}"
+        yield f"mosquitto -c {_typed(source / CONF)}"
         return
     yield f"sudo install -m 644 {source / CONF} /etc/mosquitto/{CONF}"
     if settings.bus.username:
@@ -115,13 +116,13 @@ def _for_broker(settings: Settings, place: Place) -> Iterator[str]:
 
 def _before(place: Place, *, systemd: bool) -> Iterator[str]:
     if systemd:
-        yield f"sudo install -D -m 644 {place.drop_in} {_UNIT}"
+        yield f"sudo install -D -m 644 {_typed(place.drop_in)} {_UNIT}"
         yield "sudo systemctl daemon-reload"
 
 
 def _three(settings: Settings, place: Place, *, systemd: bool) -> list[str]:
-    config = "" if place.is_service else f" --config {place.config}"
-    credentials = f"CREDENTIALS_DIRECTORY={place.secrets}" if systemd else ""
+    config = "" if place.is_service else f" --config {_typed(place.config)}"
+    credentials = f"CREDENTIALS_DIRECTORY={_typed(place.secrets)}" if systemd else ""
     by_hand = f"{_relay(place, credentials)} run{config}"
     return [
         f"{_relay(place, credentials)} check{config}",
@@ -134,8 +135,15 @@ def _relay(place: Place, variable: str = "") -> str:
     """How this very program is called, by whoever may read its settings; sudo has a search path of its own."""
     program = Path(sys.argv[0]).absolute()
     by_name = program.name != "relay" or shutil.which("relay", path=_USUAL) == str(program)
-    return " ".join(filter(None, ["sudo" if place.is_service else "", variable, "relay" if by_name else str(program)]))
+    return " ".join(
+        filter(None, ["sudo" if place.is_service else "", variable, "relay" if by_name else _typed(program)])
+    )
 
 
 def _socket(place: Place) -> str:
-    return "" if place.is_service else f" --socket {place.socket}"
+    return "" if place.is_service else f" --socket {_typed(place.socket)}"
+
+
+def _typed(path: Path) -> str:
+    """A path as a shell takes it."""
+    return shlex.quote(str(path))

@@ -55,6 +55,7 @@ class Talk:
     keeps: bool
     found: list[Finding] = field(default_factory=list)
     _used: set[str] = field(default_factory=set)
+    _looked_for: set[str] = field(default_factory=set)
     _said_before: dict[Keys, str] = field(default_factory=dict)
 
     def settle(self, question: Question, problem: Callable[[str], str | None]) -> str:
@@ -91,6 +92,19 @@ class Talk:
                 say("Nothing was written. To write it all the same: --keep; to try nothing: --offline")
                 raise typer.Exit(1)
 
+    def refuse_unasked(self) -> None:
+        """Tell of flags that answer nothing: what somebody said is not dropped in silence.
+
+        Raises:
+            typer.Exit: 2, there is nobody to tell.
+        """
+        unasked = ", ".join(flag for flag in self.given if flag not in self._looked_for)
+        if not unasked:
+            return
+        if not self.asks:
+            _end(f"{unasked}: nothing here asks for that; leave it out")
+        say(f"  --  Not needed here, and not written: {unasked}")
+
     def confirm(self, words: str, *, default: bool) -> bool:
         """A yes or no; the default where there is nobody to ask."""
         return typer.confirm(words, default=default, err=True) if self.asks else default
@@ -119,6 +133,7 @@ class Talk:
 
     def _given(self, question: Question) -> str | None:
         """What a flag or the environment says, once: what was wrong is asked for."""
+        self._looked_for.add(question.flag)
         if question.flag in self._used:
             return None
         value = self.given.get(question.flag)

@@ -1,6 +1,7 @@
 """`relay init` without a question: flags answer, and every way to fail says what to do."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,61 @@ def test_an_authority_is_wanted_where_tls_is_spoken_only(init: Init) -> None:
     secure["--broker-ca"] = str(init.folder / "ca.pem")
     assert init.run(flags=secure).exit_code == 0
     assert f'ca_file = "{init.folder}/ca.pem"' in (init.made / "relay.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flag", "answer"),
+    [("--public-url", "https://sms.example"), ("--number", "2065550100"), ("--session-file", "/nowhere"),
+     ("--broker-ca", "/nowhere")],
+)  # fmt: skip
+def test_a_flag_that_answers_nothing_is_told(init: Init, flag: str, answer: str) -> None:
+    """An SMS line that is polled has no use for them: what was said is not dropped in silence."""
+    done = init.run(flags={**init.flags(), flag: answer})
+    assert (done.exit_code, done.stderr) == (2, f"{flag}: nothing here asks for that; leave it out\n")
+    assert not init.made.exists()
+
+
+def test_a_password_and_nobody_whose_it_is_contradict_each_other(init: Init) -> None:
+    """The broker asks for no name, and a password was named."""
+    done = init.run(flags={**init.flags(), "--broker-user": "none"})
+    assert (done.exit_code, done.stderr.partition(":")[0]) == (2, "--broker-password-file")
+
+
+def test_a_broker_user_fits_into_mosquittos_password_file(init: Init) -> None:
+    """A name ends there at a colon: relay would never be let in."""
+    done = init.run(flags={**init.flags(), "--broker-user": "relay:1"})
+    assert (done.exit_code, done.stderr.startswith("--broker-user: must have no colon")) == (2, True)
+
+
+def test_commands_to_type_are_right_for_a_shell_wherever_the_folder_is(init: Init) -> None:
+    """A space or a dollar in its name does not make another command of them."""
+    init.made = init.folder / "my $(relay)'s"
+    done = init.run()
+    typed = [line for line in done.stdout.splitlines() if line.startswith("  ") and " --config " in line]
+    typed += [line for line in done.stdout.splitlines() if line.startswith("  mosquitto -c ")]
+    assert [shlex.split(line)[-1] for line in typed] == [
+        *[str(init.made / "relay.toml")] * 2,
+        str(init.made / "mosquitto/mosquitto.conf"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["a\nallow_anonymous true", "\udcff"])
+def test_a_folder_has_a_name_that_every_program_can_read(init: Init, name: str) -> None:
+    """It stands in mosquitto's configuration: another line there, or what is no text, is refused."""
+    init.made = init.folder / name
+    done = init.run()
+    assert (done.exit_code, "--directory" in done.stderr) == (2, True)
+    assert not init.made.exists()
+
+
+@pytest.mark.parametrize("text", ["[bus", "\u00ff" * 3, f"a = {'[' * 3000}"])
+def test_settings_that_cannot_be_read_are_not_taken_for_missing(init: Init, text: str) -> None:
+    """Whoever adds a line to them is told what finds the mistake, and not to make them anew."""
+    assert init.run().exit_code == 0
+    (init.made / "relay.toml").write_text(text, encoding="latin-1")
+    done = init.run("--offline", "--add-line")
+    assert (done.exit_code, "relay check --offline --config" in done.stderr) == (1, True)
+    assert "without --add-line" not in done.stderr
 
 
 def test_a_line_cannot_be_added_to_nothing(init: Init) -> None:

@@ -146,7 +146,11 @@ async def test_a_foreign_name_that_leads_here_is_turned_away(window: Window, pat
         ("localhost.evil.example:9464", "127.0.0.1", False),
         ("evil.example", "127.0.0.1", False),
         ("2130706433", "127.0.0.1", False),
-        ("[::1", "127.0.0.1", True),
+        ("[::1", "127.0.0.1", False),
+        ("[::1].evil.example", "127.0.0.1", False),
+        ("[::1%evil.example]", "127.0.0.1", False),
+        ("[localhost]", "127.0.0.1", False),
+        ("localhost:evil.example", "127.0.0.1", False),
         ("", "127.0.0.1", False),
     ],
 )
