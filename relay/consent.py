@@ -120,14 +120,17 @@ class Consents:
     async def begin(self) -> None:
         """Show on the board which lines have no consent, now and whenever another node changes that."""
         for line in self._lines:
-            await self.come(line)
+            try:
+                await self.come(line)
+            except JournalError as error:  # the next ring shows it
+                log.warning("consent.unread", line=line, policy=type(error).__name__)
 
     async def come(self, line: str) -> None:
         """Show how the consent of a line stands that has come, or has changed; nothing where it needs none."""
         self._end_watch(line)
         if line in self._lines:
+            self._watches[line] = asyncio.create_task(self._watch(line, self._bell(line)), name=f"consents/{line}")
             await self._show(line)
-            self._watches[line] = asyncio.create_task(self._watch(line), name=f"consents/{line}")
 
     async def go(self, line: str) -> None:
         """End the logins of a line that is going."""
@@ -328,9 +331,8 @@ class Consents:
             elif newest is not None and newest.outcome is not None:
                 login.end(newest.outcome)
 
-    async def _watch(self, line: str) -> None:
+    async def _watch(self, line: str, bell: Bell) -> None:
         """Show how a line's consent stands, whenever that may have changed."""
-        bell = self._bell(line)
         while True:
             await bell.wait()
             if line not in self._lines:

@@ -61,7 +61,7 @@ async def test_a_listener_without_descriptors_serves_again_as_soon_as_there_are_
         warned = [line["event"] for line in _lines(made) if line["level"] not in {"debug", "info"}]
 
     assert findings.is_clean, findings
-    assert warned == ["listener.crowded"]
+    assert sorted(warned) in (["listener.crowded"], ["listener.crowded", "listener.exhausted"])
     note = f"{CONNECTIONS} connections at once: {findings}"
     found(
         Row(

@@ -265,7 +265,7 @@ async def test_crowds_that_come_and_go_do_not_fill_the_log(listen: Listen) -> No
     """Each of them was two lines: whoever reached the listener could write as many as he liked."""
     listener = await listen(Deadlines(head=5.0))
     most = 4
-    listener._server._runner.server.most = most  # type: ignore[union-attr] # so that a few are a crowd
+    listener._server._server.most = most  # so that a few are a crowd
     with capture_logs() as logs:
         for _ in range(20):
             async with AsyncExitStack() as crowd:

@@ -41,9 +41,11 @@ class Ending(Stage):
             except asyncio.CancelledError:
                 self.ended = "cut"
                 raise
+        return None
 
     async def drain(self, seconds: float) -> None:
         """Write down what was fetched."""
+        del seconds  # nothing is waited for
         self.tried.set()
         if self.is_full:
             raise JournalUnwritten("full")

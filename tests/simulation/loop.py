@@ -12,7 +12,8 @@ from asyncio import events
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from tests.simulation.network import Network
+from relay.web.accepting import Accepting
+from tests.simulation.network import Network, Server
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -46,6 +47,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping = _Jumping()
         super().__init__(self._jumping)
         self.network = network
+        self._accepting: dict[int, Server] = {}
 
     def time(self) -> float:
         """Seconds since it was made."""
@@ -92,6 +94,23 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     async def create_connection(self, protocol_factory: Any, *_: Any, sock: Any = None, **__: Any) -> Any:
         """A connection in memory, for a socket that `sock_connect` was given."""
         return self.network.connect(protocol_factory, sock)
+
+    def add_reader(self, fd: Any, callback: Callable[..., object], *args: Any) -> None:
+        """What accepts connections accepts those that are made in memory; the socket only holds the port."""
+        accepting = getattr(callback, "__self__", None)
+        if not isinstance(accepting, Accepting):
+            super().add_reader(fd, callback, *args)
+            return
+        listening = accepting._listening
+        self._accepting[fd] = self.network.serve(accepting._protocols, listening.getsockname()[1], listening)
+
+    def remove_reader(self, fd: Any) -> bool:
+        """It accepts no more."""
+        server = self._accepting.pop(fd, None)
+        if server is None:
+            return super().remove_reader(fd)
+        server.close()
+        return True
 
     async def create_server(
         self, protocol_factory: Any, _host: Any = None, port: Any = None, *, sock: Any = None, **_: Any

@@ -24,17 +24,20 @@ from sqlalchemy.exc import OperationalError
 from relay import boundaries
 from relay.boundaries import Boundary
 from relay.ids import Ids
-from relay.journal import Journal
+from relay.journal import Bell, Journal
 from relay.journal.failures import JournalUnusable, JournalUnwritten
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 from relay.providers import discover
 from relay.settings import Settings
 from relay.stages import accountant, collector, consumer, installer, janitor, publisher, sender, sweeper, tracker
-from relay.supervisor import Supervisor
 from relay.telemetry.health import Pulse
+from relay.telemetry.notify import Notifier
+from relay.web import historian
+from relay.web.listening import Listening
 from relay.wiring import serving
 from relay.wiring.core import Core, core
+from relay.wiring.reloading import Again
 from tests.journals import lay
 from tests.simulation.broker import MemoryBroker, plug
 from tests.simulation.loop import VirtualLoop
@@ -339,14 +342,15 @@ class Relay:
         ids = Ids(self.clock, chance)
         async with core(settings, discover(), clock=self.clock, ids=ids, journals=InlineJournal) as self.base:
             self.pulse = Pulse(self.loop.time)
-            node = await serving._claimed(self.base, self.pulse)
+            silent = Notifier(None)
+            outside = serving._Outside(silent, self._stop, Listening(silent), Again(lambda: settings, Bell()))
+            node = await serving._claimed(self.base, self.pulse, outside)
             plug(node.bus, self.broker)
-            supervisor = Supervisor(self.clock, ids, node.standing.board, self.pulse, settings.node.grace)
-            async with serving._running(node, supervisor):
+            async with serving._running(node):
                 self.node = node
                 ready.set()
                 await self._stop.wait()
-                supervisor.stop()
+                node.supervisor.stop()
                 node.status.stopping()
 
     def do(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
@@ -367,6 +371,7 @@ _LOOKS: list[tuple[Any, str, float]] = [
     (sweeper, "EVERY", 3600.0),
     (accountant, "EVERY", 21_600.0),
     (installer, "LOOK_AGAIN", 7200.0),
+    (historian, "EVERY", 7200.0),
 ]
 
 

@@ -17,6 +17,7 @@ from relay.bus.mqtt import Bus
 from relay.hookaddresses import hook_secrets
 from relay.ids import Ids
 from relay.journal import Journal
+from relay.lines import Lines
 from relay.providerkit.spec import LineContext
 from relay.providers import discover
 from relay.settings import Settings, load_settings
@@ -203,7 +204,7 @@ async def _running(base: Core, att: Simulator, seldom: float, tidy: float) -> As
     listener.claim()
     assert isinstance(base.clock, PatientClock)
     keepers: list[Stage] = [Janitor(journal=base.journal), Accountant(base.lines, standing)]
-    stages = [made.receiver, *made.to_providers(), *made.from_providers()]
+    stages = [made.receiver, *made.of_lines()]
     base.clock.stages = [*stages, *keepers]
     supervisor = Supervisor(base.clock, base.ids, standing.board, base.clock.pulse, GRACE)
     watched = [Seldom(stage, seldom) for stage in stages] + [Seldom(stage, tidy) for stage in keepers]
@@ -219,7 +220,7 @@ async def _core(settings: Settings, clock: PatientClock, ids: Ids, journal: Jour
     }
     journal.follow(rules_of(settings, lines))
     secrets = {alias: await hook_secrets(journal.memory(alias), None, clock.now()) for alias in lines}
-    return Core(settings, clock, ids, journal, lines, secrets)
+    return Core(settings, clock, ids, journal, Lines(lines), secrets, providers)
 
 
 def _loaded(folder: Path, port: int, lines: str) -> Settings:

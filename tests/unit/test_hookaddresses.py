@@ -179,12 +179,12 @@ def test_every_secret_that_is_taken_opens() -> None:
 
 
 def test_a_line_that_is_not_there_takes_as_long_to_say_no() -> None:
-    """A long question is sealed for nobody as well: the time does not tell which lines there are."""
+    """What is asked is sealed for nobody as well: the time does not tell which lines there are."""
 
     def took(secrets: tuple[str, ...] | None) -> float:
         began = time.process_time()
-        assert proof(f"{'n' * 8_000_000}.0", secrets) is None
+        assert not any(proof("a-nonce.a-seal", secrets) for _ in range(2000))
         return time.process_time() - began
 
     known, unknown = (min(took(secrets) for _ in range(5)) for secrets in (("a-secret",), None))
-    assert unknown > known / 4
+    assert unknown > known / 3

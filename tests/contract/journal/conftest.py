@@ -45,6 +45,7 @@ async def _misfits(desk: Desk) -> list[str]:
     """What is told of commands, copies and things set aside, and is not as its schema has it."""
     with contextlib.suppress(JournalUnusable):
         told = [one for _, one in await desk.journal.events.follow(0, 50) if one.kind in {"result", "receipt", "dead"}]
+        told = [one for one in told if one.body.keys() != {"kind"}]  # a test's own, which says nothing
         return [wrong for one in told for wrong in misfits("dead", json.loads(event(one)))]
     return []
 

@@ -9,7 +9,7 @@ import pytest
 from relay.cli.lastword import last_word
 
 
-def test_a_defect_is_one_line_without_its_text(capsys: pytest.CaptureFixture[str]):
+def test_a_defect_is_one_line_without_its_text(capsys: pytest.CaptureFixture[str]) -> None:
     """An error's text may hold a number or a secret; where it happened is enough to mend it."""
     try:
         int("a number: +12065550142")
@@ -22,7 +22,7 @@ def test_a_defect_is_one_line_without_its_text(capsys: pytest.CaptureFixture[str
     assert "2065550142" not in said
 
 
-def test_no_traceback_reaches_the_user():
+def test_no_traceback_reaches_the_user() -> None:
     """Python asks for the last word whatever was raised, and ends with 1."""
     code = "import sys; from relay.cli.lastword import last_word; sys.excepthook = last_word; {}['secret']"
     ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
@@ -31,7 +31,7 @@ def test_no_traceback_reaches_the_user():
     assert ended.stderr == "relay has met a defect of its own: KeyError at <string>:1. Please report this line.\n"
 
 
-def test_a_full_disk_under_what_is_printed_is_no_defect():
+def test_a_full_disk_under_what_is_printed_is_no_defect() -> None:
     """`relay init > file` on a full disk: the reason, and nothing to report."""
     code = "import sys; from relay.cli.lastword import last_word; sys.excepthook = last_word; print('x', flush=True)"
     with open("/dev/full", "w") as full:  # noqa: PTH123 - it is a device
@@ -41,7 +41,7 @@ def test_a_full_disk_under_what_is_printed_is_no_defect():
     assert "defect" not in ended.stderr
 
 
-def test_ctrl_c_is_understood_before_anything_is_loaded():
+def test_ctrl_c_is_understood_before_anything_is_loaded() -> None:
     """Loading takes a second or so: whoever thinks better of it reads no traceback."""
     words = [sys.executable, "-v", "-m", "relay", "schema"]  # it says what it loads
     with subprocess.Popen(words, stdout=-3, stderr=-1, text=True, preexec_fn=_hear_ctrl_c) as relay:  # noqa: PLW1509 - one thread

@@ -156,6 +156,12 @@ async def manage_mailbox(desk: Desk) -> None:
     await line.delete_mail(ref)
 
 
+async def hold_token(desk: Desk) -> None:
+    """It says when the token in use expires: some time from now."""
+    assert await desk.line.verify()
+    assert desk.line.token_expires_at > desk.clock.now()
+
+
 async def need_consent(desk: Desk) -> None:
     """It stands once it is given, is no more once it is given back, and can be given again."""
     assert (await desk.line.consent()).given
@@ -179,6 +185,7 @@ EXERCISES: Mapping[type[Any], Exercise] = {
     spec.SyncsMailbox: sync_mailbox,
     spec.ManagesMailbox: manage_mailbox,
     spec.NeedsConsent: need_consent,
+    spec.HoldsToken: hold_token,
 }
 
 
