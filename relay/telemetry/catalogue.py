@@ -40,6 +40,11 @@ CATALOGUE: Mapping[str, Entry] = {
         "error", "stage line exception", "a stage could not finish its work in flight as it stopped"
     ),
     "stage.recovered": Entry("info", "stage line", "a stage that had failed works again"),
+    "charts.ended": Entry(
+        "warning",
+        "exception",
+        "the charts of the status page failed, and stand still until the next start; all else goes on",
+    ),
     "stage.stuck": Entry("critical", "stages", "stages have been at one step for too long; systemd will restart relay"),
     "library.logged": Entry("info warning error critical", "logger said exception", "a library said something"),
     # the journal

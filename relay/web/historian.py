@@ -6,11 +6,15 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from relay.clock import Clock
 from relay.domain.announcements import Announcement
 from relay.domain.states import Status
 from relay.journal import Journal, JournalError
 from relay.telemetry.minutes import COUNTED_KINDS, Minutes, was_sent
+
+log = structlog.get_logger()
 
 EVERY = 15.0  # real seconds between two looks while nobody watches the page
 REST_FACTOR = 20  # the journal is not asked for more than so small a part of the time
@@ -40,12 +44,12 @@ class Historian:
     async def running(self) -> AsyncIterator[None]:
         """Look again and again, until the block ends."""
         task = asyncio.create_task(self._run(), name="historian")
+        task.add_done_callback(_tell)
         try:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.gather(task, return_exceptions=True)
 
     async def look(self) -> None:
         """Count what was announced since the last look; raises JournalError."""
@@ -89,6 +93,12 @@ class Historian:
                 await self.look()
                 self.saw(await self._journal.queries.status())
             await asyncio.sleep(max(EVERY, REST_FACTOR * (loop.time() - began)))
+
+
+def _tell(task: "asyncio.Task[None]") -> None:
+    """The charts are no promise of relay's: where they fail they end, and everything else goes on."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("charts.ended", exc_info=error)
 
 
 def _read(at: datetime | str) -> datetime:

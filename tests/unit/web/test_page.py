@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from relay.journal import JournalUnusable
 from relay.web.admin import AdminListener
@@ -258,3 +259,23 @@ async def test_the_hour_is_counted_without_anybody_looking(window: Window) -> No
     async with historian.running(), asyncio.timeout(PATIENCE):
         await historian.looked.wait()
     assert historian.minutes.rows(window.house.clock.now())[-1][1]["queue"] == 0
+
+
+class _Falling(Historian):
+    """Has a defect, and says so."""
+
+    failed = asyncio.Event()
+
+    def saw(self, waiting: Mapping[str, Any]) -> None:
+        """Fail."""
+        self.failed.set()
+        raise ZeroDivisionError(len(waiting))
+
+
+async def test_charts_that_fail_are_told_and_end_nothing_else(window: Window) -> None:
+    """One line in the log; leaving is as ever."""
+    with capture_logs() as logs:
+        historian = _Falling(window.house.journal, window.house.clock)
+        async with historian.running(), asyncio.timeout(PATIENCE):
+            await historian.failed.wait()
+    assert [line["event"] for line in logs] == ["charts.ended"]
