@@ -9,7 +9,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
-from tests import brokers, databases, latesyntax
+from tests import brokers, databases, dealing, latesyntax
 from tests.battery.table import PROPERTY, Row, lines
 
 LONG = os.environ.get("LONG", "") not in ("", "0")
@@ -21,6 +21,17 @@ settings.register_profile("long", _PATIENT, max_examples=3000)
 settings.load_profile("long" if LONG else "dev")
 
 latesyntax.put_off()
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only the long form has, and deal the rest out."""
+    later = [] if LONG else [item for item in items if item.get_closest_marker("long_only")]
+    if later and not config.option.keyword and len(later) < len(items):
+        config.hook.pytest_deselected(items=later)
+        items[:] = [item for item in items if item not in set(later)]
+    if WORKERS > 1:
+        items[:] = dealing.dealt([(item.nodeid, item) for item in items], WORKERS)
 
 
 @pytest.hookimpl(trylast=True)

@@ -80,6 +80,7 @@ def test_a_server_that_syncs_is_wanted_by_name(stack: ExitStack) -> None:
     assert [one.execute(asked) for one in servers] == [[("on", "on")], [("off", "on")]]
 
 
+@pytest.mark.long_only
 def test_nothing_is_left_of_a_server_whose_tests_were_killed(stack: ExitStack) -> None:
     """No process, no directory; a pooler in front of it goes as well."""
     program = [sys.executable, "-c", _STARTED_AND_LEFT]
@@ -171,6 +172,7 @@ def test_a_pooler_can_be_restarted(server: Server, stack: ExitStack) -> None:
     assert _run(pooler.url("relay"), "SELECT 1") == [(1,)]
 
 
+@pytest.mark.long_only
 def test_a_standby_has_what_the_primary_had(server: Server, stack: ExitStack) -> None:
     """It can be read, and not written; promoted, it takes over."""
     standby = stack.enter_context(Standby(server))
@@ -189,6 +191,7 @@ def test_a_standby_has_what_the_primary_had(server: Server, stack: ExitStack) ->
     assert _run(again.url("relay"), "SELECT count(*) FROM number") == [(2,)]
 
 
+@pytest.mark.long_only
 def test_a_commit_waits_for_a_standby_that_keeps_pace(server: Server, stack: ExitStack) -> None:
     """While that stands still, it does not return; and what has returned is there after a fail-over."""
     standby = stack.enter_context(Standby(server))
@@ -209,6 +212,7 @@ def test_a_commit_waits_for_a_standby_that_keeps_pace(server: Server, stack: Exi
     assert _run(standby.url("relay"), "SELECT value FROM number") == [(1,), (2,)]
 
 
+@pytest.mark.long_only
 def test_a_commit_does_not_wait_for_a_standby_that_follows(server: Server, stack: ExitStack) -> None:
     """As it is where nothing else is asked for: a fail-over may lose it."""
     standby = stack.enter_context(Standby(server))

@@ -12,6 +12,7 @@ import aiomqtt
 from pydantic_core import to_json
 
 from tests.battery.checker import Findings
+from tests.conftest import LONG
 from tests.nodes.cluster import Cluster, eventually, lasting
 from tests.system.inhouse import SUBSCRIBER, agree, followed
 from tests.system.ledgers import compare
@@ -19,7 +20,7 @@ from tests.system.ledgers import compare
 SEED = 20261121
 FRIEND, OTHER = "+12065550199", "+12065550177"
 NUMBERS = {"alerts": "12345", "office": "+12065550100", "desk": SUBSCRIBER}
-PAUSE = 0.5  # seconds between two rounds
+PAUSE = 0.5 if LONG else 1.0  # seconds between two rounds
 LAG = 24  # copies, or texts in, that may wait before it is waited for them
 WAITED = 3.0  # seconds: so long, as during a fault
 COMPARED_EVERY = 0.5  # seconds

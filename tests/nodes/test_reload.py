@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from relay.turns import line_turn
 from tests.databases import Database
 from tests.nodes.cluster import Node, cluster, eventually
@@ -28,6 +30,7 @@ async def reload(node: Node, settings: str) -> None:
     assert code == 0, said
 
 
+@pytest.mark.long_only
 async def test_nodes_exchange_their_lines_one_after_the_other(
     tmp_path: Path, free_port: Callable[[], int], database: Database, *, long: bool
 ) -> None:

@@ -82,6 +82,7 @@ class Storm:
         return sum(name in line["nodes"] for line in self.made.logged("node.buried"))
 
 
+@pytest.mark.long_only
 @pytest.mark.timeout(14_400)  # its own waits are bounded; the long form has 100,000 copies
 async def test_whatever_fails_one_after_the_other_each_thing_is_done_once(
     tmp_path: Path, free_port: Callable[[], int], server: Server, found: Callable[[Row], None], *, long: bool

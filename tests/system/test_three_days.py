@@ -66,7 +66,9 @@ class Days:
         self.requests.append(f"r{self.number}")
 
 
-@pytest.mark.parametrize(("shape", "token_hours"), [("documented", 48), ("served", 5)])
+@pytest.mark.parametrize(
+    ("shape", "token_hours"), [pytest.param("documented", 48, marks=pytest.mark.long_only), ("served", 5)]
+)
 async def test_three_days_lose_nothing_and_ask_nothing_needlessly(
     tmp_path: Path, free_port: Callable[[], int], shape: str, token_hours: int
 ):

@@ -66,7 +66,8 @@ class Prober:
         """What is behind a provider's address, looked at once for all of its lines."""
         if base_url not in self._behind:
             self._behind[base_url] = asyncio.create_task(self._first_knock(f"lines.{alias}.base_url", base_url))
-        return await self._behind[base_url]
+        # One look that is given up must not take the others with it.
+        return await asyncio.shield(self._behind[base_url])
 
     async def _first_knock(self, setting: str, base_url: str) -> Behind:
         door = await asyncio.to_thread(web_door, setting, base_url, _CA)
