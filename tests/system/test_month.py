@@ -105,8 +105,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize(
     ("start", "days"),
-    [(datetime(2026, 10, 30, tzinfo=UTC), 31), (datetime(2027, 3, 5, tzinfo=UTC), 17)],
-    ids=["back", "forward"],
+    [
+        pytest.param(datetime(2026, 10, 30, tzinfo=UTC), 31, id="back", marks=pytest.mark.long_only),
+        pytest.param(datetime(2027, 3, 5, tzinfo=UTC), 17, id="forward"),
+    ],
 )
 async def test_over_a_month_nobody_is_texted_outside_the_hours_of_their_own_clock(
     folder: Path, free_port: Callable[[], int], start: datetime, days: int

@@ -68,7 +68,7 @@ async def told_as_elsewhere(made: World) -> None:
     assert sorted(texts(made, "event.sent-elsewhere")) == sorted(wanted)
 
 
-@pytest.mark.parametrize("shape", ["documented", "served"])
+@pytest.mark.parametrize("shape", [pytest.param("documented", marks=pytest.mark.long_only), "served"])
 async def test_the_message_store_settles_what_was_not_answered(
     tmp_path: Path, free_port: Callable[[], int], shape: str
 ):
