@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from relay.journal.failures import JournalDamaged, JournalUnusable
-from relay.journal.filecheck import restored_by, sync_directory
+from relay.journal.filecheck import reading, restored_by, sync, sync_directory
 from relay.journal.sqlite import APPLICATION_ID
 
 _OWN_TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name"
@@ -76,11 +75,6 @@ def back_up(journal: Path, media: Path, to: Path, *, replace: bool = False) -> B
     return Backup(to.stat().st_size, rows, attachments, size)
 
 
-def reading(path: Path) -> sqlite3.Connection:
-    """A connection that reads a file and never changes it, not even its WAL."""
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
-
-
 def checked(path: Path) -> dict[str, int]:
     """How many rows each table of a whole journal has; every page and index of it is looked at.
 
@@ -97,15 +91,6 @@ def checked(path: Path) -> dict[str, int]:
         if first != "ok":
             raise JournalDamaged("this journal is damaged: take an older backup")
         return {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in tables}  # noqa: S608 - the journal's own tables
-
-
-def sync(path: Path) -> None:
-    """Have a file on disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refuse(journal: Path, media: Path, to: Path, *, replace: bool) -> None:

@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Table, text
 
-from relay.journal.backup import back_up, sync
+from relay.journal.backup import back_up
 from relay.journal.failures import JournalUnusable
-from relay.journal.filecheck import sync_directory
+from relay.journal.filecheck import sync, sync_directory
 from relay.journal.pgconnect import connected, connecting
 from relay.journal.rows import TABLES, PostgresRows, Row, Rows, SqliteRows, Tally, names_in, refuse_other_tables
 from relay.journal.target import in_words

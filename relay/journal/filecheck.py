@@ -9,7 +9,9 @@ looks at every page of what it has copied.
 """
 
 import os
+import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Connection
 
@@ -93,3 +95,17 @@ def _is_short(path: Path) -> bool:
     page = int.from_bytes(header[16:18], "big")
     page = 65536 if page == 1 else page
     return path.stat().st_size < page * int.from_bytes(header[_PAGES_AT : _PAGES_AT + 4], "big")
+
+
+def reading(path: Path) -> sqlite3.Connection:
+    """A connection that reads a file and never changes it, not even its WAL."""
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None, timeout=5.0)
+
+
+def sync(path: Path) -> None:
+    """Have a file on disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

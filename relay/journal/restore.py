@@ -20,9 +20,9 @@ from sqlalchemy.engine import make_url
 
 from relay.clock import Clock
 from relay.ids import Ids
-from relay.journal.backup import checked, media_of, reading, sync
+from relay.journal.backup import checked, media_of
 from relay.journal.failures import JournalUnusable
-from relay.journal.filecheck import mark_of, remember_made, sync_directory
+from relay.journal.filecheck import mark_of, reading, remember_made, sync, sync_directory
 from relay.journal.journal import Journal
 from relay.journal.moved import unmark
 from relay.journal.pgconnect import connected, connecting

@@ -15,9 +15,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, LargeBinary, Table, TypeDecorator, text
 
 from relay.journal import mailschema, migrating, nodeschema, ruleschema, schema
-from relay.journal.backup import reading
 from relay.journal.columns import printable
 from relay.journal.failures import JournalUnusable
+from relay.journal.filecheck import reading
 
 Value = int | str | bytes | None
 Row = tuple[Value, ...]

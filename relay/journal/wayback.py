@@ -8,12 +8,11 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 import structlog
 
-from relay.journal.failures import JournalUnwritten
-from relay.journal.filecheck import sync_directory
+from relay.journal.failures import JournalDamaged, JournalUnwritten
+from relay.journal.filecheck import reading, restored_by, sync, sync_directory
 
 log = structlog.get_logger()
 
@@ -34,24 +33,27 @@ def keep_way_back(journal: Path, revision: str) -> Path:
 
     Raises:
         JournalUnwritten: there is no room for the copy, or it cannot be written. Nothing was changed.
-        sqlite3.Error: the journal cannot be read.
+        JournalDamaged: the journal cannot be read whole.
     """
     copy, part = copy_of(journal, revision), Path(f"{journal}.revision.part")
     _refuse_full(journal)
     try:
         part.unlink(missing_ok=True)
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        with closing(_reading(journal)) as source, closing(sqlite3.connect(part)) as target:
+        with closing(reading(journal)) as source, closing(sqlite3.connect(part)) as target:
             source.backup(target)
-        _sync(part)
+        sync(part)
         part.replace(copy)
         sync_directory(journal.parent)
-    except (OSError, sqlite3.OperationalError) as error:
+        for former in journal.parent.glob(f"{journal.name}.revision-*"):
+            if former != copy:
+                former.unlink()
+    except sqlite3.DatabaseError as error:
         part.unlink(missing_ok=True)
-        raise JournalUnwritten(_unwritten(journal, str(error))) from None
-    for former in journal.parent.glob(f"{journal.name}.revision-*"):
-        if former != copy:
-            former.unlink()
+        raise _judged(journal, error) from None
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise JournalUnwritten(_unwritten(journal, error.strerror or type(error).__name__)) from None
     log.info("journal.copied", file=str(copy), revision=revision)
     return copy
 
@@ -63,20 +65,15 @@ def _refuse_full(journal: Path) -> None:
         raise JournalUnwritten(_unwritten(journal, f"it needs {size} bytes"))
 
 
+def _judged(journal: Path, error: sqlite3.DatabaseError) -> JournalDamaged | JournalUnwritten:
+    name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return JournalDamaged(f"the journal {journal} is damaged ({name}): {restored_by(journal)}")
+    return JournalUnwritten(_unwritten(journal, name))
+
+
 def _unwritten(journal: Path, why: str) -> str:
     return (
-        "this relay has newer tables than the journal, and keeps a copy before it changes them, for which there is no"
-        f" room in {journal.parent} ({why}): free some space and start it again; nothing was changed"
+        "this relay has newer tables than the journal, and keeps a copy before it changes them, which has no room in"
+        f" {journal.parent}, or cannot be written there ({why}): see to that and start it again; nothing was changed"
     )
-
-
-def _reading(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=5.0)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -42,6 +42,7 @@ class Herald(Stage):
         self._memory = memory
         self._changed = changed
         self._announced: set[str] = set()
+        self._refused: set[str] = set()  # what was told of: it is tried again in silence
 
     async def step(self) -> Rest | None:
         """Announce what there is, and take away what there is no more."""
@@ -68,8 +69,11 @@ class Herald(Stage):
         except BusLost:
             return False
         except PublishRefused as error:
-            log.warning("homeassistant.kept", topic=topic, reason=error.problem.detail)
+            if topic not in self._refused:
+                log.warning("homeassistant.kept", topic=topic, reason=error.problem.detail)
+            self._refused.add(topic)
             return False
+        self._refused.discard(topic)
         log.info("homeassistant.withdrawn", topic=topic)
         return True
 

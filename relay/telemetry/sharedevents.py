@@ -35,7 +35,9 @@ BUS_EVENTS: Mapping[str, Entry] = {
     ),
     "homeassistant.withdrawn": Entry("info", "topic", "a device was taken away from Home Assistant: its line has gone"),
     "homeassistant.kept": Entry(
-        "warning", "topic reason", "the broker does not let relay take a device away from Home Assistant; tried again"
+        "warning",
+        "topic reason",
+        "the broker does not let relay take a device away from Home Assistant; it is tried again",
     ),
     "bus.topic_denied": Entry("error", "doing topics detail", "the broker's ACL denies topics that relay needs"),
     "bus.topic_allowed": Entry("info", "doing topics", "topics pass again that the broker had denied"),

@@ -12,10 +12,8 @@ from relay.cli.main import app
 from tests.contract.journal.desk import ALICE, Desk, SqlitePlace
 from tests.databases import shared
 from tests.postgres import Server
-from tests.unit.cli.test_keeping import SETTINGS, logging_as_it_was
+from tests.unit.cli.test_keeping import SETTINGS
 from tests.unit.journal.movable import ask, empty_database
-
-__all__ = ["logging_as_it_was"]  # a fixture for all tests here
 
 
 @pytest.fixture

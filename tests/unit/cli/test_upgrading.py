@@ -16,11 +16,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from relay.cli.main import app
+from relay.journal import JournalDamaged
+from relay.journal.wayback import keep_way_back
 from tests.smalldisk import SmallDisk, small_disk
-from tests.unit.cli.test_keeping import SETTINGS, logging_as_it_was
+from tests.unit.cli.test_keeping import SETTINGS
 from tests.unit.journal.movable import empty_database
-
-__all__ = ["logging_as_it_was"]  # a fixture for all tests here
 
 OLD = Path(__file__).parents[2] / "data" / "journal-0003.sql"
 
@@ -102,6 +102,16 @@ def test_a_database_of_this_relay_has_nothing_to_change(config: Path, database: 
     first, again = relay(config, "migrate", "--json"), relay(config, "migrate")
     assert json.loads(first.output)["copy"] is None
     assert "there was nothing to change" in again.output
+
+
+def test_a_journal_that_is_cut_off_is_told_as_damaged_and_leaves_no_copy(config: Path) -> None:
+    """Not as a disk without room: the cure is another."""
+    journal = config.parent / "relay.db"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(JournalDamaged, match="relay restore"):
+        keep_way_back(journal, "0003")
+    assert not [*config.parent.glob("relay.db.revision*")]
 
 
 def test_without_room_for_the_copy_nothing_is_changed(config: Path) -> None:
