@@ -56,7 +56,7 @@ async def program(
     finally:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await process.communicate()  # to the end of what it said, or its pipe would outlive the test
 
 
 class Program:

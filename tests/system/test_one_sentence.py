@@ -28,12 +28,14 @@ def retained(made: World) -> str:
     return str([body["summary"] for topic, body in made.ears.heard if topic == "relay/node/relay-1/status"][-1])
 
 
-async def shown(made: World) -> str:
-    """What the status page says."""
+async def until_shown(made: World, sentence: str) -> None:
+    """Until the status page says it: on a slow machine what the page shows may be some seconds old."""
     [port] = [one["port"] for one in made.relay.logged("listener.started") if one["setting"] == "admin.listen"]
-    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/page/status.json") as answer:
-        body = await answer.json()
-    return str(body["headline"])
+    async with asyncio.timeout(WITHIN), aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        headline = None
+        while headline != sentence:
+            async with session.get("/page/status.json") as answer:
+                headline = (await answer.json())["headline"]
 
 
 async def test_the_same_sentence_stands_everywhere(tmp_path: Path, free_port: Callable[[], int]) -> None:
@@ -47,7 +49,8 @@ async def test_the_same_sentence_stands_everywhere(tmp_path: Path, free_port: Ca
             await made.listening()
             assert sentence.startswith("node relay-1: online since ")
             code, said = await run("status", *socket_of(made))
-            assert (code, said.splitlines()[0], retained(made), await shown(made)) == (0, *(sentence,) * 3)
+            assert (code, said.splitlines()[0], retained(made)) == (0, sentence, sentence)
+            await until_shown(made, sentence)
 
             assert (await run("queue", "hold", "--line", "office", *socket_of(made)))[0] == 0
             await made.publish("relay/line/office/send", {"id": "one", "to": "+12065550116", "text": "hi"})
@@ -55,9 +58,11 @@ async def test_the_same_sentence_stands_everywhere(tmp_path: Path, free_port: Ca
             assert "(lines: office)" in sentence
             await made.ears.until(lambda: retained(made) == sentence)
             code, said = await run("status", *socket_of(made))
-            assert (code, said.splitlines()[0], await shown(made)) == (1, sentence, sentence)
+            assert (code, said.splitlines()[0]) == (1, sentence)
+            await until_shown(made, sentence)
 
             await made.broker.kill()
             sentence = await told(notified, "; bus not connected; ")
             code, said = await run("status", *socket_of(made))
-            assert (code, said.splitlines()[0], await shown(made)) == (1, sentence, sentence)
+            assert (code, said.splitlines()[0]) == (1, sentence)
+            await until_shown(made, sentence)

@@ -36,7 +36,7 @@ async def test_a_killed_relay_leaves_its_will_and_its_command(broker: Mosquitto)
             while await process.stdout.readline() != b"taken\n":
                 pass  # log lines
         process.kill()
-        await process.wait()
+        await process.communicate()  # to the end of what it said, or its pipe would outlive the test
         said = from_json((await ear.until(STATUS))[-1].payload)
     assert said == {"state": "offline", "reason": "lost", "since": None}
     async with make_bus(broker.url) as bus:
