@@ -4,11 +4,6 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 
-import aiomqtt
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
 from relay.bus.config import BusSettings
 from relay.bus.errors import UNSUPPORTED_PROTOCOL, NoConnection
 from relay.bus.payloads import Publication
@@ -38,47 +33,6 @@ class Dial:
     persistent: bool = False
     will: Publication | None = None
     tls: ssl.SSLContext | None = field(default=None, repr=False)
-
-    def client(self) -> aiomqtt.Client:
-        """A client that was never connected. Needs the running loop."""
-        version5 = self.protocol == "5"
-        broker = self.settings.broker
-        return aiomqtt.Client(
-            broker.host,
-            broker.port,
-            username=self.settings.username,
-            password=self.settings.password,
-            identifier=self.client_id,
-            protocol=aiomqtt.ProtocolVersion.V5 if version5 else aiomqtt.ProtocolVersion.V311,
-            will=_will(self.will, version5=version5) if self.will else None,
-            clean_session=None if version5 else not self.persistent,
-            # The default of aiomqtt would wipe the session at every start of the process.
-            clean_start=not self.persistent if version5 else MQTT_CLEAN_START_FIRST_ONLY,
-            properties=self._properties() if version5 else None,
-            keepalive=self.settings.keepalive,
-            timeout=self.settings.timeout + 1,
-            max_inflight_messages=self.settings.window,
-            tls_context=self.tls,
-        )
-
-    def _properties(self) -> Properties:
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.ReceiveMaximum = self.settings.max_held
-        if self.persistent:
-            properties.SessionExpiryInterval = self.settings.session_expiry
-        return properties
-
-
-def publish_properties(what: Publication) -> Properties:
-    """What MQTT 5 carries beside a payload."""
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    if what.content_type:
-        properties.ContentType = what.content_type
-    if what.correlation is not None:
-        properties.CorrelationData = what.correlation
-    if what.traceparent:
-        properties.UserProperty = [("traceparent", what.traceparent)]
-    return properties
 
 
 def tls_context(settings: BusSettings) -> ssl.SSLContext | None:
@@ -129,9 +83,8 @@ def failure(error: BaseException | None) -> NoConnection:
                 "tls", f"the broker's certificate is not trusted: {words}: check bus.ca_file and bus.url"
             )
         case ssl.SSLError():
-            return NoConnection(
-                "tls", f"TLS failed: {error.reason or 'no handshake'}: check bus.url and its certificates"
-            )
+            reason = getattr(error, "reason", None) or "no handshake"
+            return NoConnection("tls", f"TLS failed: {reason}: check bus.url and its certificates")
         case TimeoutError():
             return NoConnection("timeout", "the broker did not answer in time: check bus.url and the network")
         case OSError():
@@ -148,10 +101,3 @@ def no_answer(*, closed: bool, tls: bool) -> NoConnection:
         return NoConnection("silent", "the broker was reached and did not answer: check that bus.url is MQTT's port")
     hint = "it may ask for a certificate (bus.cert_file)" if tls else "it may speak TLS only (mqtts://)"
     return NoConnection("closed", f"the broker closed the connection before it answered: {hint}")
-
-
-def _will(will: Publication, *, version5: bool) -> aiomqtt.Will:
-    properties = Properties(PacketTypes.WILLMESSAGE)  # type: ignore[no-untyped-call]
-    if will.content_type:
-        properties.ContentType = will.content_type
-    return aiomqtt.Will(will.topic, will.payload, 1, will.retain, properties if version5 else None)

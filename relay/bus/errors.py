@@ -14,6 +14,7 @@ from relay.domain.errors import ErrorCode, Problem, RelayError, TryLater
 
 NORMAL = 0x00  # the reason of a disconnection
 PACKET_TOO_LARGE = 0x95
+TOPIC_NAME_INVALID = 0x90
 QUOTA_EXCEEDED = 0x97
 NOT_AUTHORIZED = 0x87
 SESSION_TAKEN_OVER = 0x8E
@@ -21,7 +22,11 @@ UNSUPPORTED_PROTOCOL = 0x84
 
 # Reason codes of MQTT 5, section 2.4. Only a changed message could pass these; the others may pass later, when the
 # broker's rights or room have changed.
-_NEVER = {0x90: "topic name invalid", PACKET_TOO_LARGE: "packet too large", 0x99: "payload format invalid"}
+_NEVER = {
+    TOPIC_NAME_INVALID: "topic name invalid",
+    PACKET_TOO_LARGE: "packet too large",
+    0x99: "payload format invalid",
+}
 _LATER = {
     0x80: "unspecified error",
     0x83: "implementation specific error",

@@ -5,12 +5,11 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import structlog
 
 from relay.bus.config import BusSettings
-from relay.bus.delivery import CommandProperties, Delivery, OnArrival
+from relay.bus.delivery import Delivery, OnArrival
 from relay.bus.errors import NORMAL, QUOTA_EXCEEDED, BusLost, SubscribeRefused
 from relay.bus.link import Link, Received
 from relay.bus.payloads import probe
@@ -203,7 +202,7 @@ class Intake:
             redelivered=received.dup,
             oversize=oversize,
             misnamed=about.misnamed,
-            properties=_properties(received.properties),
+            properties=received.properties,
             on_ack=partial(self._ack, link, received.mid, received.qos, len(payload)),
             on_again=partial(self._again, link, len(payload)),
             on_leave=partial(self._release, len(payload)),
@@ -309,14 +308,3 @@ def _is_probe(client: str | None, received: Received) -> bool:
 def _arrived(link: Link, on_arrival: OnArrival) -> None:
     if link.up:
         on_arrival()
-
-
-def _properties(properties: Any) -> CommandProperties:
-    """What MQTT 5 said beside the payload; nothing on 3.1.1."""
-    users = dict(reversed(getattr(properties, "UserProperty", [])))  # the first of equal names counts
-    return CommandProperties(
-        response_topic=getattr(properties, "ResponseTopic", None),
-        correlation=getattr(properties, "CorrelationData", None),
-        expiry=getattr(properties, "MessageExpiryInterval", None),
-        traceparent=users.get("traceparent"),
-    )

@@ -2,45 +2,36 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
-from paho.mqtt.client import Client as Paho
-from paho.mqtt.client import MQTTMessage
-from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
+from mqtt5 import ConnAckPacket
 
-from relay.bus.channel import Channel, Loss
-from relay.bus.dial import Dial, publish_properties
-from relay.bus.errors import PACKET_TOO_LARGE, BusLost, PublishRefused, SubscribeRefused
+from relay.bus.channel import Channel, Listener, Loss, Received
+from relay.bus.channel5 import Channel5
+from relay.bus.confirmations import Confirmations, Sending, Settled
+from relay.bus.dial import Dial
+from relay.bus.errors import BusLost, PublishRefused, SubscribeRefused
 from relay.bus.payloads import Publication
 
-T = TypeVar("T")
+__all__ = ["Link", "Receive", "Received", "Sending", "Settled", "channel_of"]
 
-_FIRST_FAILURE = 0x80  # reason codes from here on are failures; 0x10, nobody listens, is a success
 # Reasons of a broker that closes the connection which are about the broker itself, and not about what was published
 # (MQTT 5, section 3.14.2.1): busy, shutting down, keep alive, taken over, by hand, moved, rates.
 _ABOUT_ITSELF = frozenset({0x89, 0x8B, 0x8D, 0x8E, 0x96, 0x98, 0x9C, 0x9D, 0x9F, 0xA0})
-_OVERHEAD = 1024  # bytes of a packet beside topic, payload and correlation data: more than ours ever have
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One message from the broker."""
-
-    mid: int
-    qos: int
-    topic: str
-    payload: bytes = field(repr=False)
-    retain: bool
-    dup: bool
-    properties: Properties | None = field(default=None, repr=False)
-
 
 Receive = Callable[["Link", Received], None]
+
+
+def channel_of(dial: Dial, listener: Listener) -> Channel:
+    """A channel that speaks the MQTT of this dial, not yet open."""
+    if dial.protocol == "5":
+        return Channel5(dial, listener)
+    # Only an old broker needs them, and every start would pay for them.
+    from relay.bus.channel311 import Channel311  # noqa: PLC0415 - as above
+
+    return Channel311(dial, listener)
 
 
 class Link:
@@ -52,31 +43,27 @@ class Link:
     Args:
         dial: what to connect with.
         receive: called with each message as it arrives; it must not raise.
+        make: makes the channel.
 
     Raises:
         NoConnection: on entering.
     """
 
-    def __init__(self, dial: Dial, receive: Receive) -> None:
+    def __init__(self, dial: Dial, receive: Receive, make: Callable[[Dial, Listener], Channel] = channel_of) -> None:
         self.dial = dial
         self.leaving = False
         self.idle = True
         self._receive = receive
-        self._channel = Channel(dial, self._ended)
+        self._channel = make(dial, self)
         self._loss: Loss | None = None
-        self._window = asyncio.Semaphore(dial.settings.window)
-        self._publishing: dict[int, asyncio.Future[int]] = {}
-        self._sizes: dict[int, int] = {}
-        self._subscribing: dict[int, asyncio.Future[list[int]]] = {}
-        paho = self._channel.paho
-        paho.manual_ack_set(True)  # noqa: FBT003 - paho's signature
-        paho.on_message, paho.on_publish, paho.on_subscribe = self._on_message, self._on_publish, self._on_subscribe
-        paho.on_unsubscribe = None  # aiomqtt's own knows only what was asked for through aiomqtt
+        silent = partial(self.drop, "the broker did not answer in time")
+        self._publishing = Confirmations(self._channel, dial.settings.timeout, self._gone, silent)
+        self._subscribing: dict[int, asyncio.Future[Sequence[int]]] = {}
 
     async def __aenter__(self) -> Self:
         await self._channel.open()
-        window = self.dial.settings.window
-        self._window = asyncio.Semaphore(min(window, self._channel.receive_maximum or window))
+        granted, window = self.granted, self.dial.settings.window
+        self._publishing.window = min(window, granted.receive_max) if granted else window
         return self
 
     async def __aexit__(
@@ -99,7 +86,7 @@ class Link:
         return self._channel.session_present
 
     @property
-    def granted(self) -> Properties | None:
+    def granted(self) -> ConnAckPacket | None:
         """What the broker said of itself as it let relay in; None on MQTT 3.1.1."""
         return self._channel.granted
 
@@ -123,8 +110,29 @@ class Link:
 
     def ack(self, mid: int, qos: int) -> None:
         """Acknowledge what this very link received; does nothing once it is lost."""
-        if self.up:
-            self._channel.paho.ack(mid, qos)
+        if self._channel.up:
+            self._channel.ack(mid, qos)
+
+    def send(self, what: Publication, settled: Settled) -> Sending:
+        """Publish at QoS 1, and be told later: without a task that waits.
+
+        Args:
+            what: to publish; it waits in its turn where the broker, or the network, takes no more at present.
+            settled: called once, and not before `send` has returned: with None when the broker has confirmed, else
+                with the error that `publish` would raise. It must not raise.
+
+        Returns:
+            what `forget` takes.
+
+        Raises:
+            BusLost: the link is lost already; `settled` is not called.
+            PublishRefused: it can be no packet, or is too large for the broker; likewise.
+        """
+        return self._publishing.add(what, settled)
+
+    def forget(self, sending: Sending) -> None:
+        """Tell nobody what becomes of it; it is not sent any more where it was not yet."""
+        self._publishing.forget(sending)
 
     async def publish(self, what: Publication) -> None:
         """Publish at QoS 1; returns when the broker has confirmed.
@@ -133,13 +141,13 @@ class Link:
             BusLost: the link broke before, or the broker kept silent.
             PublishRefused: the broker refused it, or would close the connection over its size.
         """
-        size = len(what.payload) + len(what.topic.encode()) + len(what.correlation or b"") + _OVERHEAD
-        if size > (self._channel.largest_packet or size):
-            raise PublishRefused(PACKET_TOO_LARGE)
-        async with self._window:
-            code = await self._confirmation(what, size)
-        if code >= _FIRST_FAILURE:
-            raise PublishRefused(code)
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        sending = self._publishing.add(what, partial(_settle, answer))
+        try:
+            await answer
+        except asyncio.CancelledError:
+            self._publishing.forget(sending)
+            raise
 
     async def subscribe(self, filters: Sequence[str], *, retained: bool = True) -> None:
         """Subscribe at QoS 1; returns when the broker has granted every filter.
@@ -152,12 +160,10 @@ class Link:
             BusLost: the link broke, or the broker kept silent.
             SubscribeRefused: at least one filter was refused.
         """
-        if not self.up:
+        mid = self._channel.subscribe(filters, retained=retained) if self.up else None
+        if mid is None:
             raise self._gone()
-        result, mid = self._channel.paho.subscribe(self._wishes(filters, retained=retained))
-        if result != MQTTErrorCode.MQTT_ERR_SUCCESS or mid is None:
-            raise self._gone()
-        codes = await self._answered(mid, self._subscribing)
+        codes = await self._answered(mid)
         refused = [each for each, code in zip(filters, codes, strict=False) if code != 1]
         if refused or len(codes) != len(filters):
             raise SubscribeRefused(refused or filters)
@@ -165,25 +171,39 @@ class Link:
     def unsubscribe(self, filters: Sequence[str]) -> None:
         """Hear these no more; what is under way already may still come."""
         if self.up:
-            self._channel.paho.unsubscribe(list(filters))
+            self._channel.unsubscribe(filters)
 
-    async def _confirmation(self, what: Publication, size: int) -> int:
-        if not self.up:
-            raise self._gone()
-        properties = publish_properties(what) if self.dial.protocol == "5" else None
-        sent = self._channel.paho.publish(what.topic, what.payload, 1, what.retain, properties)
-        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise self._gone()
-        self._sizes[sent.mid] = size
-        try:
-            return await self._answered(sent.mid, self._publishing)
-        finally:
-            del self._sizes[sent.mid]
+    def on_message(self, received: Received) -> None:
+        """A message has come."""
+        self._receive(self, received)
 
-    async def _answered(self, mid: int, answers: dict[int, asyncio.Future[T]]) -> T:
-        """The broker's answer to a packet; a broker that keeps silent has lost its link."""
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        answers[mid] = answer
+    def on_published(self, mid: int, code: int) -> None:
+        """The broker's word on a publication has come."""
+        self._publishing.confirmed(mid, code)
+
+    def on_subscribed(self, mid: int, codes: Sequence[int]) -> None:
+        """The broker's word on a subscription has come."""
+        answer = self._subscribing.get(mid)
+        if answer is not None and not answer.done():
+            answer.set_result(codes)
+
+    def on_room(self) -> None:
+        """The network takes more."""
+        self._publishing.fill()
+
+    def on_end(self, loss: Loss) -> None:
+        """Fail whatever waits for an answer, at once."""
+        self._loss = loss
+        self.idle = self._publishing.idle
+        self._publishing.end(loss.code, partial(self._gone, on_the_way=True))
+        for answer in self._subscribing.values():
+            if not answer.done():
+                answer.set_exception(self._gone(on_the_way=True))
+
+    async def _answered(self, mid: int) -> Sequence[int]:
+        """The broker's answer to a subscription; a broker that keeps silent has lost its link."""
+        answer: asyncio.Future[Sequence[int]] = asyncio.get_running_loop().create_future()
+        self._subscribing[mid] = answer
         try:
             async with asyncio.timeout(self.dial.settings.timeout):
                 return await answer
@@ -191,66 +211,18 @@ class Link:
             self.drop("the broker did not answer in time")
             raise self._gone(on_the_way=True) from None
         finally:
-            del answers[mid]
-
-    def _wishes(
-        self, filters: Sequence[str], *, retained: bool
-    ) -> list[tuple[str, int]] | list[tuple[str, SubscribeOptions]]:
-        if self.dial.protocol != "5":
-            return [(each, 1) for each in filters]
-        # Without RetainAsPublished a retained command would look like any other while we are subscribed.
-        # Those of a session that goes on have come already: at each connection they would be refused again.
-        handling = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB if retained else SubscribeOptions.RETAIN_DO_NOT_SEND
-        options = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=handling)
-        return [(each, options) for each in filters]
+            del self._subscribing[mid]
 
     def _gone(self, *, on_the_way: bool = False) -> BusLost:
         loss = self._loss or Loss("the connection to the broker is lost", ours=True)
         closed = on_the_way and not loss.ours and loss.code not in _ABOUT_ITSELF
         return BusLost(loss.detail, on_the_way=on_the_way, closed=closed)
 
-    def _ended(self, loss: Loss) -> None:
-        """Fail whatever waits for an answer, at once."""
-        self._loss = loss
-        self.idle = not self._publishing
-        if loss.code == PACKET_TOO_LARGE and self._publishing:
-            # The broker closed the link over one packet: the largest. It would do so again.
-            largest = max(self._publishing, key=self._sizes.__getitem__)
-            _settle(self._publishing[largest], PACKET_TOO_LARGE)
-        waiting: list[asyncio.Future[Any]] = [*self._publishing.values(), *self._subscribing.values()]
-        for answer in waiting:
-            if not answer.done():
-                answer.set_exception(self._gone(on_the_way=True))
 
-    def _on_publish(self, _paho: Paho, _data: Any, mid: int, reason: ReasonCode, _properties: Properties) -> None:
-        if mid in self._publishing:
-            _settle(self._publishing[mid], reason.value)
-
-    def _on_subscribe(
-        self, _paho: Paho, _data: Any, mid: int, reasons: list[ReasonCode], _properties: Properties
-    ) -> None:
-        if mid in self._subscribing:
-            _settle(self._subscribing[mid], [reason.value for reason in reasons])
-
-    def _on_message(self, _paho: Paho, _data: Any, message: MQTTMessage) -> None:
-        if not self.up:
-            return
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = ""  # it is nobody's command
-        received = Received(
-            mid=message.mid,
-            qos=message.qos,
-            topic=topic,
-            payload=bytes(message.payload),
-            retain=message.retain,
-            dup=message.dup,
-            properties=message.properties,
-        )
-        self._receive(self, received)
-
-
-def _settle(answer: asyncio.Future[T], value: T) -> None:
-    if not answer.done():
-        answer.set_result(value)
+def _settle(answer: "asyncio.Future[None]", error: BusLost | PublishRefused | None) -> None:
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(None)
+    else:
+        answer.set_exception(error)

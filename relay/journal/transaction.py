@@ -12,6 +12,7 @@ from sqlalchemy import Connection, CursorResult, Executable, insert
 from relay.clock import Clock, SystemClock
 from relay.ids import Ids
 from relay.journal import schema
+from relay.journal.prepared import execute
 from relay.journal.store import Entered
 from relay.rules.line import Rules
 
@@ -80,7 +81,7 @@ class Transaction:
 
         What runs for every message is a constant with parameters: to build a statement costs as much as to run it.
         """
-        return self.connection.execute(statement, rows)
+        return execute(self.connection, statement, rows)
 
     def count(self, name: str) -> int:
         """How many there are, with what this transaction has changed so far."""
@@ -109,8 +110,9 @@ class Transaction:
     def flush(self) -> None:
         """Write what was gathered."""
         if self._events:
-            self.execute(insert(schema.event), self._events)
+            self.execute(_ADD_EVENTS, self._events)
             self._events = []
 
 
+_ADD_EVENTS = insert(schema.event)
 Operation = Callable[[Transaction], T]

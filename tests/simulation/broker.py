@@ -5,18 +5,19 @@ import contextvars
 import itertools
 import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from functools import partial
 from typing import Any, Literal
 
-from paho.mqtt.enums import MQTTErrorCode
+from mqtt5 import ConnAckPacket
 
-from relay.bus.channel import Loss
+from relay.bus.channel import Listener, Loss, Received
 from relay.bus.dial import Dial
 from relay.bus.errors import NoConnection
 from relay.bus.link import Link, Receive
 from relay.bus.mqtt import Bus
+from relay.bus.payloads import Publication
 from tests.simulation.passing import passes
 from tests.spoken import misfits
 
@@ -142,20 +143,16 @@ class MemoryBroker:
 
 
 class MemoryChannel:
-    """One connection, as `relay.bus.channel.Channel` is; it is its own paho."""
+    """One connection, as `relay.bus.channel.Channel` is."""
 
-    def __init__(self, broker: MemoryBroker, dial: Dial, on_end: Callable[[Loss], None]) -> None:
+    def __init__(self, broker: MemoryBroker, dial: Dial, listener: Listener) -> None:
         self.session_present = False
-        self.receive_maximum: int | None = None
-        self.largest_packet: int | None = None
+        self.granted: ConnAckPacket | None = None
+        self.writable = True
         self.dial = dial
         self.context = contextvars.copy_context()
-        self.paho = self
-        self.on_message: Any = None
-        self.on_publish: Any = None
-        self.on_subscribe: Any = None
         self._broker = broker
-        self._on_end = on_end
+        self._listener = listener
         self._loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[Loss] = self._loop.create_future()
         self._mids = itertools.count(1)
@@ -198,7 +195,7 @@ class MemoryChannel:
             self._broker.detach(self, is_persistent=self.dial.persistent)
             if (will := self.dial.will) is not None and self._says_will and self._broker.up:
                 self._broker.take(will.topic, will.payload, retain=will.retain)
-        self._on_end(loss)
+        self._listener.on_end(loss)
 
     def leave(self, reason: int) -> None:
         """End it with a goodbye: what was not acknowledged stays with the broker, and the will is not said."""
@@ -206,7 +203,7 @@ class MemoryChannel:
         self._says_will = False
         self._later(lambda: self.abort(Loss("closed by relay", ours=True)))
 
-    def unsubscribe(self, filters: list[str]) -> None:
+    def unsubscribe(self, filters: Sequence[str]) -> None:
         """Nothing is unsubscribed from here but what nobody publishes."""
 
     def pause(self) -> None:
@@ -224,25 +221,23 @@ class MemoryChannel:
         """Bring a command."""
         self._later(lambda: self._bring(command))
 
-    def publish(self, topic: str, payload: bytes, _qos: int, retain: bool, _properties: Any) -> Any:
+    def publish(self, what: Publication) -> int:
         """Send a publication; the confirmation comes, or does not, as the broker's fate has it."""
         mid = next(self._mids)
-        self._later(lambda: self._arrives(mid, topic, payload, retain=retain))
-        return SimpleNamespace(rc=MQTTErrorCode.MQTT_ERR_SUCCESS, mid=mid)
+        self._later(lambda: self._arrives(mid, what.topic, what.payload, retain=what.retain))
+        return mid
 
-    def subscribe(self, wishes: Any) -> tuple[MQTTErrorCode, int]:
-        """Ask for commands."""
+    def subscribe(self, filters: Sequence[str], *, retained: bool) -> int:
+        """Ask for commands; nothing is retained here."""
+        del retained
         mid = next(self._mids)
-        granted = [SimpleNamespace(value=1) for _ in wishes]
-        self._later(lambda: self._granted(mid, granted))
-        return MQTTErrorCode.MQTT_ERR_SUCCESS, mid
+        self._later(lambda: self._granted(mid, [1] * len(filters)))
+        return mid
 
-    def ack(self, mid: int, _qos: int) -> None:
+    def ack(self, mid: int, qos: int) -> None:
         """Acknowledge a command."""
+        del qos
         self._later(lambda: self._broker.acknowledged(self, mid))
-
-    def manual_ack_set(self, _on: bool) -> None:
-        """It always is."""
 
     def _later(self, what: Callable[[], object]) -> None:
         # One after the other, as on a wire: timers of one moment come in no order.
@@ -254,8 +249,8 @@ class MemoryChannel:
         if self.up:
             what()
 
-    def _granted(self, mid: int, granted: list[Any]) -> None:
-        self.on_subscribe(self, None, mid, granted, None)
+    def _granted(self, mid: int, granted: list[int]) -> None:
+        self._listener.on_subscribed(mid, granted)
         self._broker.subscribed(self)
 
     def _bring(self, command: Command) -> None:
@@ -264,17 +259,9 @@ class MemoryChannel:
         if self._is_paused:
             self._held.append(command)
             return
-        message = SimpleNamespace(
-            mid=command.mid,
-            qos=1,
-            topic=command.topic,
-            payload=command.payload,
-            retain=False,
-            dup=command.delivered,
-            properties=None,
-        )
+        received = Received(command.mid, 1, command.topic, command.payload, retain=False, dup=command.delivered)
         command.delivered = True
-        self.on_message(self, None, message)
+        self._listener.on_message(received)
 
     def _arrives(self, mid: int, topic: str, payload: bytes, *, retain: bool) -> None:
         fate = self._broker.fate(topic)
@@ -286,25 +273,14 @@ class MemoryChannel:
         if fate == "unconfirmed":
             self.abort(Loss("the connection broke"))
         elif fate != "mute":
-            self._later(lambda: self.on_publish(self, None, mid, SimpleNamespace(value=_CODE[fate]), None))
-
-
-class MemoryLink(Link):
-    """Relay's link, over a channel in memory."""
-
-    def __init__(self, broker: MemoryBroker, dial: Dial, receive: Receive) -> None:
-        super().__init__(dial, receive)
-        channel = MemoryChannel(broker, dial, self._ended)
-        self._channel = channel  # type: ignore[assignment]
-        channel.on_message, channel.on_publish = self._on_message, self._on_publish
-        channel.on_subscribe = self._on_subscribe
+            self._later(lambda: self._listener.on_published(mid, _CODE[fate]))
 
 
 def plug(bus: Bus, broker: MemoryBroker) -> None:
     """Have a bus connect to this broker."""
 
     def link(dial: Dial, receive: Receive) -> Link:
-        return MemoryLink(broker, dial, receive)
+        return Link(dial, receive, partial(MemoryChannel, broker))
 
     for connection in bus._connections:
         connection.link = link

@@ -1,9 +1,8 @@
 """What a broker says of itself as it lets relay in (MQTT 5) -> what relay needs of it, and what it does not have."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from paho.mqtt.properties import Properties
+from mqtt5 import ConnAckPacket
 
 from relay.cli.findings import Finding, hint, wrong
 from relay.settings import Settings
@@ -14,7 +13,7 @@ _ENVELOPE = 64 * 1024  # bytes of an event beside an attachment
 _DAY = 86_400
 
 
-def look_at_features(granted: Properties | None, settings: Settings, session: int) -> list[Finding]:
+def look_at_features(granted: ConnAckPacket | None, settings: Settings, session: int) -> list[Finding]:
     """What is missing.
 
     Args:
@@ -27,43 +26,38 @@ def look_at_features(granted: Properties | None, settings: Settings, session: in
     return [*_lacks(granted), *_sizes(granted, settings), *_keeps(granted, session)]
 
 
-def _lacks(granted: Properties) -> Iterator[Finding]:
-    if _said(granted, "MaximumQoS", 2) < 1:
+def _lacks(granted: ConnAckPacket) -> Iterator[Finding]:
+    if int(granted.max_qos) < 1:
         why = "nobody would know whether the broker has a message: relay publishes and subscribes at QoS 1"
         yield wrong(_PART, "the broker allows QoS 0 only", why, "raise the broker's limit (mosquitto: max_qos 1)")
-    if not _said(granted, "RetainAvailable", 1):
+    if not granted.retain_available:
         why = "clients that come later would not know how relay and its lines are"
         cure = "switch retained messages on (mosquitto: retain_available true)"
         yield wrong(_PART, "the broker keeps no retained messages", why, cure)
-    if not _said(granted, "WildcardSubscriptionAvailable", 1):
+    if not granted.wildcard_subscription_available:
         why = "relay hears each client's commands through a wildcard"
         yield wrong(
             _PART, "the broker has no wildcards in subscriptions", why, "switch them on, or take another broker"
         )
 
 
-def _sizes(granted: Properties, settings: Settings) -> Iterator[Finding]:
+def _sizes(granted: ConnAckPacket, settings: Settings) -> Iterator[Finding]:
     needed = settings.media.inline_max * 4 // 3 + _ENVELOPE
-    largest = _said(granted, "MaximumPacketSize", needed)
+    largest = granted.max_packet_size or needed
     if largest < needed:
         what = f"the broker takes messages of up to {largest} bytes, and relay's may have {needed}"
         cure = f"raise it (mosquitto: max_packet_size {max(needed, 16 * 1024**2)}), or lower media.inline_max"
         yield wrong(_PART, what, "a larger event is never published", cure)
-    window = _said(granted, "ReceiveMaximum", 65_535)
+    window = granted.receive_max
     if window < _FEW:
         cure = "raise it (mosquitto: max_inflight_messages 20)"
         yield hint(_PART, f"the broker takes {window} messages at once", cure, "a burst of events takes longer")
 
 
-def _keeps(granted: Properties, session: int) -> Iterator[Finding]:
-    kept = _said(granted, "SessionExpiryInterval", session)
+def _keeps(granted: ConnAckPacket, session: int) -> Iterator[Finding]:
+    kept = session if granted.session_expiry_interval is None else granted.session_expiry_interval
     if kept < session:
         what = f"the broker keeps commands for an absent relay for {kept} s, and was asked for {session}"
         cure = f"let the broker keep sessions for {session} s (EMQX: mqtt.session_expiry_interval)"
         why = "requests that are sent while relay is away for longer are lost, and nobody is told"
         yield hint(_PART, what, cure, why) if kept >= _DAY else wrong(_PART, what, why, cure)
-
-
-def _said(granted: Properties, name: str, otherwise: int) -> int:
-    found: Any = getattr(granted, name, otherwise)
-    return int(found)

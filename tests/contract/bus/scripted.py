@@ -43,6 +43,14 @@ class Peer:
         """Send a packet of less than 128 bytes."""
         self._writer.write(bytes([first, len(body)]) + body)
 
+    def raw(self, data: bytes) -> None:
+        """Send these bytes, whatever they are."""
+        self._writer.write(data)
+
+    async def chunk(self) -> bytes:
+        """What is there to be read, in one piece."""
+        return await self._reader.read(1 << 20)
+
     def connack(self, code: int = 0, properties: bytes = b"") -> None:
         """Answer a CONNECT of MQTT 5."""
         self.send(0x20, bytes([0, code, len(properties)]) + properties)

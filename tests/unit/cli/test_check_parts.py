@@ -6,10 +6,10 @@ import ssl
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from mqtt5 import ConnAckPacket
 
 from relay.bus.config import BusSettings
 from relay.bus.dial import refusal
@@ -45,12 +45,9 @@ def settings(folder: Path, base_url: str = "https://api.att.com", **tables: obje
     return load_settings(path=folder / "relay.toml", environment={}, line_models=MODELS, overrides=tree)
 
 
-def granted(**said: int) -> Properties:
-    """A CONNACK's properties."""
-    properties = Properties(PacketTypes.CONNACK)  # type: ignore[no-untyped-call]
-    for name, value in said.items():
-        setattr(properties, name, value)
-    return properties
+def granted(**said: Any) -> ConnAckPacket:
+    """A CONNACK with these properties."""
+    return ConnAckPacket(**said)
 
 
 def levels(found: list[Finding]) -> list[str]:
@@ -70,12 +67,12 @@ def test_a_broker_that_says_nothing_of_itself_has_everything(tmp_path: Path) -> 
 )
 def test_a_broker_that_keeps_sessions_for_less_is_named(tmp_path: Path, kept: int, level: list[str]) -> None:
     """A day is bearable; with less a weekend loses requests."""
-    assert levels(look_at_features(granted(SessionExpiryInterval=kept), settings(tmp_path), WEEK)) == level
+    assert levels(look_at_features(granted(session_expiry_interval=kept), settings(tmp_path), WEEK)) == level
 
 
 def test_a_broker_without_wildcards_is_named(tmp_path: Path) -> None:
     """Each client's commands come through one."""
-    [found] = look_at_features(granted(WildcardSubscriptionAvailable=0), settings(tmp_path), WEEK)
+    [found] = look_at_features(granted(wildcard_subscription_available=False), settings(tmp_path), WEEK)
     assert (found.level, found.what) == ("wrong", "the broker has no wildcards in subscriptions")
 
 

@@ -1,0 +1,186 @@
+"""Statement -> the driver, past what SQLAlchemy does at each call: compiled once for a database, with its parameters.
+
+What SQLAlchemy does for one statement costs several times what SQLite does for it. A statement that runs again and again is one
+object, so that its second run finds how the first was to be run. What cannot be known beforehand, such as a list whose
+length varies, goes through SQLAlchemy as ever. Values, rows and errors are the same on both ways.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias, cast
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import BindParameter, Connection, CursorResult, Executable, Insert, Select, Update
+from sqlalchemy.engine import Dialect, IteratorResult
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.engine.result import SimpleResultMetaData
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import Delete
+
+Row: TypeAlias = Mapping[str, Any]
+Parameters: TypeAlias = Sequence[Row] | Row | None
+_Process: TypeAlias = Callable[[Any], Any]
+_Key: TypeAlias = tuple[int, tuple[str, ...], bool]
+
+_KINDS = (Select, Insert, Update, Delete)
+_SEVERAL = (list, tuple)
+
+
+def execute(connection: Connection, statement: Executable, rows: Parameters = None) -> CursorResult[Any]:
+    """Run a statement: once, with these parameters, or for each of `rows`.
+
+    Args:
+        connection: is in a transaction; else SQLAlchemy begins one.
+        statement: a constant with parameters; one that was made anew is run by SQLAlchemy.
+        rows: its parameters.
+
+    Returns:
+        All that it found, read already, or `rowcount`: what the journal asks of a CursorResult.
+
+    Raises:
+        DBAPIError: as SQLAlchemy does.
+    """
+    # Whoever listens to SQLAlchemy's events is to hear of every statement.
+    is_plain = connection.in_transaction() and not connection.dispatch.before_cursor_execute
+    recipe = _recipe(connection.dialect, statement, rows) if is_plain else None
+    if recipe is None:
+        return connection.execute(statement, rows)
+    return cast("CursorResult[Any]", recipe.run(connection, rows))
+
+
+class Changed(NamedTuple):
+    """What is known of a statement that finds no rows."""
+
+    rowcount: int
+
+
+class _Value(NamedTuple):
+    """A parameter: under which name the caller has it, and how it goes to the driver; or a constant of the statement."""
+
+    name: str
+    key: str
+    is_constant: bool
+    constant: Any
+    process: _Process | None
+
+    def of(self, row: Row) -> Any:
+        """What the driver is given."""
+        if self.is_constant and self.key not in row:
+            return self.constant
+        value = row[self.key]
+        return value if self.process is None else self.process(value)
+
+
+class Recipe:
+    """How a statement is run on a kind of database.
+
+    Args:
+        compiled: for that database.
+        columns: what it finds.
+    """
+
+    def __init__(self, compiled: SQLCompiler, columns: Sequence[Any]) -> None:
+        dialect = self._dialect = compiled.dialect
+        self._words = str(compiled)
+        names = compiled.positiontup if compiled.positional else list(compiled.bind_names.values())
+        values = {name: _value(bind, name, dialect) for bind, name in compiled.bind_names.items()}
+        self._values = [values[name] for name in names or ()]
+        self._named = not compiled.positional
+        self._found = SimpleResultMetaData([str(one.key) for one in columns]) if columns else None
+        processes = [one.type.dialect_impl(dialect).result_processor(dialect, None) for one in columns]
+        self._processes = [(place, process) for place, process in enumerate(processes) if process is not None]
+
+    def run(self, connection: Connection, rows: Parameters) -> "IteratorResult[Any] | Changed":
+        """Run it."""
+        cursor = cast("Any", connection.connection.driver_connection).cursor()
+        try:
+            if isinstance(rows, _SEVERAL) and len(rows) > 1:
+                cursor.executemany(self._words, [self._parameters(row) for row in rows])
+            else:
+                row = rows[0] if isinstance(rows, _SEVERAL) and rows else rows
+                cursor.execute(self._words, self._parameters(cast("Row", row or {})))
+            if self._found is None:
+                return Changed(cursor.rowcount)
+            return IteratorResult(self._found, iter(self._read(cursor.fetchall())))
+        except self._dialect.loaded_dbapi.Error as error:
+            raise self._told(connection, cursor, error) from error
+        finally:
+            cursor.close()
+
+    def _parameters(self, row: Row) -> Sequence[Any] | Row:
+        if self._named:
+            return {one.name: one.of(row) for one in self._values}
+        return [one.of(row) for one in self._values]
+
+    def _read(self, rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
+        return (self._processed(row) for row in rows) if self._processes else rows
+
+    def _processed(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        values = list(row)
+        for place, process in self._processes:
+            values[place] = process(values[place])
+        return tuple(values)
+
+    def _told(self, connection: Connection, cursor: DBAPICursor, error: Exception) -> BaseException:
+        """The error as SQLAlchemy tells it, and a connection that is gone is not used again."""
+        dialect = self._dialect
+        cut = dialect.is_disconnect(cast("Any", error), connection.connection.dbapi_connection, cursor)
+        if cut:
+            connection.invalidate(error)
+        told: BaseException = DBAPIError.instance(
+            self._words,
+            None,
+            error,
+            cast("Any", dialect.loaded_dbapi.Error),
+            hide_parameters=True,
+            connection_invalidated=cut,
+            dialect=dialect,
+        )
+        return told
+
+
+def _recipe(dialect: Dialect, statement: Executable, rows: Parameters) -> Recipe | None:
+    """How to run it; None where it runs for the first time, or where SQLAlchemy has to."""
+    known = _KNOWN.get(statement)
+    if known is None:
+        # Most of those that were made for one run are never seen again: nothing is done for them.
+        _KNOWN[statement] = {}
+        return None
+    several = isinstance(rows, _SEVERAL)
+    first = cast("Row", (rows[0] if rows else {}) if several else rows or {})
+    key = (id(dialect), tuple(first), several and len(rows or ()) > 1)
+    if key not in known:
+        known[key] = _made(dialect, statement, list(first), several=key[2])
+    return known[key]
+
+
+def _made(dialect: Dialect, statement: Executable, names: list[str], *, several: bool) -> Recipe | None:
+    if not isinstance(statement, _KINDS):
+        return None
+    columns = list(statement.exported_columns)
+    if several and columns:
+        return None
+    # As for several rows: nobody asks for the numbers that the database gives to them.
+    is_insert = isinstance(statement, Insert) and not columns
+    compiled = cast(
+        "SQLCompiler", statement.compile(dialect=dialect, column_keys=names or None, for_executemany=is_insert)
+    )
+    return Recipe(compiled, columns) if _is_fixed(compiled) else None
+
+
+def _is_fixed(compiled: SQLCompiler) -> bool:
+    """Whether it is the same at each run: no list whose length varies, no value that is made for each run."""
+    varies = compiled.post_compile_params or compiled.literal_execute_params or compiled.prefetch
+    return not varies and not any(bind.callable for bind in compiled.bind_names)
+
+
+def _value(bind: BindParameter[Any], name: str, dialect: Dialect) -> _Value:
+    process = bind.type.dialect_impl(dialect).bind_processor(dialect)
+    constant = None
+    if not bind.required:
+        constant = bind.value if process is None else process(bind.value)
+    return _Value(name, bind.key, not bind.required, constant, process)
+
+
+# By the object itself: a constant stays, what was made for one run goes with it.
+_KNOWN: "WeakKeyDictionary[Executable, dict[_Key, Recipe | None]]" = WeakKeyDictionary()
