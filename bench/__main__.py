@@ -13,7 +13,21 @@ from bench import databases, machine, report
 from bench.options import Options
 from bench.pairs import Pairs
 from bench.saying import say
-from bench.workloads import in_hook, in_poll, out, out_50, receipts
+from bench.workloads import (
+    backlog,
+    history,
+    idle,
+    in_hook,
+    in_hook_flood,
+    in_hook_paced,
+    in_poll,
+    mixed,
+    out,
+    out_50,
+    receipts,
+    receipts_hook,
+    start,
+)
 
 Workload = Callable[[Options, tuple[int, int]], Awaitable[Pairs]]
 
@@ -23,6 +37,14 @@ WORKLOADS: dict[str, Workload] = {
     "IN-HOOK": in_hook.run,
     "IN-POLL": in_poll.run,
     "RECEIPTS": receipts.run,
+    "RECEIPTS-HOOK": receipts_hook.run,
+    "MIXED": mixed.run,
+    "IN-HOOK-PACED": in_hook_paced.run,
+    "IN-HOOK-FLOOD": in_hook_flood.run,
+    "BACKLOG": backlog.run,
+    "START": start.run,
+    "IDLE": idle.run,
+    "HISTORY": history.run,
 }
 _QUICK = {"pairs": 1, "seconds": 2.0, "warm_up": 1.0, "inbox": 5_000, "backlog": 5_000, "history": 20_000}
 

@@ -1,6 +1,6 @@
 """The ceiling: what relay does, by a script that keeps nothing. aiohttp, an MQTT link, uvloop; tuned, and no more.
 
-    python -m bench.bare out|hooks|poll|receipts BROKER_PORT PROVIDER_PORT [--link paho|codec] [--in-flight N]
+    python -m bench.bare out|hooks|mixed|poll|receipts BROKER_PORT PROVIDER_PORT [--link paho|codec] [--in-flight N]
 
 It says `ready` on standard output, for `hooks` with the port, and goes on until it is killed.
 """
@@ -85,9 +85,17 @@ class Bare:
         await self._link.publish(f"{LINE}/result", event("result", sent, data))
         ack()
 
+    async def mixed(self) -> int:
+        """Both of them."""
+        await self.out()
+        return await self._serve()
+
     async def hooks(self) -> int:
         """Web hooks -> messages; gives the port. Each is answered once the broker has its message."""
         await self.open([])
+        return await self._serve()
+
+    async def _serve(self) -> int:
         app = web.Application()
         app.router.add_post("/hooks/{line}/{secret}/{event}", self._hook)
         runner = web.AppRunner(app, access_log=None)
@@ -163,7 +171,7 @@ def _receipt(ref: str, address: str) -> bytes:
 async def main() -> None:
     """Do it until killed."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("work", choices=("out", "hooks", "poll", "receipts"))
+    asked.add_argument("work", choices=("out", "hooks", "poll", "receipts", "mixed"))
     asked.add_argument("broker", type=int)
     asked.add_argument("provider", type=int)
     asked.add_argument("--link", choices=("paho", "codec"), default="paho")
@@ -171,7 +179,7 @@ async def main() -> None:
     asked.add_argument("--calls", type=int, default=0, help="receipts: of how many calls")
     given = asked.parse_args()
     bare = Bare(given.broker, given.provider, BareCodecLink if given.link == "codec" else PahoLink, given.in_flight)
-    works = {"out": bare.out, "hooks": bare.hooks, "poll": bare.poll, "receipts": lambda: bare.receipts(given.calls)}
+    works = {"out": bare.out, "hooks": bare.hooks, "poll": bare.poll, "mixed": bare.mixed, "receipts": lambda: bare.receipts(given.calls)}
     port = await works[given.work]()
     os.write(1, f"ready {port or 0}\n".encode())
     await asyncio.Event().wait()

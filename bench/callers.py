@@ -44,6 +44,9 @@ class Caller(asyncio.Protocol):
         self._number = number
         self._transport.write((_HEAD % (path, len(body), body)).encode())
 
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is used no more."""
+
     def data_received(self, data: bytes) -> None:
         """Read the answer; those of relay and of the bare script say how long they are."""
         self._buffer += data

@@ -1,6 +1,7 @@
 """A process under test -> what it used over a steady stretch, for each message that it finished meanwhile."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -99,6 +100,12 @@ async def stretch(world: World, subject: Subject, contender: str, count: Count, 
         since=since,
         until=at_end,
     )
+
+
+def only(contender: str, peak_mb: float, notes: dict[str, float]) -> Measured:
+    """Figures of a run in which nothing is counted."""
+    unknown = math.nan
+    return Measured(contender, 0, unknown, unknown, unknown, unknown, {}, peak_mb, notes=notes)
 
 
 async def reached(count: Count, goal: int, within: float = 600.0) -> None:

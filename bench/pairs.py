@@ -40,13 +40,15 @@ async def paired(
     """Measure relay and each bare script in turn, as often as asked."""
     runs: list[Measured] = []
     for _ in range(options.pairs):
-        runs.append(await relay())
-        say(f"  {_short(runs[-1])}")
+        runs.append(told(await relay()))
         for link in options.ceilings:
-            runs.append(await bare(link))
-            say(f"  {_short(runs[-1])}")
+            runs.append(told(await bare(link)))
     return Pairs(runs)
 
 
-def _short(run: Measured) -> str:
-    return f"{run.contender}: {run.cpu_us:.0f} us a message, {run.rate:.0f}/s, other core {run.other_core:.0%}"
+def told(run: Measured) -> Measured:
+    """The same run, once whoever looks on has been told of it."""
+    counted = f" {run.cpu_us:.0f} us a message, {run.rate:.0f}/s, other core {run.other_core:.0%};"
+    notes = ", ".join(f"{name} {value:.4g}" for name, value in run.notes.items())
+    say(f"  {run.contender}:{counted if run.messages else ''} {notes}".rstrip(" ;"))
+    return run

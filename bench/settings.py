@@ -41,16 +41,27 @@ timeout = "2m"
 window = {window}
 receive = "{receive}"
 receipts = "{receipts}"
+recipients_per_call = {per_call}
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How the line stands to its provider; `speed`: of a lab's clock, None for the machine's."""
+    """How the line stands to its provider.
+
+    Attributes:
+        receive: how texts come in.
+        receipts: how delivery status comes in.
+        speed: of a lab's clock; None for the machine's.
+        per_call: recipients of a call.
+        hours: when it sends; None: at any time.
+    """
 
     receive: str = "off"
     receipts: str = "poll"
     speed: float | None = None
+    per_call: int = 50
+    hours: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,8 @@ def write_settings(places: Places, window: int, line: Line) -> Path:
         (folder / name).write_text(secret + "\n")
         (folder / name).chmod(0o600)
     values = {name: getattr(places, name) for name in ("broker", "provider", "hooks", "journal", "folder")}
-    text = _SETTINGS.format(**values, window=window, receive=line.receive, receipts=line.receipts)
+    text = _SETTINGS.format(**values, window=window, receive=line.receive, receipts=line.receipts, per_call=line.per_call)
+    text += "" if line.hours is None else f'hours = "{line.hours}"\n'
     lab = "" if line.speed is None else f"[lab]\nspeed = {line.speed}\n"
     (folder / "relay.toml").write_text(text + lab)
     return folder / "relay.toml"

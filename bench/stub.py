@@ -8,7 +8,7 @@ import asyncio
 import json
 from typing import Any, cast
 
-from bench.marks import Times, mark, phone
+from bench.marks import Times, mark, marked, phone
 from bench.worker import obey, run
 
 _TOKEN = b'{"access_token":"bench","token_type":"bearer","expires_in":172800,"refresh_token":"again"}'
@@ -47,7 +47,8 @@ class Service:
     def _send(self, body: bytes) -> tuple[int, bytes]:
         self.calls += 1
         self.recipients += body.count(b"tel:")
-        sent_id = f"SMS{self.calls:016x}"
+        number = marked(body)
+        sent_id = f"SMS{self.calls if number is None else number + 1:016x}"
         if self.keep_times:
             self.arrivals.note(body)
         if self.follows:

@@ -13,6 +13,17 @@ _LONGEST = 1 << 24
 _PATIENCE = 600.0  # seconds for an order
 
 
+async def finished(module: str, *words: str) -> None:
+    """Run a module of this package to its end.
+
+    Raises:
+        RuntimeError: it ended badly.
+    """
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, *words, cwd=ROOT)
+    if await process.wait():
+        raise RuntimeError(f"{module} ended with {process.returncode}")
+
+
 class Worker:
     """A process that runs a module of this package; `async with` starts and ends it.
 

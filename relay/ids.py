@@ -1,8 +1,10 @@
 """Ids and chance, handed in: time-ordered ids (UUIDv7) and jitter from one source that a test can seed."""
 
+import os
 import random
 import secrets
-import uuid
+from collections.abc import Callable
+from struct import iter_unpack
 
 from relay.clock import Clock
 
@@ -10,6 +12,8 @@ _VERSION_7 = 0x7 << 76
 _VARIANT = 0x2 << 62
 _MILLISECOND_BITS = (1 << 48) - 1
 _COUNTER_BITS = (1 << 12) - 1
+_RANDOM_BITS = 62
+_AT_ONCE = 256  # ids that the system's random bits are fetched for together: each fetch costs more than an id
 
 
 class Ids:
@@ -23,6 +27,7 @@ class Ids:
     def __init__(self, clock: Clock, chance: random.Random | None = None) -> None:
         self._clock = clock
         self.chance: random.Random = chance or random.SystemRandom()
+        self._draw: Callable[[], int] = _Drawn() if isinstance(self.chance, random.SystemRandom) else self._drawn
         self._last = (0, 0)
 
     def new(self) -> str:
@@ -34,12 +39,32 @@ class Ids:
         if counter > _COUNTER_BITS:
             millisecond, counter = millisecond + 1, 0
         self._last = (millisecond, counter)
-        bits = millisecond << 80 | _VERSION_7 | counter << 64 | _VARIANT | self.chance.getrandbits(62)
-        return str(uuid.UUID(int=bits))
+        digits = f"{millisecond << 80 | _VERSION_7 | counter << 64 | _VARIANT | self._draw():032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
     def jitter(self, seconds: float, part: float = 0.2) -> float:
         """`seconds`, more or less by up to `part` of it, so that many waits do not end at once."""
         return seconds * self.chance.uniform(1 - part, 1 + part)
+
+    def _drawn(self) -> int:
+        return self.chance.getrandbits(_RANDOM_BITS)
+
+
+class _Drawn:
+    """Random bits of the system, fetched for many ids together, and each given once."""
+
+    def __init__(self) -> None:
+        self._left: list[int] = []
+
+    def __call__(self) -> int:
+        """The next bits."""
+        while True:
+            try:
+                return self._left.pop()
+            except IndexError:
+                # Another thread may take the last of them meanwhile.
+                fetched = iter_unpack(">Q", os.urandom(8 * _AT_ONCE))
+                self._left.extend(bits >> 64 - _RANDOM_BITS for (bits,) in fetched)
 
 
 def unguessable() -> str:

@@ -26,25 +26,32 @@ async def run(options: Options, cores: tuple[int, int]) -> Pairs:
 
 async def sending(options: Options, cores: tuple[int, int], recipients: int) -> Pairs:
     """Send requests with so many recipients each; what counts is a recipient."""
-    if options.warm_up + options.seconds > LONGEST:
-        options = replace(options, seconds=LONGEST - options.warm_up)
+    options = within_first_look(options)
 
     async def relay() -> Measured:
         async with world(options, cores) as made, made.relay() as subject:
             await made.start(subject)
-            return await _measure(made, subject, "relay", recipients, ("receipt", recipients))
+            return await measure_sending(made, subject, "relay", recipients, ("receipt", recipients))
 
     async def bare(link: Ceiling) -> Measured:
         async with world(options, cores) as made, made.bare(link, "out") as subject:
             await subject.start_bare()
-            return await _measure(made, subject, f"bare-{link}", recipients, ("result", 1))
+            return await measure_sending(made, subject, f"bare-{link}", recipients, ("result", 1))
 
     return await paired(options, relay, bare)
 
 
-async def _measure(
+def within_first_look(options: Options) -> Options:
+    """The same, over before relay asks for delivery status."""
+    if options.warm_up + options.seconds <= LONGEST:
+        return options
+    return replace(options, seconds=LONGEST - options.warm_up)
+
+
+async def measure_sending(
     made: World, subject: Subject, contender: str, recipients: int, finishing: tuple[str, int]
 ) -> Measured:
+    """Keep requests under way, and measure; `finishing`: the event that ends one, and how many of them it has."""
     options, (kind, each) = made.options, finishing
 
     async def count() -> int:

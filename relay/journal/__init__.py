@@ -70,13 +70,15 @@ from relay.journal.optoutrows import Source
 from relay.journal.optouts import Listed
 from relay.journal.queries import Gauges
 from relay.journal.queuelist import STATUSES, Wanted
-from relay.journal.raw import HookDelivery, KeptRaw, Understood
+from relay.journal.raw import HookDelivery
+from relay.journal.rawrows import KeptRaw
 from relay.journal.replays import KINDS, Replay, Wish
 from relay.journal.retention import Lifetimes
 from relay.journal.space import Shut
 from relay.journal.spool import Spool
 from relay.journal.steering import Steered
 from relay.journal.telling import message_body
+from relay.journal.understanding import Reading, Understood
 
 __all__ = [
     "ASIDE_KINDS",
@@ -112,6 +114,7 @@ __all__ = [
     "MailboxStanding",
     "Memory",
     "NodeSeen",
+    "Reading",
     "Recovered",
     "Replay",
     "Shut",

@@ -116,9 +116,11 @@ def refused(tx: Transaction, request: SendRequest, raw_digest: str | None, probl
 
 def known_as(tx: Transaction, request: SendRequest, raw_digest: str | None) -> Row[Any] | None:
     """The command that this one repeats: by its key, or the broker's own redelivery of one without a key."""
-    mine: dict[str, Any] = {"here": request.line, "by": request.client or ""}
+    client = request.client or ""
+    mine: dict[str, Any] = {"here": request.line, "by": client}
     if request.key is not None:
-        return whole_command(tx, tx.execute(_BY_KEY, {**mine, "asked": request.key}).first())
+        ask = tx.execute if tx.gathered.has_key(request.line, client, request.key) else tx.beside
+        return whole_command(tx, ask(_BY_KEY, {**mine, "asked": request.key}).first())
     if not request.redelivered or raw_digest is None:
         return None
     since = tx.now - REDELIVERED_WITHIN

@@ -55,7 +55,9 @@ def announce(tx: Transaction, news: News) -> None:
 
 def next_sequence(tx: Transaction, message_id: str, count: int = 1) -> int:
     """The first of the next `count` sequence numbers of a message; 1 for a message that is no more."""
-    last = tx.execute(_TAKE_SEQUENCE, {"this": message_id, "count": count}).scalar()
+    last = tx.gathered.take_sequence(message_id, count)
+    if last is None:
+        last = tx.beside(_TAKE_SEQUENCE, {"this": message_id, "count": count}).scalar()
     return 1 if last is None else int(last) - count + 1
 
 

@@ -18,9 +18,10 @@ from relay.journal.mailcodec import mail_of
 from relay.journal.mailrows import is_listed, message_of, unlist
 from relay.journal.mailschema import arrival, sighting
 from relay.journal.media import expire_media
-from relay.journal.raw import KeptRaw, keep_aside, leave, settle_asides
+from relay.journal.raw import keep_aside
+from relay.journal.rawrows import KeptRaw, leave, settle_asides
 from relay.journal.reader import Reader
-from relay.journal.seen import first_seen, forget_seen
+from relay.journal.seen import Came, first_seen, forget_seen
 from relay.journal.segments import is_piece, take_piece
 from relay.journal.sightings import take_whole_sighting
 from relay.journal.transaction import Transaction
@@ -113,7 +114,7 @@ class ArrivalVerbs:
         """Fetch the message once more that `kept`, which is nothing but its id, was set aside for."""
 
         def operation(tx: Transaction) -> None:
-            if leave(tx, kept, "read"):
+            if leave(tx, kept.id, "read"):
                 settle_asides(tx, kept.id)
                 forget_seen(tx, kept.line, "arrival", kept.event)
                 add_arrivals(tx, kept.line, [kept.event])
@@ -149,7 +150,7 @@ def _take(tx: Transaction, arrived: Arrival, mail: Mail) -> None:
         if known or mail.dedupe_key is None or first_seen(tx, line, "message", mail.dedupe_key):
             # Everything that arrives has an id at the provider, by which its changes are told.
             one = mail if mail.ref is not None else replace(mail, ref=arrived.ref)
-            take_whole(tx, line, arrived.id, arrived.since, [one])
+            take_whole(tx, line, [Came(arrived.id, arrived.since, [one])])
     elif known or first_seen(tx, line, "sighting", mail.ref):
         (take_piece if is_piece(mail) else take_whole_sighting)(tx, line, mail)
 

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, Update, bindparam, insert, literal, select, update
+from sqlalchemy import Row, Update, bindparam, literal, select, update
 
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact, State
@@ -74,7 +74,7 @@ def add_call(tx: Transaction, new: NewCall) -> str:
         "why": new.why and new.why.value,
         "behind": new.behind,
     }
-    tx.execute(insert(call), [row])
+    tx.gathered.add_call(row)
     tx.bells.add(f"calls:{new.line}")
     return call_id
 

@@ -16,6 +16,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FIRST = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+# `json.dumps` with arguments makes one at each call.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 # STRICT tables of SQLite know INTEGER only, which has 64 bits there.
 Whole = BigInteger().with_variant(Integer(), "sqlite")
@@ -23,7 +25,7 @@ Whole = BigInteger().with_variant(Integer(), "sqlite")
 
 def as_json(value: Any) -> bytes:
     """`value` as JSON in ASCII, always the same bytes for the same value."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    return _ENCODER.encode(value).encode("ascii")
 
 
 def printable(text: str) -> str:
@@ -63,8 +65,8 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ARG002 - SQLAlchemy's
-        """What goes to the database."""
-        return None if value is None else as_json(value)
+        """What goes to the database; bytes are JSON already."""
+        return value if value is None or isinstance(value, bytes) else as_json(value)
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's
         """What comes from it."""

@@ -1,23 +1,24 @@
 """A fact -> a copy's next state, its row and its receipt. Nothing else changes a copy's state."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import bindparam, case, literal, select, update
+from sqlalchemy import Text, Update, bindparam, case, literal, select, update
 
 from relay.domain.addresses import Address, AddressKind
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.receipts import Change, ProviderWord, ReceiptContext, change, receipt_body
 from relay.domain.states import Fact, IllegalTransition, State
-from relay.journal.announce import News, SetAside, announce, next_sequence, set_aside
+from relay.journal.announce import News, SetAside, announce, set_aside
 from relay.journal.codec import problem_in
 from relay.journal.columns import Moment, Whole
-from relay.journal.listing import one_of
+from relay.journal.listing import listed, one_of, unpacked
 from relay.journal.optoutrows import Word, opt_out
-from relay.journal.outgoing import Echo, echo_of
+from relay.journal.outgoing import Echo, Echoed, echoes_of
 from relay.journal.schema import aside, command, copy, copy_has_ref, message
 from relay.journal.sums import command_sum, copy_sum, fits
 from relay.journal.transaction import Transaction
@@ -87,13 +88,14 @@ def happen(tx: Transaction, happenings: Iterable[Happening]) -> list[Copy]:
     Returns:
         the copies as they are now, in the same order.
     """
-    echoes = _Echoes(tx)
-    moved = [_move(one, echoes) for one in happenings]
+    stirred = [(one, _stirred(one)) for one in happenings]
+    told = {one.copy.message_id for one, what in stirred if what is not None and what.told}
+    messages = echoes_of(tx, told) if told else {}
+    moved = [_move(one, what, messages) for one, what in stirred]
     changed = [move for move in moved if move.change is not None]
     _write(tx, changed)
     tell_damaged(tx, [move.after for move in changed])
-    for message_id, moves in _by_message(changed).items():
-        _tell(tx, message_id, moves, echoes)
+    _tell(tx, changed, messages)
     for move in changed:
         if _has_opted_out(move.after):
             opt_out(tx, _said_by_provider(tx, move.after))
@@ -111,6 +113,11 @@ def copies_of(tx: Transaction, call_id: str) -> list[Copy]:
     return [copy_from(row) for row in tx.execute(_OF_CALL, {"this": call_id})]
 
 
+def copies_of_some(tx: Transaction, call_ids: Iterable[str]) -> list[Copy]:
+    """The copies of these calls, in the order of their requests, those of the oldest first."""
+    return [copy_from(row) for row in tx.execute(_OF_CALLS, {"some": listed(call_ids)}).all()]
+
+
 def copy_of(tx: Transaction, line: str, ref: str) -> Copy | None:
     """The copy of which the provider speaks as `ref` on this line."""
     row = tx.execute(_OF_REF, {"here": line, "ref": ref}).first()
@@ -125,19 +132,6 @@ class _Move:
     word: ProviderWord
 
 
-class _Echoes:
-    """What receipts repeat, read when the first of a message's receipts is due."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-        self._known: dict[str, Echo] = {}
-
-    def of(self, message_id: str) -> Echo:
-        if message_id not in self._known:
-            self._known[message_id] = echo_of(self._tx, message_id)
-        return self._known[message_id]
-
-
 def tell_damaged(tx: Transaction, copies: Iterable[Copy]) -> None:
     """List those of these copies whose rows are damaged, each once."""
     for one in copies:
@@ -146,81 +140,98 @@ def tell_damaged(tx: Transaction, copies: Iterable[Copy]) -> None:
             set_aside(tx, SetAside("damaged", one.line, "copy", why, copy_id=one.id), about=one.id)
 
 
-def _move(one: Happening, echoes: _Echoes) -> _Move:
-    before = one.copy
+def _stirred(one: Happening) -> Change | None:
+    """What a fact does to its copy, where every receipt is wanted; None where it cannot be true of it."""
     try:
-        what = change(before.state, one.fact, ended=before.ended, receipts=True)
+        return change(one.copy.state, one.fact, ended=one.copy.ended, receipts=True)
     except IllegalTransition as error:
-        log.warning(
-            "copy.contradicted", line=before.line, copy_id=before.id, state=error.state.key, fact=one.fact.value
-        )
+        line, copy_id = one.copy.line, one.copy.id
+        log.warning("copy.contradicted", line=line, copy_id=copy_id, state=error.state.key, fact=one.fact.value)
+        return None
+
+
+def _move(one: Happening, what: Change | None, messages: Mapping[str, Echoed]) -> _Move:
+    before = one.copy
+    if what is None or (what.after is before.state and not before.waits):
         return _Move(before, before, None, one.word)
-    if what.told:
-        receipts = echoes.of(before.message_id).receipts
-        what = change(before.state, one.fact, ended=before.ended, receipts=receipts)
-    if what.after is before.state and not before.waits:
-        return _Move(before, before, None, one.word)
+    if what.told and not messages[before.message_id].echo.receipts:
+        what = change(before.state, one.fact, ended=before.ended, receipts=False)
+    attempt = before.attempt + one.attempts
     after = replace(
         before,
         state=what.after,
         ended=before.ended or what.final,
-        attempt=before.attempt + one.attempts,
+        attempt=attempt,
         remote_ref=one.remote_ref or before.remote_ref,
         provider_status=one.word.status,
         provider_code=one.word.code,
         problem=one.problem,
-        unseen=min(before.unseen + (one.unseen or one.fact is Fact.UNANSWERED), before.attempt + one.attempts),
+        unseen=min(before.unseen + (one.unseen or one.fact is Fact.UNANSWERED), attempt),
     )
     return _Move(before, after, what, one.word)
 
 
 def _write(tx: Transaction, moves: Sequence[_Move]) -> None:
-    if not moves:
-        return
-    tx.execute(_UPDATE, [_row(tx, move.after) for move in moves])
+    by_change: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     for move in moves:
+        columns = tuple(name for name in _SELDOM if getattr(move.after, name) != getattr(move.before, name))
+        by_change[columns].append(_row(tx, move.after, columns))
         if move.after.waits is not move.before.waits:
             tx.count_waiting(move.after.line, move.after.client, move.after.waits - move.before.waits)
+    for columns, rows in by_change.items():
+        tx.execute(_updating(columns), rows)
     decided = [move.after.id for move in moves if move.before.state is State.UNCERTAIN]
     if decided:
         listed = (one_of(aside.c.copy_id, decided), aside.c.kind == "uncertain")
         tx.execute(update(aside).where(*listed).values(state="settled"))
 
 
-def _row(tx: Transaction, after: Copy) -> dict[str, Any]:
+def _row(tx: Transaction, after: Copy, columns: Iterable[str]) -> dict[str, Any]:
     return {
         "copy_id": after.id,
         "state": after.state.key,
-        "ended": int(after.ended),
         "attempt": after.attempt,
-        "remote_ref": after.remote_ref,
         "provider_status": after.provider_status,
         "provider_code": after.provider_code,
         "problem": after.problem.as_body() if after.problem else None,
         "changed_at": tx.now,
-        "unseen": after.unseen,
-        "waits": int(after.waits),
+        **{name: getattr(after, name) for name in columns},
     }
 
 
-def _tell(tx: Transaction, message_id: str, moves: Sequence[_Move], echoes: _Echoes) -> None:
-    """Announce the receipts that are due, in the order of the facts; note when the message's last copy ended."""
-    ended = sum(1 for move in moves if move.change and move.change.final)
-    if ended:
-        _end_copies(tx, message_id, ended)
-    told = [(move, move.change) for move in moves if move.change and move.change.told]
-    if not told:
-        return
-    echo = echoes.of(message_id)
-    first = next_sequence(tx, message_id, len(told))
-    for place, (move, what) in enumerate(told):
-        answered = None
-        if not echo.is_whole or move.after.damage == "identity":
-            answered = _as_answered(tx, move.after)
-            if answered is None:
-                # Nobody could tell whose it is, and to whom it went: the notice has to do.
-                continue
-        announce(tx, _receipt(echo, move, what, first + place, answered))
+def _tell(tx: Transaction, moves: Sequence[_Move], messages: Mapping[str, Echoed]) -> None:
+    """Announce the receipts that are due, in the order of the facts; note when a message's last copy ended."""
+    ended: Counter[str] = Counter()
+    told: Counter[str] = Counter()
+    for move in moves:
+        message_id, what = move.before.message_id, move.change
+        if what is None:
+            continue
+        ended[message_id] += what.final
+        if what.told:
+            echoed = messages[message_id]
+            told[message_id] += 1
+            _announce(tx, move, what, echoed.echo, echoed.sequence + told[message_id])
+    _count(tx, ended, told)
+
+
+def _count(tx: Transaction, ended: Counter[str], told: Counter[str]) -> None:
+    """Write down how many copies of each message ended, and how many sequence numbers were taken."""
+    counts = {one: {"this": one, "told": told[one], "ended": ended[one]} for one in ended | told}
+    if last := [counts[one] | {"now": tx.now} for one in counts if ended[one]]:
+        tx.execute(_END_COPIES, last)
+    if others := [{"this": one, "told": told[one]} for one in counts if not ended[one]]:
+        tx.execute(_TAKE_SEQUENCES, others)
+
+
+def _announce(tx: Transaction, move: _Move, what: Change, echo: Echo, sequence: int) -> None:
+    answered = None
+    if not echo.is_whole or move.after.damage == "identity":
+        answered = _as_answered(tx, move.after)
+        if answered is None:
+            # Nobody could tell whose it is, and to whom it went: the notice has to do.
+            return
+    announce(tx, _receipt(echo, move, what, sequence, answered))
 
 
 def _receipt(echo: Echo, move: _Move, what: Change, sequence: int, answered: "_Answered | None") -> News:
@@ -272,17 +283,6 @@ def _has_opted_out(after: Copy) -> bool:
 def _said_by_provider(tx: Transaction, after: Copy) -> Word:
     code = after.problem.provider.code if after.problem and after.problem.provider else None
     return Word(after.address.value, after.line, tx.now, "provider", code, after.message_id, after.id)
-
-
-def _end_copies(tx: Transaction, message_id: str, count: int) -> None:
-    tx.execute(_END_COPIES, {"this": message_id, "count": count, "now": tx.now})
-
-
-def _by_message(moves: Iterable[_Move]) -> dict[str, list[_Move]]:
-    messages: defaultdict[str, list[_Move]] = defaultdict(list)
-    for move in moves:
-        messages[move.before.message_id].append(move)
-    return messages
 
 
 def state_of(row: Any) -> State:
@@ -340,11 +340,14 @@ _LOST = {
 _LISTED = select(aside.c.id).where(aside.c.copy_id == bindparam("this"), aside.c.kind == literal("damaged")).limit(1)
 _COMMAND = select(command).where(command.c.message_id == bindparam("this")).limit(1)
 
-_LEFT = message.c.open_copies - bindparam("count", type_=Whole)
+_LEFT = message.c.open_copies - bindparam("ended", type_=Whole)
+_TAKEN = message.c.sequence + bindparam("told", type_=Whole)
+_TAKE_SEQUENCES = update(message).where(message.c.id == bindparam("this")).values(sequence=_TAKEN)
 _END_COPIES = (
     update(message)
     .where(message.c.id == bindparam("this"))
     .values(
+        sequence=_TAKEN,
         open_copies=_LEFT,
         ended_at=case((_LEFT == 0, bindparam("now", type_=Moment)), else_=message.c.ended_at),
     )
@@ -352,25 +355,20 @@ _END_COPIES = (
 _OF_REF = (
     select(copy).where(copy_has_ref, copy.c.line == bindparam("here"), copy.c.remote_ref == bindparam("ref")).limit(1)
 )
-_OF_CALL = select(copy).where(copy.c.call_id == bindparam("this")).order_by(copy.c.message_id, copy.c.ordinal)
-_UPDATE = (
-    update(copy)
-    .where(copy.c.id == bindparam("copy_id"))
-    .values(
-        {
-            column: bindparam(column.name)
-            for column in (
-                copy.c.state,
-                copy.c.ended,
-                copy.c.attempt,
-                copy.c.remote_ref,
-                copy.c.provider_status,
-                copy.c.provider_code,
-                copy.c.problem,
-                copy.c.changed_at,
-                copy.c.unseen,
-                copy.c.waits,
-            )
-        }
-    )
+_OF_CALLS = (
+    select(copy)
+    .where(copy.c.call_id.in_(select(unpacked(bindparam("some", type_=Text)).c.value)))
+    .order_by(copy.c.message_id, copy.c.ordinal)
 )
+_OF_CALL = select(copy).where(copy.c.call_id == bindparam("this")).order_by(copy.c.message_id, copy.c.ordinal)
+
+
+@cache
+def _updating(columns: tuple[str, ...]) -> Update:
+    """A copy's row is written with those of `_SELDOM` that change: what is not set needs no index to be kept."""
+    names = (*_ALWAYS, *columns)
+    return update(copy).where(copy.c.id == bindparam("copy_id")).values({name: bindparam(name) for name in names})
+
+
+_ALWAYS = ("state", "attempt", "provider_status", "provider_code", "problem", "changed_at")
+_SELDOM = ("ended", "remote_ref", "unseen", "waits")

@@ -17,7 +17,7 @@ from relay.journal.codec import report_in
 from relay.journal.copies import Happening, copies_where, copy_from, happen
 from relay.journal.failures import UnknownAside
 from relay.journal.orphans import forget_parked, is_report
-from relay.journal.raw import KeptRaw, kept_raw
+from relay.journal.rawrows import KeptRaw, kept_raw
 from relay.journal.reader import Reader
 from relay.journal.reports import match_parked
 from relay.journal.schema import aside, aside_is_open, copy, event, parked, raw

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, insert, select, update
 
 from relay.domain.addresses import AddressKind, inbound
-from relay.domain.keywords import Keyword, keyword, suspected
+from relay.domain.keywords import Keyword, keyword
 from relay.domain.messages import InboundMessage, MessageClass, OnUncertain, Priority, SendRequest
 from relay.journal.announce import News, announce
 from relay.journal.columns import Moment
@@ -45,12 +45,17 @@ class Heard:
         return min(self.message.provider_time or self.received_at, self.received_at)
 
 
-def heed(tx: Transaction, heard: Heard) -> None:
-    """Do what the message's keyword asks for; tell of one that may have been meant as a keyword."""
-    words = words_of(heard.message)
-    asked = keyword(words)
+def heed(tx: Transaction, heard: Heard, *, asked: Keyword | None, suspected: bool) -> None:
+    """Do what the message's keyword asks for; tell of one that may have been meant as a keyword.
+
+    Args:
+        tx: the transaction.
+        heard: the message.
+        asked: its keyword.
+        suspected: it has none, and may have been meant as one.
+    """
     unreadable = heard.message.sender.kind is AddressKind.OTHER  # nothing can be sent there, as far as relay knows
-    if suspected(words) or (asked == "stop" and unreadable):
+    if suspected or (asked == "stop" and unreadable):
         subject = heard.message_id or heard.line
         body = {"message_id": heard.message_id, "address": heard.message.sender.value}
         announce(tx, News("event.opt-out-suspected", heard.line, subject, body, occurred_at=heard.said_at))

@@ -52,10 +52,27 @@ def permit(
         now: the time.
         spent: what `spent_by_day` gives, where it was asked already for this month at least.
     """
-    row = _steering(rows, rules.line)
+    return _permit(_steering(rows, rules.line), rules, now, _spent(rows, rules, now) if spent is None else spent)
+
+
+def allowance(tx: Transaction, rules: LineRules, most: int) -> int:
+    """How many calls to send the line may begin now, one after the other: up to `most`."""
+    row, spent = _steering(tx, rules.line), _spent(tx, rules, tx.now)
+    if rules.calls_per_second is not None or not _is_limited(rules):
+        # With a pace, the first one closes the line for the next.
+        most = 1 if rules.calls_per_second is not None else most
+        return 0 if _permit(row, rules, tx.now, spent).limit is not None else most
+    day = tx.now.date()
+    for begun in range(most):
+        if _permit(row, rules, tx.now, {**spent, day: spent.get(day, 0) + begun}).limit is not None:
+            return begun
+    return most
+
+
+def _permit(row: Row[Any] | None, rules: LineRules, now: datetime, spent: Mapping[date, int]) -> Permit:
     if row is not None and row.held_at is not None:
         return Permit(None, Limit.HELD)
-    out = _spent_out(rows, rules, now, spent)
+    out = _spent_out(rules, now, spent)
     if out is not None:
         return out
     if row is not None and row.next_call_at is not None and now < row.next_call_at <= now + LONGEST_REST:
@@ -63,9 +80,9 @@ def permit(
     return Permit(now)
 
 
-def spend(tx: Transaction, rules: LineRules) -> None:
-    """Count a call to send that begins now, and note when the next one may."""
-    count_calls(tx, rules.line, SEND, 1)
+def spend(tx: Transaction, rules: LineRules, calls: int = 1) -> None:
+    """Count calls to send that begin now, and note when the next one may."""
+    count_calls(tx, rules.line, SEND, calls)
     if rules.calls_per_second is not None:
         slow(tx, rules.line, next_call_at(tx.now, rules.calls_per_second))
 
@@ -108,15 +125,22 @@ def today(now: datetime) -> str:
     return now.date().isoformat()
 
 
-def _spent_out(
-    rows: Transaction | Connection, rules: LineRules, now: datetime, spent: Mapping[date, int] | None
-) -> Permit | None:
+def _spent(rows: Transaction | Connection, rules: LineRules, now: datetime) -> Mapping[date, int]:
+    """What the line has spent this month, by day; nothing is read where nothing limits it."""
+    return spent_by_day(rows, rules.line, now.date().replace(day=1)) if _is_limited(rules) else {}
+
+
+def _is_limited(rules: LineRules) -> bool:
+    """Whether the line has a budget."""
+    return rules.calls_per_day is not None or rules.calls_per_month is not None
+
+
+def _spent_out(rules: LineRules, now: datetime, spent: Mapping[date, int]) -> Permit | None:
     """Until when nothing is left to send with, where that is so: some calls are kept for reading the inbox."""
-    if rules.calls_per_day is None and rules.calls_per_month is None:
+    if not _is_limited(rules):
         return None
     first = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     next_month = (first + 32 * _DAY).replace(day=1)
-    spent = spent_by_day(rows, rules.line, first.date()) if spent is None else spent
     if rules.calls_per_month is not None:
         days_left = (next_month - now) / _DAY
         this_month = sum(calls for day, calls in spent.items() if first.date() <= day < next_month.date())

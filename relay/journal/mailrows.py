@@ -1,25 +1,31 @@
 """The rows of `mail`: which message is meant by a provider's id, and what happened to it there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from relay.domain.messages import MailChange
 from relay.journal.announce import News, announce, next_sequence
+from relay.journal.columns import Words, printable
 from relay.journal.copies import copy_of
-from relay.journal.listing import one_of
+from relay.journal.listing import listed, one_of, unpacked
 from relay.journal.mailschema import arrival, mail, mail_has_message
 from relay.journal.schema import copy, copy_is_unseen, message, seen
 from relay.journal.seen import first_seen
 from relay.journal.transaction import Transaction
 
 
-def remember(tx: Transaction, line: str, ref: str, message_id: str) -> None:
-    """Know the provider's message `ref` by relay's own id from now on."""
-    named = {"here": line, "by": ref, "own": message_id}
-    if not tx.execute(_NAME, named).rowcount:
-        tx.execute(insert(mail), [{"line": line, "ref": ref, "listed": 0, "message_id": message_id}])
+def remember(tx: Transaction, line: str, names: Mapping[str, str]) -> None:
+    """Know the provider's messages by relay's own ids from now on; `names`: the own id by the provider's."""
+    own = {printable(ref): message_id for ref, message_id in names.items()}
+    known = {row.ref for row in tx.execute(_KNOWN, {"here": line, "refs": listed(own)})}
+    again = [{"here": line, "by": ref, "own": own[ref]} for ref in own if ref in known]
+    fresh = [{"line": line, "ref": ref, "listed": 0, "message_id": own[ref]} for ref in own if ref not in known]
+    if again:
+        tx.execute(_NAME, again)
+    if fresh:
+        tx.execute(_ADD, fresh)
 
 
 def message_of(tx: Transaction, line: str, ref: str) -> str | None:
@@ -69,3 +75,7 @@ _HERE: Any = (mail.c.line == bindparam("here"), mail.c.ref == bindparam("by"))
 _LISTED = select(mail.c.listed).where(*_HERE)
 _NAMED = select(mail.c.message_id).where(*_HERE)
 _NAME = update(mail).where(*_HERE).values(message_id=bindparam("own"))
+_KNOWN = select(mail.c.ref).where(
+    mail.c.line == bindparam("here"), mail.c.ref.in_(select(unpacked(bindparam("refs", type_=Words)).c.value))
+)
+_ADD = insert(mail)

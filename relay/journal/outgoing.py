@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select
+from sqlalchemy import Row, Text, bindparam, insert, select
 
 from relay.domain.messages import MessageClass, OnUncertain, Reply, SendRequest
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.codec import content_in, content_out, reply_in, reply_out
 from relay.journal.columns import as_json
-from relay.journal.listing import one_of
+from relay.journal.listing import listed, unpacked
 from relay.journal.schema import message
 from relay.journal.sums import echo_sum, sum_of
 from relay.journal.transaction import Transaction
@@ -36,18 +36,42 @@ class Echo:
     is_whole: bool = True  # else its copies know better whose they are
 
 
+@dataclass(frozen=True, slots=True)
+class Echoed:
+    """What receipts of a message repeat, and the sequence number of the last of them."""
+
+    echo: Echo
+    sequence: int
+
+
 def content_out_of(request: SendRequest) -> bytes:
     """What a request says, as it is kept: the same bytes for the same words."""
     return content_out(request.text, request.subject, request.media, group=request.group)
 
 
-def store_message(
-    tx: Transaction, request: SendRequest, request_id: str, *, open_copies: int, send_at: datetime | None
+def store_message(  # noqa: PLR0913 - a row
+    tx: Transaction,
+    request: SendRequest,
+    request_id: str,
+    content: bytes,
+    *,
+    open_copies: int,
+    send_at: datetime | None,
 ) -> str:
-    """Keep what `request` says; gives the message's id. `send_at`: only where the provider waits for it."""
+    """Keep a message; gives its id.
+
+    Args:
+        tx: where to.
+        request: what is asked for.
+        request_id: the id it is known by.
+        content: what it says, made by `content_out_of`.
+        open_copies: how many are to be sent.
+        send_at: only where the provider waits for it.
+    """
     message_id = tx.ids.new()
-    content = content_out_of(request)
-    echo = as_json({"metadata": request.metadata, "reply": reply_out(request.reply)})
+    reply = reply_out(request.reply)
+    has_echo = request.metadata is not None or reply is not None
+    echo = as_json({"metadata": request.metadata, "reply": reply}) if has_echo else _NO_ECHO
     row = {
         "id": message_id,
         "direction": "out",
@@ -67,34 +91,8 @@ def store_message(
         "ended_at": None if open_copies else tx.now,
         "send_at": send_at,
     }
-    tx.execute(insert(message), [{**row, "echo_sum": echo_sum(echo, row)}])
-    return message_id
-
-
-def store_shown(tx: Transaction, line: str, direction: str, text: str | None, subject: str | None) -> str:
-    """Keep a message that the provider showed; gives its id. Its announcement has the sequence 1."""
-    message_id = tx.ids.new()
-    content, echo = content_out(text, subject, (), group=False), as_json(None)
-    row = {
-        "id": message_id,
-        "direction": direction,
-        "line": line,
-        "client": None,
-        "request_id": "",
-        "content": content,
-        "sum": sum_of(content),
-        "lane": 0,
-        "class": MessageClass.NORMAL.value,
-        "receipts": 0,
-        "on_uncertain": OnUncertain.HOLD.value,
-        "echo": echo,
-        "echo_sum": sum_of(echo),
-        "sequence": 1,
-        "open_copies": 0,
-        "created_at": tx.now,
-        "ended_at": tx.now,
-    }
-    tx.execute(insert(message), [row])
+    row["echo_sum"] = echo_sum(echo, row)
+    tx.gathered.add_message(row)
     return message_id
 
 
@@ -104,15 +102,34 @@ def echo_of(tx: Transaction, message_id: str) -> Echo:
     What a damaged row wishes is not believed: such copies are held where they are uncertain, and are no confirmations.
     """
     row = tx.execute(_ECHO, {"this": message_id}).first()
-    if row is None:
-        return _LOST_ECHO
-    is_whole = row.echo_sum in {echo_sum(row.echo, row._mapping), sum_of(row.echo)}  # noqa: SLF001 - SQLAlchemy's public name
+    return _LOST_ECHO if row is None else _echo(row) or _mended(tx, message_id, row)
+
+
+def echoes_of(tx: Transaction, message_ids: Collection[str]) -> dict[str, Echoed]:
+    """For each of these messages what `echo_of` gives, and its last sequence number; 0 where there is no such row."""
+    rows = {row.id: row for row in tx.execute(_ECHOES, {"some": listed(message_ids)}).all()}
+    found = {one: Echoed(_echo(row) or _mended(tx, one, row), row.sequence) for one, row in rows.items()}
+    return {**dict.fromkeys(message_ids, Echoed(_LOST_ECHO, 0)), **found}
+
+
+def whole_of(tx: Transaction, message_ids: Collection[str]) -> dict[str, tuple[dict[str, Any], Echo]]:
+    """What these messages say, as `content_of`, and what their receipts repeat; only of those that are undamaged."""
+    whole = {}
+    for row in tx.execute(_WHOLE, {"some": listed(message_ids)}).all():
+        if not is_forgotten(row.content) and sum_of(row.content) == row.sum and (echo := _echo(row)) is not None:
+            whole[row.id] = (content_in(row.content), echo)
+    return whole
+
+
+def _echo(row: Row[Any]) -> Echo | None:
+    """What receipts repeat; None where the row is damaged."""
+    is_whole = row.echo_sum == echo_sum(row.echo, row._mapping) or row.echo_sum == sum_of(row.echo)  # noqa: SLF001 - SQLAlchemy's public name
     what = row._mapping["class"]  # noqa: SLF001 - as above
     if not is_whole or what not in _CLASSES or row.on_uncertain not in _WISHES:
-        return _mended(tx, message_id, row)
+        return None
     kept = json.loads(row.echo)
     return Echo(
-        message_id=message_id,
+        message_id=row.id,
         line=row.line,
         client=row.client,
         request_id=row.request_id,
@@ -141,7 +158,7 @@ def content_of(tx: Transaction, message_id: str) -> dict[str, Any] | None:
 
 def sums_of(tx: Transaction, message_ids: Collection[str]) -> dict[str, int]:
     """The checksums of what these messages say, as they are kept: equal for equal words."""
-    return {row.id: row.sum for row in tx.execute(_SUMS.where(one_of(message.c.id, message_ids)))}
+    return {row.id: row.sum for row in tx.execute(_SUMS, {"some": listed(message_ids)})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +195,14 @@ def send_at_of(tx: Transaction, message_id: str) -> datetime | None:
 def _mended(tx: Transaction, message_id: str, row: Row[Any]) -> Echo:
     """A damaged row is made whole with what is safe, so that its damage is told once."""
     _tell_damage(tx, row.line, message_id, "the metadata of this message")
-    empty = as_json({"metadata": None, "reply": None})
-    safe = {"class": MessageClass.NORMAL.value, "on_uncertain": OnUncertain.HOLD.value, "send_at": None, "echo": empty}
+    safe = {
+        "class": MessageClass.NORMAL.value,
+        "on_uncertain": OnUncertain.HOLD.value,
+        "send_at": None,
+        "echo": _NO_ECHO,
+    }
     mended = {**row._mapping, **safe}  # noqa: SLF001 - as above
-    values = {**safe, "echo_sum": echo_sum(empty, mended)}
+    values = {**safe, "echo_sum": echo_sum(_NO_ECHO, mended)}
     tx.execute(message.update().where(message.c.id == message_id).values(values))
     return replace(
         _LOST_ECHO,
@@ -203,9 +224,11 @@ def _tell_damage(tx: Transaction, line: str | None, message_id: str, what: str) 
     set_aside(tx, thing, about=message_id)
 
 
+_NO_ECHO = as_json({"metadata": None, "reply": None})
 _LOST_ECHO = Echo("", "", None, "", True, OnUncertain.HOLD, MessageClass.NORMAL, None, None, Reply(), is_whole=False)  # noqa: FBT003 - a row
 _CLASSES, _WISHES = frozenset(MessageClass), frozenset(OnUncertain)
-_ECHO = select(
+_ECHO_COLUMNS = (
+    message.c.id,
     message.c.line,
     message.c.client,
     message.c.request_id,
@@ -215,8 +238,12 @@ _ECHO = select(
     message.c.send_at,
     message.c.echo,
     message.c.echo_sum,
-).where(message.c.id == bindparam("this"))
+)
+_SOME = message.c.id.in_(select(unpacked(bindparam("some", type_=Text)).c.value))
+_ECHO = select(*_ECHO_COLUMNS).where(message.c.id == bindparam("this"))
+_ECHOES = select(*_ECHO_COLUMNS, message.c.sequence).where(_SOME)
+_WHOLE = select(*_ECHO_COLUMNS, message.c.content, message.c.sum).where(_SOME)
 _SEND_AT = select(message.c.send_at).where(message.c.id == bindparam("this"))
-_SUMS = select(message.c.id, message.c.sum)
+_SUMS = select(message.c.id, message.c.sum).where(_SOME)
 _CONTENT = select(message.c.line, message.c.content, message.c.sum).where(message.c.id == bindparam("this"))
 FORGOTTEN: Mapping[str, Any] = {"content": b"", "sum": sum_of(b"")}  # the columns that keep what a message says

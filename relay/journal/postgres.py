@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, bindparam, literal_column, select, text, update
+from sqlalchemy import Connection, Text, bindparam, func, literal_column, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from relay.journal.columns import Moment, printable
@@ -21,6 +21,7 @@ from relay.journal.nodeschema import counter, node
 from relay.journal.pgconnect import connected, connecting, prepare_transaction
 from relay.journal.pgerrors import judged
 from relay.journal.pgstanding import CUT
+from relay.journal.prepared import execute
 from relay.journal.schema import lease
 from relay.journal.store import Entered
 from relay.journal.wakeups import CHANNEL, rung
@@ -77,13 +78,13 @@ class PostgresStore:
         """Wait until no other node writes, and number this transaction; it says now and then that the life goes on."""
         began = time.monotonic()
         prepare_transaction(connection)
-        connection.execute(_LOCK)
+        execute(connection, _LOCK)
         if self.life is None:
-            return Entered(at=connection.execute(_NOW).scalar())
+            return Entered(at=execute(connection, _NOW).scalar())
         self._mark += 1
-        row = connection.execute(_NUMBER, {"life": self.life, "number": self._mark}).first()
+        row = execute(connection, _NUMBER, {"life": self.life, "number": self._mark}).first()
         if row is None:
-            return Entered(is_fenced=True, at=connection.execute(_NOW).scalar())
+            return Entered(is_fenced=True, at=execute(connection, _NOW).scalar())
         if row.ended_at is not None:
             return Entered(self._mark, is_fenced=True, at=row.now)
         is_due = began - self.renewed_at > self.lease / _RENEWALS
@@ -103,7 +104,7 @@ class PostgresStore:
             rows = connection.execute(_COUNT, {"names": list(changed), "changes": list(changed.values())})
             totals = {row.name: row.value for row in rows}
         if bells:
-            connection.execute(_RING, {"rung": rung(self.life or "", bells)})
+            execute(connection, _RING, {"rung": rung(self.life or "", bells)})
         return totals
 
     def counters(self, connection: Connection, kept: Mapping[str, int]) -> Mapping[str, int]:  # noqa: ARG002 - stale
@@ -131,9 +132,9 @@ class PostgresStore:
     def _live_on(self, connection: Connection, now: datetime) -> bool:
         """Say that the life goes on, with what it holds; not where its time was over: then only a beat says that."""
         until = {"life": self.life, "until": now + timedelta(seconds=self.lease), "now": now}
-        renewed = connection.execute(_LIVE_ON, until).rowcount > 0
+        renewed = execute(connection, _LIVE_ON, until).rowcount > 0
         if renewed:
-            connection.execute(_HOLD_ON, until)
+            execute(connection, _HOLD_ON, until)
         return renewed
 
     def _prepare(self) -> None:
@@ -158,7 +159,7 @@ class _Counters(Mapping[str, int]):
 
     def __getitem__(self, name: str) -> int:
         if name not in self._read:
-            self._read[name] = self._connection.execute(_COUNTED, {"named": name}).scalar() or 0
+            self._read[name] = execute(self._connection, _COUNTED, {"named": name}).scalar() or 0
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -180,7 +181,7 @@ def _refuse_unfit(connection: Connection) -> None:
 
 
 # One name in each database and schema.
-_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('relay.' || current_schema(), 0))")
+_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(literal_column("'relay.' || current_schema()"), 0)))
 _MICROSECONDS = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
 _NOW = select(literal_column(_MICROSECONDS, Moment))
 _NUMBER = (
@@ -195,7 +196,7 @@ _COUNT = text(
     " ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value RETURNING name, value"
 )
 _COUNTED = select(counter.c.value).where(counter.c.name == bindparam("named"))
-_RING = text(f"SELECT pg_notify('{CHANNEL}', :rung)")
+_RING = select(func.pg_notify(CHANNEL, bindparam("rung", type_=Text)))
 _UNTIL = bindparam("until", type_=Moment)
 _AT = bindparam("now", type_=Moment)
 _LIVE_ON = (

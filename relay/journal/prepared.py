@@ -1,8 +1,8 @@
 """Statement -> the driver, past what SQLAlchemy does at each call: compiled once for a database, with its parameters.
 
-What SQLAlchemy does for one statement costs several times what SQLite does for it. A statement that runs again and again is one
-object, so that its second run finds how the first was to be run. What cannot be known beforehand, such as a list whose
-length varies, goes through SQLAlchemy as ever. Values, rows and errors are the same on both ways.
+What SQLAlchemy does for one statement costs several times what SQLite does for it. A statement that runs again and
+again is one object, so that from its second run on it is known how it runs. What cannot be known beforehand, such as a
+list whose length varies, goes through SQLAlchemy as ever. Values, rows and errors are the same on both ways.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,12 +18,11 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Delete
 
 Row: TypeAlias = Mapping[str, Any]
-Parameters: TypeAlias = Sequence[Row] | Row | None
+Parameters: TypeAlias = list[Any] | Row | None
 _Process: TypeAlias = Callable[[Any], Any]
 _Key: TypeAlias = tuple[int, tuple[str, ...], bool]
 
 _KINDS = (Select, Insert, Update, Delete)
-_SEVERAL = (list, tuple)
 
 
 def execute(connection: Connection, statement: Executable, rows: Parameters = None) -> CursorResult[Any]:
@@ -55,7 +54,7 @@ class Changed(NamedTuple):
 
 
 class _Value(NamedTuple):
-    """A parameter: under which name the caller has it, and how it goes to the driver; or a constant of the statement."""
+    """A parameter: under which key the caller has it, and how it goes to the driver; or a constant."""
 
     name: str
     key: str
@@ -94,11 +93,10 @@ class Recipe:
         """Run it."""
         cursor = cast("Any", connection.connection.driver_connection).cursor()
         try:
-            if isinstance(rows, _SEVERAL) and len(rows) > 1:
+            if isinstance(rows, list) and len(rows) > 1:
                 cursor.executemany(self._words, [self._parameters(row) for row in rows])
             else:
-                row = rows[0] if isinstance(rows, _SEVERAL) and rows else rows
-                cursor.execute(self._words, self._parameters(cast("Row", row or {})))
+                cursor.execute(self._words, self._parameters(_first(rows)[0]))
             if self._found is None:
                 return Changed(cursor.rowcount)
             return IteratorResult(self._found, iter(self._read(cursor.fetchall())))
@@ -146,12 +144,18 @@ def _recipe(dialect: Dialect, statement: Executable, rows: Parameters) -> Recipe
         # Most of those that were made for one run are never seen again: nothing is done for them.
         _KNOWN[statement] = {}
         return None
-    several = isinstance(rows, _SEVERAL)
-    first = cast("Row", (rows[0] if rows else {}) if several else rows or {})
-    key = (id(dialect), tuple(first), several and len(rows or ()) > 1)
+    first, several = _first(rows)
+    key = (id(dialect), tuple(first), several)
     if key not in known:
-        known[key] = _made(dialect, statement, list(first), several=key[2])
+        known[key] = _made(dialect, statement, list(first), several=several)
     return known[key]
+
+
+def _first(rows: Parameters) -> tuple[Row, bool]:
+    """The first row, and whether there are others."""
+    if isinstance(rows, list):
+        return (rows[0] if rows else {}), len(rows) > 1
+    return rows or {}, False
 
 
 def _made(dialect: Dialect, statement: Executable, names: list[str], *, several: bool) -> Recipe | None:
@@ -162,9 +166,7 @@ def _made(dialect: Dialect, statement: Executable, names: list[str], *, several:
         return None
     # As for several rows: nobody asks for the numbers that the database gives to them.
     is_insert = isinstance(statement, Insert) and not columns
-    compiled = cast(
-        "SQLCompiler", statement.compile(dialect=dialect, column_keys=names or None, for_executemany=is_insert)
-    )
+    compiled = statement.compile(dialect=dialect, column_keys=names or None, for_executemany=is_insert)
     return Recipe(compiled, columns) if _is_fixed(compiled) else None
 
 

@@ -4,24 +4,26 @@ Copies of the same words to many numbers share calls, also those of several requ
 wishes and expiry. Each keeps its own id, status and receipts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import Text, bindparam, insert, select
+from sqlalchemy import Text, bindparam, select, update
 
 from relay.domain.messages import Plan, Priority, SendRequest
 from relay.domain.states import State
 from relay.domain.waiting import Why
 from relay.journal.answers import copy_id, unnamed
-from relay.journal.callrows import NewCall, add_call, set_call
+from relay.journal.callrows import NewCall, add_call
 from relay.journal.columns import as_json
+from relay.journal.gathering import MOST_COPIES
 from relay.journal.listing import listed, unpacked
 from relay.journal.outgoing import content_out_of, store_message
-from relay.journal.schema import call, call_takes_company, command, copy, copy_waits
-from relay.journal.sums import command_sum, copy_sum
+from relay.journal.schema import call, call_takes_company, copy, copy_waits
+from relay.journal.sums import copy_sum, kept_command_sum
 from relay.journal.terms import Due, Judged
 from relay.journal.transaction import Transaction
 
@@ -50,16 +52,18 @@ def store_request(
     """
     good = [place for place, refusal in enumerate(judged.refusals) if refusal is None]
     send_at = request.send_at if judged.provider_waits else None
-    message_id = store_message(tx, request, request_id, open_copies=len(good), send_at=send_at)
-    calls = _Calls(tx, request, plan, message_id, expires_at).carry(judged, good)
+    content = content_out_of(request)
+    message_id = store_message(tx, request, request_id, content, open_copies=len(good), send_at=send_at)
+    calls = _Calls(tx, request, plan, message_id, content, expires_at).carry(judged, good)
     states = tuple(
         State.FAILED if refusal else State.QUEUED if due.why is None else State.SCHEDULED
         for refusal, due in zip(judged.refusals, judged.due, strict=True)
     )
-    for start in range(0, len(states), _ROWS_AT_ONCE):
-        some = range(start, min(start + _ROWS_AT_ONCE, len(states)))
+    for start in range(0, len(states), MOST_COPIES):
+        some = range(start, min(start + MOST_COPIES, len(states)))
         rows = [_copy_row(tx, request, message_id, place, judged, states[place], calls) for place in some]
-        tx.execute(insert(copy), rows)
+        tx.gathered.add_copies(rows)
+        tx.write_many()
     tx.count_waiting(request.line, request.client, len(good))
     return Queued(message_id, states, len(set(calls.values())))
 
@@ -76,6 +80,7 @@ def bind_key(
         answer: what it was answered with; its `message_id` is the message's.
         raw_digest: recognises the broker's redelivery of one without an id of its own.
     """
+    kept = as_json(unnamed(answer))
     row = {
         "key": request_id,
         "line": request.line,
@@ -83,24 +88,31 @@ def bind_key(
         "digest": request.digest,
         "raw_digest": raw_digest,
         "message_id": answer["message_id"],
-        "answer": unnamed(answer),
+        "answer": kept,
         "created_at": tx.now,
     }
-    tx.execute(insert(command), [{**row, "sum": command_sum(row)}])
+    row["sum"] = kept_command_sum(row, kept)
+    tx.gathered.add_command(row)
 
 
 class _Calls:
     """The calls of one request's copies: those that wait already and have room, and new ones."""
 
-    def __init__(
-        self, tx: Transaction, request: SendRequest, plan: Plan, message_id: str, expires_at: datetime | None
+    def __init__(  # noqa: PLR0913, PLR0917 - what decides who travels with whom
+        self,
+        tx: Transaction,
+        request: SendRequest,
+        plan: Plan,
+        message_id: str,
+        content: bytes,
+        expires_at: datetime | None,
     ) -> None:
         self._tx = tx
         self._request = request
         self._size = plan.recipients_per_call
         self._message_id = message_id
         self._expires_at = expires_at
-        self._words = None if request.group or self._size == 1 else _words(request, plan, expires_at)
+        self._words = None if request.group or self._size == 1 else _words(request, plan, content, expires_at)
         self._waits_for_company = (
             0.0 if request.group or request.priority is Priority.HIGH else tx.rules.of(request.line).company
         )
@@ -128,20 +140,41 @@ class _Calls:
 
     def _join(self, company: str, places: Sequence[int]) -> dict[int, str]:
         """Put copies into the call that waits for such; not those whose number another text waits for: it is first."""
-        row = self._tx.execute(_COMPANY, {"here": self._request.line, "like": company}).first()
-        room = 0 if row is None else self._size - row.size
-        if row is None or room <= 0:
+        found = self._newest_of(company)
+        room = 0 if found is None else self._size - found["size"]
+        if found is None or room <= 0:
             return {}
         addresses = {place: self._request.to[place].value for place in places}
-        asked = {"here": self._request.line, "some": listed(addresses.values())}
-        busy = set(self._tx.execute(_BUSY, asked).scalars())
+        busy = self._awaited(addresses.values())
         joining = [place for place in places if addresses[place] not in busy][:room]
         if joining:
-            full = len(joining) == room
-            due = {"due_at": self._tx.now, "why": None} if full and row.why == Why.COMPANY.value else {}
-            set_call(self._tx, row.id, size=row.size + len(joining), **due)
-            self._tx.bells.add(f"calls:{self._request.line}")
-        return dict.fromkeys(joining, row.id)
+            self._grow(found, len(joining), is_full=len(joining) == room)
+        return dict.fromkeys(joining, found["id"])
+
+    def _newest_of(self, company: str) -> Mapping[str, Any] | None:
+        """The newest call that waits for such; ids rise, so that one of this batch is newer than what is written."""
+        line = self._request.line
+        newest = self._tx.gathered.newest_of(line, company)
+        if newest is not None:
+            return newest
+        return self._tx.beside(_COMPANY, {"here": line, "like": company}).mappings().first()
+
+    def _awaited(self, addresses: Collection[str]) -> set[str]:
+        """Those of these numbers that a text waits for."""
+        line = self._request.line
+        written = self._tx.beside(_BUSY, {"here": line, "some": listed(addresses)}).scalars()
+        return {*written, *self._tx.gathered.awaited(line, addresses)}
+
+    def _grow(self, found: Mapping[str, Any], more: int, *, is_full: bool) -> None:
+        """Let a call carry more copies; a full one that waits for company waits no longer."""
+        change = {"size": found["size"] + more, "due_at": found["due_at"], "why": found["why"]}
+        if is_full and found["why"] == Why.COMPANY.value:
+            change |= {"due_at": self._tx.now, "why": None}
+        if isinstance(found, dict):
+            found.update(change)
+        else:
+            self._tx.beside(_GROW, {"this": found["id"], **change})
+        self._tx.bells.add(f"calls:{self._request.line}")
 
     def _add(self, due: Due, company: str | None, size: int) -> str:
         at, why = due.at, due.why
@@ -161,17 +194,23 @@ class _Calls:
         return add_call(self._tx, new)
 
 
-def _words(request: SendRequest, plan: Plan, expires_at: datetime | None) -> str:
+def _words(request: SendRequest, plan: Plan, content: bytes, expires_at: datetime | None) -> str:
     """Equal for requests whose copies may travel together."""
-    wishes = [
+    wishes = _wishes(
         request.priority.value,
         request.message_class.value,
         request.receipts,
         request.on_uncertain.value,
         plan.sent_as,
         expires_at.isoformat() if expires_at else None,
-    ]
-    return blake2b(content_out_of(request) + as_json(wishes), digest_size=16).hexdigest()
+    )
+    return blake2b(content + wishes, digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _wishes(*wishes: str | bool | None) -> bytes:
+    """Requests are many, and their wishes few."""
+    return as_json(wishes)
 
 
 def _when(due: Due) -> str:
@@ -206,11 +245,12 @@ def _copy_row(  # noqa: PLR0913, PLR0917 - a row
         "problem": refusal.as_body() if refusal else None,
         "changed_at": tx.now,
     }
-    return {**row, "sum": copy_sum(row)}
+    row["sum"] = copy_sum(row)
+    return row
 
 
 _COMPANY = (
-    select(call.c.id, call.c.size, call.c.why)
+    select(call.c.id, call.c.size, call.c.due_at, call.c.why)
     .where(
         call_takes_company,
         call.c.line == bindparam("here"),
@@ -220,8 +260,12 @@ _COMPANY = (
     .order_by(call.c.id.desc())
     .limit(1)
 )
+_GROW = (
+    update(call)
+    .where(call.c.id == bindparam("this"))
+    .values(size=bindparam("size"), due_at=bindparam("due_at"), why=bindparam("why"))
+)
 _ASKED = unpacked(bindparam("some", type_=Text))
 _BUSY = select(_ASKED.c.value).where(
     select(copy.c.id).where(copy_waits, copy.c.line == bindparam("here"), copy.c.address == _ASKED.c.value).exists()
 )
-_ROWS_AT_ONCE = 500  # ten thousand rows, in the forms that they take on their way, are many megabytes

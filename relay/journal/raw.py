@@ -13,33 +13,18 @@ from relay.journal.announce import SetAside, set_aside
 from relay.journal.columns import printable
 from relay.journal.inbound import take_messages
 from relay.journal.looks import LOOK_AFTER_MALFORMED, looked
-from relay.journal.mailrows import tell_changes
 from relay.journal.nodeschema import node
+from relay.journal.rawrows import KeptRaw, kept_raw, leave, settle_asides
 from relay.journal.reader import Reader
-from relay.journal.reports import take_reports
 from relay.journal.retention import SEEN_FOR
 from relay.journal.schema import aside, aside_is_open, raw, raw_is_kept
-from relay.journal.seen import first_seen
-from relay.journal.segments import is_piece, take_pieces
-from relay.journal.sightings import take_sightings
+from relay.journal.seen import Came, first_seen
 from relay.journal.sums import raw_sum
 from relay.journal.transaction import Transaction
+from relay.journal.understanding import Reading, Understood, understand
 from relay.journal.writer import Writer
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRaw:
-    """Bytes that are on disk. `about` is the call that a status is about; of a web hook, the life that took it."""
-
-    id: str
-    line: str
-    source: str
-    event: str
-    about: str
-    raw: RawAnswer
-    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +44,6 @@ class HookDelivery:
     received_at: datetime
     in_doubt: bool = False
     is_whole: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """What came of kept bytes.
-
-    Attributes:
-        messages: those that were new, and of which nothing more is to be fetched.
-        duplicates: those that were seen before.
-        applied: reports that changed a copy.
-        parked: reports whose copy is not known yet.
-        arriving: messages that were new, and of which something is still to be fetched.
-        own: sightings of what relay sent.
-        changes: events announced of messages at the provider.
-    """
-
-    messages: int = 0
-    duplicates: int = 0
-    applied: int = 0
-    parked: int = 0
-    arriving: int = 0
-    own: int = 0
-    changes: int = 0
 
 
 class RawVerbs:
@@ -204,31 +166,14 @@ class RawVerbs:
     ) -> Understood:
         """Write down what kept bytes mean and mark them read, in one transaction; a second time changes nothing.
 
-        Args:
-            kept: the bytes.
-            messages: what came in: announced, unless it was seen before or something is still to be fetched of it.
-            sightings: what went out: judged before the reports, which may be about it.
-            changes: what happened to messages at the provider: announced.
-            reports: what became of copies: told, or parked where the copy is not known yet.
-            next_look: for a status: seconds until its call is to be asked for again; None: never.
+        The arguments are the fields of `Reading`.
         """
+        [done] = await self.all_understood([Reading(kept, messages, reports, sightings, changes, next_look)])
+        return done
 
-        def operation(tx: Transaction) -> Understood:
-            if not leave(tx, kept, "read"):
-                return Understood()
-            settle_asides(tx, kept.id)
-            taken = take_messages(tx, kept.line, kept.id, kept.received_at, messages)
-            duplicates = len(messages) - taken.messages - taken.arriving
-            take_pieces(tx, kept.line, sightings)
-            own = take_sightings(tx, kept.line, [one for one in sightings if not is_piece(one)])
-            status = kept.source == "status"
-            applied, parked = take_reports(tx, kept.line, reports, call_id=kept.about if status else None)
-            if status:
-                looked(tx, kept.about, next_look)
-            told = tell_changes(tx, kept.line, changes)
-            return Understood(taken.messages, duplicates, applied, parked, taken.arriving, own, told)
-
-        return await self._writer.run(operation)
+    async def all_understood(self, readings: Sequence[Reading]) -> list[Understood]:
+        """As `understood`, of several in one transaction, as if they had been read one after the other."""
+        return await self._writer.run(lambda tx: understand(tx, readings))
 
     async def salvaged(
         self, kept: KeptRaw, messages: Sequence[InboundMessage], rest: RawAnswer, why: str
@@ -243,10 +188,10 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> Understood:
-            if not leave(tx, kept, "read"):
+            if not leave(tx, kept.id, "read"):
                 return Understood()
             settle_asides(tx, kept.id)
-            taken = take_messages(tx, kept.line, kept.id, kept.received_at, messages)
+            [taken] = take_messages(tx, kept.line, [Came(kept.id, kept.received_at, messages)])
             keep_aside(tx, replace(kept, raw=rest), why)
             return Understood(taken.messages, len(messages) - taken.messages - taken.arriving, arriving=taken.arriving)
 
@@ -261,7 +206,7 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> None:
-            if not leave(tx, kept, "aside") or _is_listed(tx, kept.id, why):
+            if not leave(tx, kept.id, "aside") or _is_listed(tx, kept.id, why):
                 return
             _list(tx, kept, why)
             if kept.source == "status":
@@ -323,19 +268,9 @@ def _list(tx: Transaction, kept: KeptRaw, why: str) -> None:
         log.warning("raw.aside", line=kept.line, source=kept.source, raw_id=kept.id)
 
 
-def settle_asides(tx: Transaction, raw_id: str) -> None:
-    """Nothing about these bytes waits for a person any more."""
-    tx.execute(_SETTLE, {"about": raw_id})
-
-
 def _is_listed(tx: Transaction, raw_id: str, why: str) -> bool:
     """Whether these bytes were set aside before, and read again in vain: then only the reason may be another."""
     return tx.execute(_EXPLAIN, {"about": raw_id, "now": why}).rowcount > 0
-
-
-def leave(tx: Transaction, kept: KeptRaw, state: str) -> bool:
-    """Whether these bytes were still unread; they are `state` from now on."""
-    return tx.execute(_LEAVE, {"this": kept.id, "state": state}).rowcount == 1
 
 
 _KEEP = insert(raw)
@@ -349,17 +284,7 @@ _KEPT = select(raw).where(
 )
 # A life that goes on reads what it took.
 _IS_ANOTHERS = select(node.c.id).where(node.c.id == raw.c.about, node.c.ended_at.is_(None)).exists()
-_LEAVE = update(raw).where(raw.c.id == bindparam("this"), raw_is_kept).values(state=bindparam("state"))
-
-
 _SAMPLED = select(aside.c.id).where(
     aside_is_open, aside.c.kind == "raw", aside.c.line == bindparam("here"), aside.c.what == bindparam("kind")
 )
-_SETTLE = update(aside).where(aside_is_open, aside.c.raw_id == bindparam("about")).values(state="settled")
 _EXPLAIN = update(aside).where(aside_is_open, aside.c.raw_id == bindparam("about")).values(why=bindparam("now"))
-
-
-def kept_raw(row: Any) -> KeptRaw:
-    """A row of `raw`."""
-    answer = RawAnswer(row.body, row.content_type)
-    return KeptRaw(row.id, row.line, row.source, row.event, row.about, answer, row.received_at)

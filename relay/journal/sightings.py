@@ -163,7 +163,7 @@ def _own(tx: Transaction, line: str, one: Sighting) -> bool:
         tx.execute(update(copy).where(here).values(remote_ref=ref))
     expire_media(tx, [part.token for part in one.parts if part.token is not None])
     if copies[0].remote_ref != one.ref:
-        remember(tx, line, one.ref, copies[0].message_id)
+        remember(tx, line, {one.ref: copies[0].message_id})
     unpark(tx, line, [one.ref])
     call_ids = {each.call_id for each in copies if each.call_id}
     close_if_sent(tx, sorted(call_ids))

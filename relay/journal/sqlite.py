@@ -40,6 +40,7 @@ _WRITER = (
     "temp_store=MEMORY",
     "secure_delete=ON",
 )
+_STATEMENTS = 512  # that the driver keeps prepared; relay has some hundreds
 _READER = ("busy_timeout=5000", "query_only=ON")
 
 
@@ -289,7 +290,7 @@ def _engine(url: URL, pragmas: Iterable[str], begin: str) -> Engine:
         # Errors must not show what a row holds.
         hide_parameters=True,
         # SQLAlchemy begins and commits, not the driver.
-        connect_args={"isolation_level": None, "check_same_thread": False},
+        connect_args={"isolation_level": None, "check_same_thread": False, "cached_statements": _STATEMENTS},
     )
 
     def connected(connection: sqlite3.Connection, _: Any) -> None:
@@ -298,5 +299,13 @@ def _engine(url: URL, pragmas: Iterable[str], begin: str) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     event.listen(engine, "connect", connected)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    def begun(connection: Connection) -> None:
+        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment] # untyped
+        try:
+            driver.execute(begin)
+        except sqlite3.Error:
+            # Once more, so that it is told as all others.
+            connection.exec_driver_sql(begin)
+
+    event.listen(engine, "begin", begun)
     return sharing(engine, "sqlite")

@@ -14,8 +14,7 @@ from relay.domain.messages import InboundMessage, Part, Sighting
 from relay.journal.announce import News, announce
 from relay.journal.codec import timestamp
 from relay.journal.keywords import Heard, heed, words_of
-from relay.journal.mailrows import remember
-from relay.journal.outgoing import store_shown
+from relay.journal.shown import Shown
 from relay.journal.transaction import Transaction
 
 
@@ -40,39 +39,46 @@ def message_body(message_id: str, one: Mail, *, suspect: bool = False) -> dict[s
 
 
 def tell_message(
-    tx: Transaction,
-    line: str,
+    tx: Transaction, line: str, one: InboundMessage, received_at: datetime, *, refs: Iterable[str | None] = ()
+) -> None:
+    """As `tell_heard`, of one message by itself."""
+    shown = Shown(tx, line)
+    tell_heard(shown, one, received_at, refs=refs)
+    shown.write()
+
+
+def tell_heard(
+    shown: Shown,
     one: InboundMessage,
     received_at: datetime,
     *,
     refs: Iterable[str | None] = (),
     suspect: bool = False,
-) -> str:
-    """Keep and announce a message that came in, and do what its keyword asks for; gives its id.
+) -> None:
+    """Keep and announce a message that came in, and do what its keyword asks for.
 
     Args:
-        tx: the transaction.
-        line: who got it.
+        shown: writes its row, together with those of others.
         one: the message.
         received_at: when relay heard of it.
         refs: the provider's ids of it, besides its own.
         suspect: it may be a repetition.
     """
-    message_id = store_shown(tx, line, "in", one.text, one.subject)
+    tx, line = shown.tx, shown.line
+    message_id = shown.add("in", one.text, one.subject, (one.ref, *refs))
     body = message_body(message_id, one, suspect=suspect)
     announce(tx, News("message", line, message_id, body, occurred_at=one.provider_time or received_at))
-    for ref in {ref for ref in (one.ref, *refs) if ref is not None}:
-        remember(tx, line, ref, message_id)
-    heed(tx, Heard(line, one, message_id, received_at, suspect=suspect))
-    return message_id
+    heard = Heard(line, one, message_id, received_at, suspect=suspect)
+    heed(tx, heard, asked=body["keyword"], suspected=body["opt_out_suspected"])
 
 
 def tell_elsewhere(tx: Transaction, line: str, one: Sighting, seen_at: datetime) -> None:
     """Keep and announce a message that another device sent from the line's number."""
-    message_id = store_shown(tx, line, "elsewhere", one.text, one.subject)
+    shown = Shown(tx, line)
+    message_id = shown.add("elsewhere", one.text, one.subject, [one.ref])
+    shown.write()
     news = News("event.sent-elsewhere", line, message_id, message_body(message_id, one))
     announce(tx, replace(news, occurred_at=one.provider_time or seen_at))
-    remember(tx, line, one.ref, message_id)
 
 
 def _received(one: InboundMessage) -> dict[str, Any]:

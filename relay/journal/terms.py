@@ -1,11 +1,11 @@
 """What the rules of sending say of copies: when they are accepted, and once more at the moment they would be sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, or_, select
+from sqlalchemy import ColumnElement, Row, Select, Text, bindparam, or_, select
 
 from relay.domain.addresses import Address
 from relay.domain.errors import ErrorCode, Problem
@@ -14,6 +14,7 @@ from relay.domain.states import Fact
 from relay.domain.waiting import Why
 from relay.journal.callrows import KEPT_IN_ORDER_FOR, ORDER_CHECKED_AFTER, wait_until, wake_behind
 from relay.journal.copies import Copy, Happening, happen
+from relay.journal.listing import listed, unpacked
 from relay.journal.optoutrows import OPTED_OUT, OptOut, confirm, opted_out, passes
 from relay.journal.schema import call, copy, copy_waits
 from relay.journal.tables import equals
@@ -143,6 +144,19 @@ def ready(
     return free
 
 
+def are_free(
+    rules: LineRules, copies: Sequence[Copy], now: datetime, *, group: bool, what: MessageClass, send_at: datetime | None
+) -> bool:
+    """Whether the line's hours allow all these copies now, of whom none has opted out. The arguments are `ready`'s."""
+    return not _later(rules, [(one, _as(what, one.address, {})) for one in copies], max(send_at or now, now), group=group)
+
+
+def held_up(tx: Transaction, line: str, lane: int, call_ids: Iterable[str]) -> set[str]:
+    """Those of these calls of a lane of which some copy has to wait for an earlier text to its number."""
+    asked = {"some": listed(call_ids), "here": line, "in_lane": lane, "now": tx.now}
+    return {row.call_id for row in tx.execute(_AHEAD_OF_SOME, asked).all() if row.ahead is not None}
+
+
 def _not_opted_out(
     tx: Transaction, found: Mapping[str, OptOut], waiting: Sequence[Copy], what: MessageClass
 ) -> list[Copy]:
@@ -207,8 +221,8 @@ def _without(copies: Sequence[Copy], taken: Sequence[Copy]) -> list[Copy]:
     return [one for one in copies if one.id not in ids]
 
 
-def _ahead() -> Any:
-    """For each copy of a call the call of the latest text before it to the same number, in the same lane.
+def _ahead(which: ColumnElement[bool]) -> Select[Any]:
+    """For each copy of such calls the call of the latest text before it to the same number, in the same lane.
 
     What waits for a later time of its own lets it pass, as does what has failed too often, and what is held.
     """
@@ -235,10 +249,11 @@ def _ahead() -> Any:
         .limit(1)
         .scalar_subquery()
     )
-    return select(copy.c.id, latest.label("ahead")).where(copy_waits, copy.c.call_id == bindparam("this"))
+    return select(copy.c.id, copy.c.call_id, latest.label("ahead")).where(copy_waits, which)
 
 
-_AHEAD = _ahead()
+_AHEAD = _ahead(copy.c.call_id == bindparam("this"))
+_AHEAD_OF_SOME = _ahead(copy.c.call_id.in_(select(unpacked(bindparam("some", type_=Text)).c.value)))
 _LOOKS_FOR_ALL = 50
 NEVER_OPEN = Problem(
     ErrorCode.UNSUPPORTED,

@@ -1,7 +1,7 @@
 """One transaction in the making: what the operations of a batch share until it is committed."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -12,7 +12,8 @@ from sqlalchemy import Connection, CursorResult, Executable, insert
 from relay.clock import Clock, SystemClock
 from relay.ids import Ids
 from relay.journal import schema
-from relay.journal.prepared import execute
+from relay.journal.gathering import Gathered
+from relay.journal.prepared import Parameters, execute
 from relay.journal.store import Entered
 from relay.rules.line import Rules
 
@@ -50,6 +51,8 @@ class Transaction:
         entered: how it began.
         real: the machine's time.
         totals: the counters as the commit leaves them, where the database keeps them for all nodes.
+        gathered: rows of requests that are to be written together.
+        known: what was read once, and holds for the whole transaction.
     """
 
     connection: Connection
@@ -64,6 +67,8 @@ class Transaction:
     entered: Entered = field(default_factory=Entered)
     real: Clock = field(default_factory=SystemClock)
     totals: Mapping[str, int] | None = field(default=None, init=False)
+    gathered: Gathered = field(default_factory=Gathered, init=False)
+    known: dict[str, Any] = field(default_factory=dict, init=False)
     _events: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -74,14 +79,23 @@ class Transaction:
         """Real time: the database's own, which is one for all nodes; where it has none, the machine's."""
         return self.entered.at or self.real.now()
 
-    def execute(
-        self, statement: Executable, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None
-    ) -> CursorResult[Any]:
+    def execute(self, statement: Executable, rows: Parameters = None) -> CursorResult[Any]:
         """Run a statement: once, with these parameters, or for each of `rows`.
 
         What runs for every message is a constant with parameters: to build a statement costs as much as to run it.
         """
+        if self.gathered.any:
+            self.gathered.write(self.beside)
         return execute(self.connection, statement, rows)
+
+    def beside(self, statement: Executable, rows: Parameters = None) -> CursorResult[Any]:
+        """Run a statement that has nothing to do with the rows that are gathered, or whose caller asks there, too."""
+        return execute(self.connection, statement, rows)
+
+    def write_many(self) -> None:
+        """Write the rows that are gathered, if they are many."""
+        if self.gathered.is_large:
+            self.gathered.write(self.beside)
 
     def count(self, name: str) -> int:
         """How many there are, with what this transaction has changed so far."""
@@ -109,6 +123,8 @@ class Transaction:
 
     def flush(self) -> None:
         """Write what was gathered."""
+        if self.gathered.any:
+            self.gathered.write(self.beside)
         if self._events:
             self.execute(_ADD_EVENTS, self._events)
             self._events = []
