@@ -10,7 +10,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin
 # Hundreds of processes are started: none of them has to compile relay anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test nodes faults coverage check format package lock
+.PHONY: help demo test nodes faults bench coverage check format package lock
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,11 @@ faults: ## Try every fault, and show what was lost and doubled as a table (LONG=
 	@scripts/tools
 	@scripts/ready dev
 	@.venv/bin/pytest -n 2 --dist worksteal -q tests/battery tests/simulation $(ARGS)
+
+bench: ## Measure how fast relay is, beside a bare script (ARGS="OUT IN-HOOK --quick", and --help for more)
+	@scripts/tools
+	@scripts/ready dev
+	@.venv/bin/python -m bench $(ARGS)
 
 coverage: ## Run every test, and say which lines of relay's they did not run (slower)
 	@scripts/tools

@@ -21,7 +21,9 @@ from bench.workloads import (
     in_hook_flood,
     in_hook_paced,
     in_poll,
+    journal,
     mixed,
+    nodes,
     out,
     out_50,
     receipts,
@@ -45,6 +47,8 @@ WORKLOADS: dict[str, Workload] = {
     "START": start.run,
     "IDLE": idle.run,
     "HISTORY": history.run,
+    "JOURNAL": journal.run,
+    "NODES": nodes.run,
 }
 _QUICK = {"pairs": 1, "seconds": 2.0, "warm_up": 1.0, "inbox": 5_000, "backlog": 5_000, "history": 20_000}
 

@@ -122,7 +122,8 @@ class Bare:
         self._tasks.add(task)
 
     async def _poll(self) -> None:
-        more, last = True, asyncio.gather()
+        more = True
+        last: asyncio.Future[Any] = asyncio.gather()
         while more:
             page = (await self._get(_INBOX))["inboundSMSMessageList"]
             await last
@@ -179,9 +180,19 @@ async def main() -> None:
     asked.add_argument("--calls", type=int, default=0, help="receipts: of how many calls")
     given = asked.parse_args()
     bare = Bare(given.broker, given.provider, BareCodecLink if given.link == "codec" else PahoLink, given.in_flight)
-    works = {"out": bare.out, "hooks": bare.hooks, "poll": bare.poll, "mixed": bare.mixed, "receipts": lambda: bare.receipts(given.calls)}
-    port = await works[given.work]()
-    os.write(1, f"ready {port or 0}\n".encode())
+    port = 0
+    match given.work:
+        case "out":
+            await bare.out()
+        case "hooks":
+            port = await bare.hooks()
+        case "mixed":
+            port = await bare.mixed()
+        case "poll":
+            await bare.poll()
+        case "receipts":
+            await bare.receipts(given.calls)
+    os.write(1, f"ready {port}\n".encode())
     await asyncio.Event().wait()
 
 

@@ -1,7 +1,7 @@
 """A real mosquitto, nearly as `config/mosquitto.conf` has it: nobody is asked for a name, and nothing is logged.
 
-It writes its state down every minute, and not at each change: that costs it a millisecond a message, and it, not what is
-measured, would be what holds up. What relay does is the same.
+It writes its state down every minute, and not at each change: that costs it a millisecond a message, and it, not what
+is measured, would hold up. What relay does is the same.
 """
 
 import asyncio
@@ -49,9 +49,7 @@ class Broker:
         user = "user root" if os.geteuid() == 0 else ""
         config = self._folder / "mosquitto.conf"
         config.write_text(_CONFIG.format(port=self.port, folder=self._folder, user=user))
-        self._process = await asyncio.create_subprocess_exec(
-            program(), "-c", config, stderr=asyncio.subprocess.DEVNULL
-        )
+        self._process = await asyncio.create_subprocess_exec(program(), "-c", config, stderr=asyncio.subprocess.DEVNULL)
         await listens(self.port)
         return self
 

@@ -1,4 +1,4 @@
-"""Clients on the bus: a worker that publishes commands, as many as keep a window full or at a pace, and hears events."""
+"""Clients on the bus: a worker that publishes commands, to keep a window full or at a pace, and hears events."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ from mqtt5 import PublishPacket
 from bench.codeclink import CodecLink
 from bench.marks import Times, mark, phone
 from bench.worker import obey, run
+
 
 def command(number: int, recipients: int) -> bytes:
     """A request like many others: its text is its own, so that none travels with another in one call."""
@@ -33,6 +34,7 @@ class Clients:
         self._begun = Times()
         self._ended: dict[str, Times] = {}
         self._keep_times = True
+        self._news = asyncio.Event()
         self._pacing: asyncio.Task[None] | None = None
 
     async def connect(self, port: int, filters: list[str], *, keep_times: bool = True) -> None:
@@ -42,7 +44,7 @@ class Clients:
         await self._hearing.subscribe(filters)
         self._asking = await CodecLink.connect(port, "bench-asks", self._hear)
 
-    async def saturate(  # noqa: PLR0913 - an order has as many parts as it has
+    async def saturate(
         self, topic: str, window: int, finishing: str, each: int = 1, recipients: int = 1, limit: int = 1 << 60
     ) -> None:
         """Publish commands so that `window` of them are always under way.
@@ -70,6 +72,12 @@ class Clients:
         if self._pacing is not None:
             self._pacing.cancel()
 
+    async def heard(self, kind: str) -> None:
+        """Wait until an event of this kind was heard."""
+        while not self._heard[kind]:
+            self._news.clear()
+            await self._news.wait()
+
     async def counts(self) -> dict[str, int]:
         """How many commands were published, how many of them the broker has, and how many events were heard."""
         return {"published": self._published, "confirmed": self._confirmed, **self._heard}
@@ -82,6 +90,7 @@ class Clients:
         link.ack(packet)
         kind = packet.topic.rpartition("/")[2]
         self._heard[kind] += 1
+        self._news.set()
         if self._keep_times:
             self._ended.setdefault(kind, Times()).note(packet.payload)
         if kind == self._finishing:
@@ -111,10 +120,13 @@ class Clients:
         self._confirmed += 1
 
 
+_VERBS = ("connect", "saturate", "pace", "stop", "heard", "counts", "times")
+
+
 async def main() -> None:
     """Obey."""
     clients: Any = Clients()
-    await obey({name: getattr(clients, name) for name in ("connect", "saturate", "pace", "stop", "counts", "times")})
+    await obey({name: getattr(clients, name) for name in _VERBS})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Copies -> a journal, by relay's own journal code: queued, or finished long ago. relay itself does not run meanwhile.
 
-    python -m bench.filling JOURNAL --queued 1000000
-    python -m bench.filling JOURNAL --finished 5000000
+python -m bench.filling JOURNAL --queued 1000000
+python -m bench.filling JOURNAL --finished 5000000
 """
 
 import argparse

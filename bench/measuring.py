@@ -86,14 +86,13 @@ async def stretch(world: World, subject: Subject, contender: str, count: Count, 
     messages = ended - begun
     if messages <= 0:
         raise RuntimeError(f"{contender} finished no message while it was measured: its log is kept with --keep")
-    own, other = world.cores
     return Measured(
         contender=contender,
         messages=messages,
         seconds=seconds,
         cpu_us=used / messages * 1e6,
         own_core=used / seconds,
-        other_core=after.share_since(cores, other),
+        other_core=after.share_since(cores, world.cores[1]),
         others={name: (spent - others.get(name, 0.0)) / (after.at - cores.at) for name, spent in others_after.items()},
         peak_mb=peak_megabytes(subject.pid),
         profile=profile,

@@ -56,7 +56,7 @@ class PahoLink:
         self._waiting.pop(mid).set_result(None)
 
     def _on_message(self, _paho: Paho, _data: object, message: MQTTMessage) -> None:
-        self._heard(message.payload, lambda: self._acknowledge(message.mid, message.qos))
+        self._heard(bytes(message.payload), lambda: self._acknowledge(message.mid, message.qos))
 
     def _acknowledge(self, mid: int, qos: int) -> None:
         self._paho.ack(mid, qos)

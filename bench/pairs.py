@@ -29,7 +29,7 @@ class Pairs:
         return Spread.of([value(run) for run in self.of(contender)])
 
     def ratio(self, contender: str) -> Spread:
-        """relay's messages per core-second as shares of this contender's, run by run."""
+        """Messages per core-second of relay's as shares of this contender's, run by run."""
         both = zip(self.of("relay"), self.of(contender), strict=False)
         return Spread.of([mine.per_core_second / theirs.per_core_second for mine, theirs in both])
 
@@ -41,8 +41,7 @@ async def paired(
     runs: list[Measured] = []
     for _ in range(options.pairs):
         runs.append(told(await relay()))
-        for link in options.ceilings:
-            runs.append(told(await bare(link)))
+        runs += [told(await bare(link)) for link in options.ceilings]
     return Pairs(runs)
 
 

@@ -11,11 +11,23 @@ from bench.pairs import Pairs
 from bench.profiling import SHARES
 
 _COLUMNS = "{:<12} {:<11} {:>9} {:>9} {:>9} {:>8} {:>8} {:>8} {:>6} {:>6} {:>6}"
-_HEADS = ("workload", "contender", "CPU us", "1/core-s", "1/s", "p50 ms", "p99 ms", "peak MB", "ratio", "noise", "other")
+_HEADS = (
+    "workload",
+    "contender",
+    "CPU us",
+    "1/core-s",
+    "1/s",
+    "p50 ms",
+    "p99 ms",
+    "peak MB",
+    "ratio",
+    "noise",
+    "other",
+)
 
 
 def table(found: Mapping[str, Pairs]) -> list[str]:
-    """The table's lines: medians; `noise` is how far apart the runs' CPU times were, `other` what the other core did."""
+    """The table's lines: medians; `noise`: how far apart the runs' CPU times were; `other`: what the other core did."""
     lines = [_COLUMNS.format(*_HEADS)]
     for name, pairs in found.items():
         lines += [_COLUMNS.format(name, *_row(pairs, contender)) for contender in pairs.contenders]
@@ -29,20 +41,21 @@ def _row(pairs: Pairs, contender: str) -> tuple[str, ...]:
 
     cpu = pairs.spread(contender, lambda run: run.cpu_us)
     figures = (
-        *(f"{cpu.median:.0f}", _number(middle(lambda run: run.per_core_second)), _number(middle(lambda run: run.rate))),
+        *(_number(cpu.median), _number(middle(lambda run: run.per_core_second)), _number(middle(lambda run: run.rate))),
         *(_number(middle(lambda run: run.p50), 1), _number(middle(lambda run: run.p99), 1)),
         _number(middle(lambda run: run.peak_mb)),
     )
     ratio = "" if contender == "relay" else _number(pairs.ratio(contender).median, 2)
-    return contender, *figures, ratio, f"{cpu.noise:.0%}", f"{middle(lambda run: run.other_core):.0%}"
+    return contender, *figures, ratio, _share(cpu.noise), _share(middle(lambda run: run.other_core))
 
 
 def _notes(pairs: Pairs) -> list[str]:
     lines = []
     for contender in pairs.contenders:
-        names = dict.fromkeys(name for run in pairs.of(contender) for name in run.notes)
-        spreads = [(name, pairs.spread(contender, lambda run, name=name: run.notes.get(name, math.nan))) for name in names]
-        lines += [f"    {contender}: {name} {_spread(spread)}" for name, spread in spreads]
+        runs = pairs.of(contender)
+        for name in dict.fromkeys(name for run in runs for name in run.notes):
+            values = [run.notes[name] for run in runs if name in run.notes]
+            lines.append(f"    {contender}: {name} {_spread(Spread.of(values))}")
     return lines
 
 
@@ -70,6 +83,10 @@ def _loads(run: Measured) -> str:
 
 def _number(value: float, places: int = 0) -> str:
     return "" if math.isnan(value) else f"{value:,.{places}f}"
+
+
+def _share(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.0%}"
 
 
 def _spread(spread: Spread) -> str:

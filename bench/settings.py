@@ -82,7 +82,9 @@ def write_settings(places: Places, window: int, line: Line) -> Path:
         (folder / name).write_text(secret + "\n")
         (folder / name).chmod(0o600)
     values = {name: getattr(places, name) for name in ("broker", "provider", "hooks", "journal", "folder")}
-    text = _SETTINGS.format(**values, window=window, receive=line.receive, receipts=line.receipts, per_call=line.per_call)
+    text = _SETTINGS.format(
+        **values, window=window, receive=line.receive, receipts=line.receipts, per_call=line.per_call
+    )
     text += "" if line.hours is None else f'hours = "{line.hours}"\n'
     lab = "" if line.speed is None else f"[lab]\nspeed = {line.speed}\n"
     (folder / "relay.toml").write_text(text + lab)

@@ -13,7 +13,7 @@ from bench.worker import obey, run
 
 _TOKEN = b'{"access_token":"bench","token_type":"bearer","expires_in":172800,"refresh_token":"again"}'
 _SENT = '{"outboundSMSResponse":{"messageId":"%s","resourceReference":{"resourceURL":"http://127.0.0.1/sms/v3/%s"}}}'
-_PAGE = '{"inboundSMSMessageList":{"inboundSMSMessage":[%s],"numberOfMessagesInThisBatch":%d,"resourceURL":"http://127.0.0.1/inbox","totalNumberOfPendingMessages":%d}}'  # noqa: E501 - one body
+_PAGE = '{"inboundSMSMessageList":{"inboundSMSMessage":[%s],"numberOfMessagesInThisBatch":%d,"resourceURL":"http://127.0.0.1/inbox","totalNumberOfPendingMessages":%d}}'
 _MESSAGE = '{"messageId":"msg%d","message":"Where is my %s? It was to come today, between nine and twelve.","senderAddress":"tel:%s","destinationAddress":"12345","dateTime":"2026-11-22T06:00:00Z"}'  # noqa: E501 - one body
 _HEAD_END = b"\r\n\r\n"
 
@@ -70,7 +70,9 @@ class Service:
             return 404, b'{"requestError":{"serviceException":{"messageId":"SVC0002","text":"Invalid input"}}}'
         self.told += len(addresses)
         infos = [{"address": address, "deliveryStatus": "DeliveredToTerminal"} for address in addresses]
-        return 200, json.dumps({"deliveryInfoList": {"deliveryInfo": infos, "resourceURL": "http://127.0.0.1/"}}).encode()
+        return 200, json.dumps(
+            {"deliveryInfoList": {"deliveryInfo": infos, "resourceURL": "http://127.0.0.1/"}}
+        ).encode()
 
 
 class Exchange(asyncio.Protocol):

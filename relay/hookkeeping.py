@@ -12,8 +12,9 @@ from dataclasses import replace
 import structlog
 
 from relay.domain.messages import RawAnswer
-from relay.journal import HookDelivery, JournalFull, JournalUnusable, JournalUnwritten, KeptRaw, Spool
+from relay.journal import Hook, HookDelivery, JournalFull, JournalUnusable, JournalUnwritten, KeptRaw, Spool
 from relay.stagekit import Standing
+from relay.together import Together
 
 log = structlog.get_logger()
 
@@ -34,6 +35,9 @@ class HookKeeping:
         self._journal, self._clock, self._ids = standing.journal, standing.clock, standing.ids
         self._spool = spool
         self._patience = patience
+        raw = standing.journal.raw
+        self._hooks: Together[Hook, KeptRaw] = Together(raw.keep_hooks)
+        self._deliveries: Together[HookDelivery, KeptRaw | None] = Together(raw.keep_each)
 
     async def keep(self, line: str, event: str, raw: RawAnswer) -> KeptRaw | None:
         """Keep a hook; it is on disk on return. Gives it as the journal has it, or None where the spool has it.
@@ -44,7 +48,7 @@ class HookKeeping:
         """
         spool = self._spool
         if spool is None:
-            return await self._journal.raw.keep(line, "hook", event, "", raw)
+            return await self._hooks.add(Hook(line, event, raw))
         one = HookDelivery(self._ids.new(), line, event, raw, self._clock.now())
         if spool.waiting:
             with suppress(TimeoutError):
@@ -70,12 +74,12 @@ class HookKeeping:
         return None
 
     async def _journaled(self, one: HookDelivery) -> KeptRaw | None:
-        keeping = asyncio.ensure_future(self._journal.raw.keep_deliveries([one]))
+        keeping = self._deliveries.add(one)
         keeping.add_done_callback(_heard)
         done, _ = await asyncio.wait({keeping}, timeout=self._patience)
         if not done:
             raise JournalUnwritten("the journal does not answer in time")
-        return next(iter(keeping.result()), None)
+        return keeping.result()
 
     async def _spooled(self, one: HookDelivery, spool: Spool) -> None:
         is_first = not spool.waiting
@@ -85,7 +89,7 @@ class HookKeeping:
             log.warning("spool.taking", reason=shut.why if shut else "the journal does not answer in time")
 
 
-def _heard(keeping: "asyncio.Future[list[KeptRaw]]") -> None:
+def _heard(keeping: "asyncio.Future[KeptRaw | None]") -> None:
     """Nobody may wait for it any more: then the spool has the hook."""
     if not keeping.cancelled():
         keeping.exception()

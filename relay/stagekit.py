@@ -155,7 +155,10 @@ class Window:
 
     async def run(self, piece: Coroutine[Any, Any, Any], name: str) -> Any:
         """Put `piece` in flight and wait for it; being cancelled meanwhile leaves it in flight, for `drain`."""
-        task = self.start(piece, name)
+        return await self.over(self.start(piece, name))
+
+    async def over(self, task: "asyncio.Task[Any]") -> Any:
+        """Wait for a piece that was put in flight; gives what it gives, and raises what it failed with."""
         await asyncio.wait({task})
         if task.cancelled() or task.exception() is None:
             return None if task.cancelled() else task.result()

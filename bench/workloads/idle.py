@@ -40,7 +40,7 @@ async def _idle(made: World, seconds: float) -> Measured:
                 "% of a core": used * 100,
                 "MB resident": resident_megabytes(subject.pid),
                 "bytes written": float(bytes_written(subject.pid) - written),
-                "files changed": float(sum(files.get(path) != at for path, at in after.items())),
+                **{f"changes {path.name}": 1.0 for path, at in after.items() if files.get(path) != at},
             },
         )
 

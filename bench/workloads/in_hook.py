@@ -20,29 +20,39 @@ CALLED_BACK = Line(receive="callback")
 
 async def run(options: Options, cores: tuple[int, int]) -> Pairs:
     """Measure."""
+    return await calling(options, cores, "saturate")
+
+
+async def calling(options: Options, cores: tuple[int, int], how: str, **more: float) -> Pairs:
+    """Deliver web hooks as the callers do when they are told `how`."""
+
+    async def measured(made: World, subject: Subject, contender: str, port: int) -> Measured:
+        await made.callers.ask("connect", port=port, connections=CONNECTIONS)
+        await made.callers.ask(how, path=made.hook_path("message"), **more)
+        return await answered(made, subject, contender)
 
     async def relay() -> Measured:
         async with world(options, cores) as made, made.relay(CALLED_BACK) as subject:
             await made.start(subject)
-            return await _measure(made, subject, "relay", made.places.hooks)
+            return await measured(made, subject, "relay", made.places.hooks)
 
     async def bare(link: Ceiling) -> Measured:
         async with world(options, cores) as made, made.bare(link, "hooks") as subject:
-            return await _measure(made, subject, f"bare-{link}", await subject.start_bare())
+            return await measured(made, subject, f"bare-{link}", await subject.start_bare())
 
     return await paired(options, relay, bare)
 
 
-async def _measure(made: World, subject: Subject, contender: str, port: int) -> Measured:
+async def answered(made: World, subject: Subject, contender: str) -> Measured:
+    """Measure while hooks are delivered."""
+
     async def count() -> int:
         heard: int = (await made.clients.ask("counts")).get("message", 0)
         return heard
 
-    await made.callers.ask("connect", port=port, connections=CONNECTIONS)
-    await made.callers.ask("saturate", path=made.hook_path("message"))
     await asyncio.sleep(made.options.warm_up)
     found = await stretch(made, subject, contender, count, asyncio.sleep(made.options.seconds))
     await made.callers.ask("stop")
-    begun, answered = await made.times(made.callers), await made.times(made.callers, "answered")
-    found.took(ways(begun, answered, found.since, found.until))
+    begun, ended = await made.times(made.callers), await made.times(made.callers, "answered")
+    found.took(ways(begun, ended, found.since, found.until))
     return found

@@ -42,6 +42,8 @@ async def _flood(made: World) -> Measured:
     found.notes |= {
         "slowest accepted ms": counts.get("slowest_200", 0) / 1000,
         "answered 503": float(counts.get("503", 0)),
-        "answered otherwise": float(sum(n for name, n in counts.items() if name.isdigit() and name not in {"200", "503"})),
+        "answered otherwise": float(
+            sum(n for name, n in counts.items() if name.isdigit() and name not in {"200", "503"})
+        ),
     }
     return found

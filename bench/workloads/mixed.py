@@ -8,14 +8,14 @@ import asyncio
 
 from bench.figures import percentile
 from bench.marks import ways
-from bench.measuring import Measured, stretch
+from bench.measuring import Measured, reached, stretch
 from bench.options import Ceiling, Options
 from bench.pairs import Pairs, paired
 from bench.settings import Line
 from bench.subject import Subject
-from bench.world import LINE, World, world
 from bench.workloads.in_hook import CONNECTIONS
 from bench.workloads.out import within_first_look
+from bench.world import LINE, World, world
 
 RATE = 200.0
 CALLED_BACK = Line(receive="callback")
@@ -37,6 +37,17 @@ async def run(options: Options, cores: tuple[int, int]) -> Pairs:
     return await paired(options, relay, bare)
 
 
+async def _arrived(made: World) -> None:
+    """Wait until what was published has come to the provider; relay may be behind."""
+    published = (await made.clients.ask("counts"))["published"]
+
+    async def calls() -> int:
+        made_calls: int = (await made.stub.ask("counts"))["calls"]
+        return made_calls
+
+    await reached(calls, published)
+
+
 async def _measure(made: World, subject: Subject, contender: str, port: int) -> Measured:
     async def count() -> int:
         heard = await made.clients.ask("counts")
@@ -48,7 +59,7 @@ async def _measure(made: World, subject: Subject, contender: str, port: int) -> 
     await asyncio.sleep(made.options.warm_up)
     found = await stretch(made, subject, contender, count, asyncio.sleep(made.options.seconds))
     await asyncio.gather(made.callers.ask("stop"), made.clients.ask("stop"))
-    await asyncio.sleep(1.0)  # what was begun in the stretch ends
+    await _arrived(made)
     begun, arrived = await made.times(made.clients), await made.times(made.stub)
     found.took(ways(begun, arrived, found.since, found.until))
     called, answered = await made.times(made.callers), await made.times(made.callers, "answered")

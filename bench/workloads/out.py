@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import replace
 
 from bench.marks import ways
-from bench.measuring import Measured, stretch
+from bench.measuring import Measured, reached, stretch
 from bench.options import Ceiling, Options
 from bench.pairs import Pairs, paired
 from bench.subject import Subject
@@ -62,6 +62,7 @@ async def measure_sending(
     wishes = {"window": window, "finishing": kind, "each": each, "recipients": recipients}
     await made.clients.ask("saturate", topic=f"{LINE}/send", **wishes)
     await asyncio.sleep(options.warm_up)
+    await reached(count, window * recipients)
     found = await stretch(made, subject, contender, count, asyncio.sleep(options.seconds))
     await made.clients.ask("stop")
     begun, arrived = await made.times(made.clients), await made.times(made.stub)

@@ -1,7 +1,7 @@
 """RECEIPTS: delivery status -> receipts on the bus, as most of them come: asked for, in calls of 50 recipients.
 
-Polled status is the default, and a campaign's calls have 50 recipients: an answer then carries 50 statuses. (Statuses that are
-called back come one a web hook, and cost what IN-HOOK costs: RECEIPTS-HOOK.) The calls are made first; the provider
+Polled status is the default, and a campaign's calls have 50 recipients: an answer then carries 50 statuses. (Those that
+are called back come one a web hook, and cost what IN-HOOK costs: RECEIPTS-HOOK.) The calls are made first; the provider
 answers no question for status until all of them are due. What counts is a receipt with the status `delivered`.
 """
 
@@ -49,7 +49,7 @@ async def run(options: Options, cores: tuple[int, int]) -> Pairs:
 
 
 async def hand_over(made: World, copies: int) -> None:
-    """Have so many copies handed over to the provider, which follows them; returns when all receipts of that are heard."""
+    """Have so many copies handed over to the provider, which follows them; returns when all is heard of that."""
     await made.stub.ask("set", follows=True)
     wishes = {"window": 8, "finishing": "receipt", "each": RECIPIENTS, "recipients": RECIPIENTS}
     await made.clients.ask("saturate", topic=f"{LINE}/send", **wishes, limit=copies // RECIPIENTS)

@@ -7,6 +7,7 @@ encoding), of Landline Texting (`ptn:/`, ten digits, E.164) and of In-App Messag
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import unquote
 
 
@@ -61,14 +62,20 @@ def outbound(text: str, *, home_country_code: str = "1") -> Address:
     return Address(AddressKind.E164, _checked_number(scheme, rest, home_country_code), text)
 
 
+@lru_cache(maxsize=4096)
+def _inbound(text: str) -> Address:
+    kind, value = _recognized(text) or (AddressKind.OTHER, _printable(text))
+    return Address(kind, value, text)
+
+
 def inbound(text: str) -> Address:
     """The address that a provider means by `text`; never raises.
 
     What is none of the known spellings becomes OTHER. Its value is `text` as far as it can be printed: at most 320
     characters, with U+FFFD in place of controls and lone surrogates. `raw` is always the whole of `text`.
     """
-    kind, value = _recognized(text) or (AddressKind.OTHER, _printable(text))
-    return Address(kind, value, text)
+    # Most numbers come again and again. A long text is none, and is not to be kept in memory.
+    return _inbound(text) if len(text) <= _LONGEST else Address(AddressKind.OTHER, _printable(text), text)
 
 
 def tel_uri(address: Address) -> str:

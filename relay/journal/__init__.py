@@ -68,9 +68,10 @@ from relay.journal.memory import Memory
 from relay.journal.nodes import Beat, NodeSeen
 from relay.journal.optoutrows import Source
 from relay.journal.optouts import Listed
+from relay.journal.outlook import Outlook
 from relay.journal.queries import Gauges
 from relay.journal.queuelist import STATUSES, Wanted
-from relay.journal.raw import HookDelivery
+from relay.journal.raw import Hook, HookDelivery
 from relay.journal.rawrows import KeptRaw
 from relay.journal.replays import KINDS, Replay, Wish
 from relay.journal.retention import Lifetimes
@@ -92,6 +93,7 @@ __all__ = [
     "Changed",
     "Forgotten",
     "Gauges",
+    "Hook",
     "HookDelivery",
     "Journal",
     "JournalDamaged",
@@ -114,6 +116,7 @@ __all__ = [
     "MailboxStanding",
     "Memory",
     "NodeSeen",
+    "Outlook",
     "Reading",
     "Recovered",
     "Replay",

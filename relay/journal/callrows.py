@@ -188,6 +188,14 @@ def settle(tx: Transaction, call_ids: Iterable[str | None]) -> None:
             wake_behind(tx, call_id)
 
 
+def stage_of(copies: Iterable[Copy]) -> str:
+    """Where a call stands that was handed over and has these copies: followed, held or closed."""
+    known = list(copies)
+    if any(one.followed for one in known):
+        return "followed"
+    return "held" if any(one.state is State.UNCERTAIN for one in known) else "closed"
+
+
 def in_one_go(rows: Iterable[Row[Any]]) -> list[str]:
     """The ids of the first of these calls (`id`, `size`) that one transaction takes: one, or some with few copies."""
     ids: list[str] = []
@@ -236,15 +244,13 @@ def close_if_sent(tx: Transaction, ids: Sequence[str]) -> None:
 
 
 def _settle(tx: Transaction, row: Row[Any], copies: Sequence[Copy]) -> None:
-    if any(one.followed for one in copies):
-        if row.stage != "followed" or row.handed_over_at is None:
-            # Reports may tell of a call that was never answered: its copies are followed from when it began.
-            began_at = row.handed_over_at or row.began_at or tx.now
-            set_call(tx, row.id, stage="followed", handed_over_at=followed_from(tx, row.message_id, began_at))
-    elif any(one.state is State.UNCERTAIN for one in copies):
-        set_call(tx, row.id, stage="held", look_at=None)
-    else:
-        set_call(tx, row.id, stage="closed", look_at=None)
+    stage = stage_of(copies)
+    if stage != "followed":
+        set_call(tx, row.id, stage=stage, look_at=None)
+    elif row.stage != "followed" or row.handed_over_at is None:
+        # Reports may tell of a call that was never answered: its copies are followed from when it began.
+        began_at = row.handed_over_at or row.began_at or tx.now
+        set_call(tx, row.id, stage="followed", handed_over_at=followed_from(tx, row.message_id, began_at))
 
 
 @cache

@@ -7,23 +7,21 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, or_, select
 
 from relay.clock import Clock
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.messages import OutboundCall, Priority
-from relay.journal.claiming import claim
+from relay.journal.claiming import OneOf, Turns, claim
 from relay.journal.failures import JournalShut, JournalUnusable
-from relay.journal.limitrows import Limit, permit
 from relay.journal.listing import one_of
 from relay.journal.looks import free_looks
 from relay.journal.nodeschema import node
 from relay.journal.outcomes import OutcomeVerbs, release, unanswered
+from relay.journal.outlook import Outlook, outlook
 from relay.journal.reader import Reader
-from relay.journal.schema import call, call_is_in_flight, call_is_waiting
+from relay.journal.schema import call, call_is_in_flight
 from relay.journal.transaction import Transaction
 from relay.journal.writer import Writer
 from relay.rules.line import Rules
@@ -41,11 +39,11 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """When a line's next call may be due, if one waits that no operator holds; and what keeps the line from sending."""
+class Claimed:
+    """Calls that were begun, in their order; and where there was room for more of them: how the line stands."""
 
-    due: datetime | None
-    limit: Limit | None
+    calls: Sequence[OutboundCall]
+    outlook: Outlook | None
 
 
 class CallVerbs(OutcomeVerbs):
@@ -64,21 +62,26 @@ class CallVerbs(OutcomeVerbs):
     async def claim(
         self, line: str, owner: str, *, lanes: Sequence[int] = LANES, unseen: bool = False
     ) -> OutboundCall | None:
-        """The next call that may be made, written down as begun by `owner` when this returns; None where there is none.
+        """The next call that may be made; None where there is none. As `claim_some`, for one of these lanes."""
+        claimed = await self.claim_some(line, owner, OneOf(lanes), unseen=unseen)
+        return claimed.calls[0] if claimed.calls else None
 
-        What is past its expiry is ended first, and what the rules of sending do not allow now is refused, or waits.
-        A caller that is cancelled gives the call back.
+    async def claim_some(self, line: str, owner: str, turns: Turns, *, unseen: bool = False) -> Claimed:
+        """The next calls that may be made, written down as begun by `owner` when this returns, in their order.
+
+        They are those that would be claimed one by one, at this moment. What is past its expiry is ended first, and
+        what the rules of sending do not allow now is refused, or waits. A caller that is cancelled gives them back.
 
         Args:
-            line: whose call.
-            owner: who will make it.
-            lanes: the lanes to look in, in this order.
+            line: whose calls.
+            owner: who will make them.
+            turns: how many there may be, and in which lanes to look for each; it is not changed.
             unseen: the provider will show what it was given: its copies are to be looked for among sightings.
 
         Raises:
             JournalShut: the disk takes no more: nothing was begun.
         """
-        claiming = asyncio.ensure_future(self._claimed(line, owner, lanes, unseen=unseen))
+        claiming = asyncio.ensure_future(self._claimed(line, owner, turns, unseen=unseen))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -89,22 +92,23 @@ class CallVerbs(OutcomeVerbs):
             await asyncio.shield(giving_back)
             raise
 
-    async def _claimed(self, line: str, owner: str, lanes: Sequence[int], *, unseen: bool) -> OutboundCall | None:
+    async def _claimed(self, line: str, owner: str, turns: Turns, *, unseen: bool) -> Claimed:
         doubtful = self._doubtful.get(line, [])
         tried: list[str] = []
 
-        def operation(tx: Transaction) -> OutboundCall | None:
+        def operation(tx: Transaction) -> Claimed:
             for call_id in doubtful:
                 release(tx, call_id, owner, 0)
-            found = claim(tx, line, owner, lanes, unseen=unseen)
-            tried[:] = [found.call_id] if found is not None else []
-            return found
+            begun = claim(tx, line, owner, turns, unseen=unseen)
+            tried[:] = [one.call_id for one in begun.calls]
+            short = begun.short_of
+            return Claimed(begun.calls, outlook(tx, tx.rules.of(line), short, tx.now) if short else None)
 
         try:
             found = await self._writer.run(operation, begins=True)
         except (JournalShut, JournalUnusable):
-            # It may be on disk all the same, and then nobody would ever make it.
-            self._doubtful[line] = [*doubtful, *(one for one in tried if one not in doubtful)]
+            # They may be on disk all the same, and then nobody would ever make them.
+            self._doubtful[line] = list(dict.fromkeys([*doubtful, *tried]))
             raise
         self._doubtful.pop(line, None)
         return found
@@ -113,16 +117,16 @@ class CallVerbs(OutcomeVerbs):
         """Leave nothing that was claimed for this line and that nobody was told of: nobody claims for it any more."""
         doubtful = self._doubtful.get(line, [])
         if doubtful:
-            await self._writer.run(lambda tx: [release(tx, one, owner, 0) for one in doubtful])
+            await self.release_some(doubtful, owner)
             self._doubtful.pop(line, None)
 
-    async def _give_back(self, line: str, claiming: Awaitable[OutboundCall | None], owner: str) -> None:
-        claimed = await claiming
-        if claimed is not None:
-            # Where it cannot be given back now, that is owed.
-            self._doubtful[line] = [*self._doubtful.get(line, []), claimed.call_id]
-            await self._writer.run(lambda tx: release(tx, claimed.call_id, owner, 0))
-            self._doubtful[line] = [one for one in self._doubtful.get(line, []) if one != claimed.call_id]
+    async def _give_back(self, line: str, claiming: Awaitable[Claimed], owner: str) -> None:
+        claimed = [one.call_id for one in (await claiming).calls]
+        if claimed:
+            # Where they cannot be given back now, that is owed.
+            self._doubtful[line] = [*self._doubtful.get(line, []), *claimed]
+            await self.release_some(claimed, owner)
+            self._doubtful[line] = [one for one in self._doubtful.get(line, []) if one not in claimed]
 
     async def next_due(self, line: str, lanes: Sequence[int] = LANES) -> datetime | None:
         """When a call may be due next, as far as is known now; None where none waits, or an operator holds the line.
@@ -141,13 +145,7 @@ class CallVerbs(OutcomeVerbs):
             lanes: the lanes to look in.
         """
         rules, now = self._rules().of(line), self._clock.now()
-
-        def read(connection: Connection) -> Outlook:
-            waiting: datetime | None = connection.execute(_next_due(frozenset(lanes)), {"here": line}).scalar()
-            may = permit(connection, rules, now)
-            return Outlook(None if waiting is None or may.at is None else max(waiting, may.at), may.limit)
-
-        return await self._reader.run(read)
+        return await self._reader.run(lambda connection: outlook(connection, rules, lanes, now))
 
     async def recover(self, shows: Collection[str] = ()) -> Recovered:
         """Judge what former lives left in flight. To be called once, before anything is claimed.
@@ -187,15 +185,3 @@ class CallVerbs(OutcomeVerbs):
 
 
 _CUT = Problem(ErrorCode.UNCERTAIN, "relay stopped while the call was under way")
-
-
-@cache
-def _next_due(lanes: frozenset[int]) -> Select[Any]:
-    """One look into the index for each lane."""
-    firsts = [
-        select(func.min(call.c.due_at).label("due_at")).where(
-            call_is_waiting, call.c.line == bindparam("here"), call.c.lane == literal(lane)
-        )
-        for lane in sorted(lanes)
-    ]
-    return select(func.min(union_all(*firsts).subquery().c.due_at))

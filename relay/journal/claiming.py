@@ -112,7 +112,7 @@ class _Claim:
         self._begin()
         if self._calls:
             spend(self.tx, rules, len(self._calls))
-        if self._is_enough:
+        if allowed and self._is_enough:
             # There may be more.
             self.tx.bells.add(f"calls:{self.line}")
             return Begun(self._calls)

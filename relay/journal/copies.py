@@ -195,8 +195,12 @@ def _row(tx: Transaction, after: Copy, columns: Iterable[str]) -> dict[str, Any]
         "provider_code": after.provider_code,
         "problem": after.problem.as_body() if after.problem else None,
         "changed_at": tx.now,
-        **{name: getattr(after, name) for name in columns},
+        **{name: _as_kept(getattr(after, name)) for name in columns},
     }
+
+
+def _as_kept(value: str | int | None) -> str | int | None:
+    return int(value) if isinstance(value, bool) else value
 
 
 def _tell(tx: Transaction, moves: Sequence[_Move], messages: Mapping[str, Echoed]) -> None:

@@ -76,11 +76,13 @@ class Word:
 
 def opted_out(tx: Transaction, line: str, values: Sequence[str]) -> dict[str, OptOut]:
     """Those of these addresses that get nothing from `line`, and why."""
+    if not _any_holds(tx):
+        return {}
     peers: defaultdict[str, list[str]] = defaultdict(list)
     for value in values:
         peers[tx.peer(value)].append(value)
     rows: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    for row in tx.execute(_HOLDING, {"peers": listed(peers)}).all():
+    for row in _holding(tx, list(peers)):
         if not is_whole(row):
             # It is safe to believe that it was asked for everywhere.
             mend(tx, row)
@@ -88,6 +90,20 @@ def opted_out(tx: Transaction, line: str, values: Sequence[str]) -> dict[str, Op
         elif applies(tx.rules, line, row.line, row.line_group):
             rows[row.peer].append(row)
     return {value: _opt_out(line, found) for peer, found in rows.items() for value in peers[peer]}
+
+
+def _any_holds(tx: Transaction) -> bool:
+    """Whether there is any opt-out at all: read once, for nobody else writes until the transaction ends."""
+    if _ANY_HOLDS not in tx.known:
+        tx.known[_ANY_HOLDS] = tx.beside(_FIRST_HOLDING).first() is not None
+    return bool(tx.known[_ANY_HOLDS])
+
+
+def _holding(tx: Transaction, peers: Sequence[str]) -> Sequence[Row[Any]]:
+    """The opt-outs of some that hold."""
+    if len(peers) == 1:
+        return tx.beside(_HOLDING_OF, {"who": peers[0]}).all()
+    return tx.beside(_HOLDING, {"peers": listed(peers)}).all()
 
 
 def is_whole(row: Row[Any]) -> bool:
@@ -228,6 +244,7 @@ def _add(tx: Transaction, peer: str, asked: Word, **more: Any) -> str:
         **more,
     }
     tx.execute(_NOTE, [{**row, "sum": optout_sum(row)}])
+    tx.known[_ANY_HOLDS] = True
     return opt_out_id
 
 
@@ -260,6 +277,9 @@ def _tell_on(tx: Transaction, lines: Iterable[str], kind: str, asked: Word, opt_
             announce(tx, News(kind, line, asked.message_id or opt_out_id, body))
 
 
+_ANY_HOLDS = "whether any opt-out holds"
+_FIRST_HOLDING = select(optout.c.id).where(optout_holds).limit(1)
+_HOLDING_OF = select(optout).where(optout_holds, optout.c.peer == bindparam("who"))
 _HOLDING = select(optout).where(
     optout_holds,
     optout.c.peer.in_(select(unpacked(bindparam("peers", type_=Words)).c.value)),

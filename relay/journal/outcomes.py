@@ -13,6 +13,7 @@ from relay.domain.schedule import RETRY_SEND
 from relay.domain.states import Fact, State
 from relay.domain.waiting import Why
 from relay.journal.announce import SetAside, set_aside
+from relay.journal.answering import Answered, handed, refs_of, take_answers
 from relay.journal.callrows import (
     are_known,
     fenced,
@@ -30,7 +31,7 @@ from relay.journal.outgoing import echo_of
 from relay.journal.reports import unpark
 from relay.journal.sightings import match_answered, match_waiting
 from relay.journal.transaction import Transaction
-from relay.journal.writer import Writer
+from relay.journal.writer import Together, Writer
 
 MOST_ATTEMPTS = (
     5  # a call that nobody ever answers is not made for ever, whatever its request wishes: each may be a text
@@ -59,13 +60,7 @@ class OutcomeVerbs:
         Raises:
             ValueError: the answer has not one handover for each recipient.
         """
-
-        def operation(tx: Transaction) -> bool:
-            if _answered(tx, (call_id, owner), answer, first_look):
-                return True
-            return answered_late(tx, call_id, owner, answer, carried, first_look)
-
-        return await self._writer.run(operation)
+        return await self._writer.run(Together(_all_answered, Answered(call_id, owner, answer, first_look, carried)))
 
     async def retry(self, call_id: str, owner: str, problem: Problem, delay: float, *, counts: bool = True) -> bool:
         """It had no effect: make it again in `delay` seconds.
@@ -91,6 +86,10 @@ class OutcomeVerbs:
     async def release(self, call_id: str, owner: str, delay: float = 0) -> bool:
         """It was not handed over, and not for its own sake: give it back. The line rests for `delay` seconds."""
         return await self._writer.run(lambda tx: release(tx, call_id, owner, delay))
+
+    async def release_some(self, call_ids: Sequence[str], owner: str) -> None:
+        """None of these was handed over, and not for its own sake: give them back together."""
+        await self._writer.run(lambda tx: [release(tx, one, owner, 0) for one in call_ids])
 
     async def divide(self, call_id: str, owner: str) -> bool:
         """It was refused for one recipient, unnamed: two calls with half of the copies each, due now."""
@@ -121,7 +120,8 @@ class OutcomeVerbs:
             row = fenced(tx, call_id, owner)
             if row is None:
                 return answered_late(tx, call_id, owner, late, carried, None)
-            word = _word(None, problem)
+            said = problem.provider
+            word = ProviderWord(None, said.text if said else None, said.code if said else None)
             happen(tx, [Happening(one, Fact.REFUSED, word, problem) for one in recipients_of(tx, row)])
             set_call(tx, call_id, stage="followed", owner=None)
             settle(tx, [call_id])
@@ -177,7 +177,18 @@ def unanswered(tx: Transaction, row: Row[Any], problem: Problem, evidence_within
     return sum(1 for one in copies if one.state is State.UNCERTAIN)
 
 
-def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first_look: float | None) -> bool:
+def _all_answered(tx: Transaction, answers: Sequence[Answered]) -> list[bool]:
+    """Write down what providers answered; gives for each whether it has changed anything."""
+    taken = take_answers(tx, answers)
+    return [one.call_id in taken or _answered(tx, one) or _answered_late(tx, one) for one in answers]
+
+
+def _answered_late(tx: Transaction, one: Answered) -> bool:
+    return answered_late(tx, one.call_id, one.owner, one.answer, one.carried, one.first_look)
+
+
+def _answered(tx: Transaction, one: Answered) -> bool:
+    about, answer, first_look = (one.call_id, one.owner), one.answer, one.first_look
     row = fenced(tx, *about)
     if row is None:
         return False
@@ -190,7 +201,7 @@ def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first
         unanswered(tx, row, _WHOSE)
         return True
     told = [
-        _handed(one, answer.ref, handover, unseen=bool(row.unseen))
+        handed(one, answer.ref, handover, unseen=bool(row.unseen))
         for one, handover in zip(recipients, answer.handovers, strict=True)
     ]
     copies = happen(tx, told)
@@ -212,7 +223,7 @@ def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first
     again = [one for one in copies if one.waits]
     if again:
         move_copies(tx, row, again, tx.now + timedelta(seconds=AGAIN_AFTER), why=Why.RETRY)
-    refs = [ref for ref in (answer.ref, *(handover.ref for handover in answer.handovers)) if ref]
+    refs = refs_of(answer)
     match_answered(tx, row.line, refs)
     unpark(tx, row.line, refs)
     settle(tx, [row.id])
@@ -222,17 +233,6 @@ def _answered(tx: Transaction, about: tuple[str, str], answer: CallAnswer, first
 _WHOSE = Problem(
     ErrorCode.UNCERTAIN, "the journal's row of this call is damaged: nobody knows whom the answer is about"
 )
-
-
-def _handed(one: Copy, ref: str | None, handover: Handover, *, unseen: bool) -> Happening:
-    """What the provider said of a copy; it will show the copy only where it may have taken it.
-
-    What is followed and has no id can be told by nothing else than being shown.
-    """
-    taken = handover.fact not in {Fact.RETRIED, Fact.REFUSED}
-    nameless = handover.fact is Fact.SUBMITTED and not (ref or handover.ref)
-    shown = taken and (unseen or nameless)
-    return Happening(one, handover.fact, _word(ref, handover), handover.problem, handover.ref, unseen=shown)
 
 
 def _decide(tx: Transaction, row: Row[Any], copies: Sequence[Copy], problem: Problem) -> list[Copy]:
@@ -259,9 +259,3 @@ def _list(tx: Transaction, row: Row[Any], doubtful: Sequence[Copy], problem: Pro
     things = [SetAside("uncertain", row.line, "uncertain", problem.detail, copy_id=one.id) for one in doubtful]
     messages = {one.message_id for one in doubtful}
     set_aside(tx, *things, about=row.id if len(messages) > 1 else messages.pop(), call_id=row.id, copies=len(doubtful))
-
-
-def _word(ref: str | None, said: Handover | Problem) -> ProviderWord:
-    provider = said.provider
-    own = said.ref if isinstance(said, Handover) else None
-    return ProviderWord(own or ref, provider.text if provider else None, provider.code if provider else None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Text, bindparam, insert, select
+from sqlalchemy import Row, Text, bindparam, select
 
 from relay.domain.messages import MessageClass, OnUncertain, Reply, SendRequest
 from relay.journal.announce import SetAside, set_aside
@@ -49,7 +49,7 @@ def content_out_of(request: SendRequest) -> bytes:
     return content_out(request.text, request.subject, request.media, group=request.group)
 
 
-def store_message(  # noqa: PLR0913 - a row
+def store_message(
     tx: Transaction,
     request: SendRequest,
     request_id: str,
@@ -192,6 +192,11 @@ def send_at_of(tx: Transaction, message_id: str) -> datetime | None:
     return at
 
 
+def send_times_of(tx: Transaction, message_ids: Collection[str]) -> dict[str, datetime]:
+    """When the provider is to send those of these messages that it is to wait with."""
+    return {row.id: row.send_at for row in tx.execute(_SEND_TIMES, {"some": listed(message_ids)}).all()}
+
+
 def _mended(tx: Transaction, message_id: str, row: Row[Any]) -> Echo:
     """A damaged row is made whole with what is safe, so that its damage is told once."""
     _tell_damage(tx, row.line, message_id, "the metadata of this message")
@@ -244,6 +249,7 @@ _ECHO = select(*_ECHO_COLUMNS).where(message.c.id == bindparam("this"))
 _ECHOES = select(*_ECHO_COLUMNS, message.c.sequence).where(_SOME)
 _WHOLE = select(*_ECHO_COLUMNS, message.c.content, message.c.sum).where(_SOME)
 _SEND_AT = select(message.c.send_at).where(message.c.id == bindparam("this"))
+_SEND_TIMES = select(message.c.id, message.c.send_at).where(_SOME, message.c.send_at.is_not(None))
 _SUMS = select(message.c.id, message.c.sum).where(_SOME)
 _CONTENT = select(message.c.line, message.c.content, message.c.sum).where(message.c.id == bindparam("this"))
 FORGOTTEN: Mapping[str, Any] = {"content": b"", "sum": sum_of(b"")}  # the columns that keep what a message says

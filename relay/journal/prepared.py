@@ -62,12 +62,36 @@ class _Value(NamedTuple):
     constant: Any
     process: _Process | None
 
-    def of(self, row: Row) -> Any:
-        """What the driver is given."""
-        if self.is_constant and self.key not in row:
-            return self.constant
-        value = row[self.key]
-        return value if self.process is None else self.process(value)
+
+class _Binding:
+    """A caller's row -> the driver's parameters.
+
+    Args:
+        values: the parameters, in their order.
+        given: what every row has.
+    """
+
+    def __init__(self, values: Sequence[_Value], given: Sequence[str]) -> None:
+        self._names = [one.name for one in values]
+        keys = [None if one.is_constant and one.key not in given else one.key for one in values]
+        self._constants = [(place, values[place].constant) for place, key in enumerate(keys) if key is None]
+        self._keys = [key for key in keys if key is not None]
+        self._processes = [
+            (place, one.process) for place, one in enumerate(values) if keys[place] is not None and one.process
+        ]
+
+    def __call__(self, row: Row) -> list[Any]:
+        """In their order."""
+        values = [row[key] for key in self._keys]
+        for place, constant in self._constants:
+            values.insert(place, constant)
+        for place, process in self._processes:
+            values[place] = process(values[place])
+        return values
+
+    def named(self, row: Row) -> Row:
+        """By their names."""
+        return dict(zip(self._names, self(row), strict=True))
 
 
 class Recipe:
@@ -76,15 +100,16 @@ class Recipe:
     Args:
         compiled: for that database.
         columns: what it finds.
+        given: the names of what every row of parameters has.
     """
 
-    def __init__(self, compiled: SQLCompiler, columns: Sequence[Any]) -> None:
+    def __init__(self, compiled: SQLCompiler, columns: Sequence[Any], given: Sequence[str]) -> None:
         dialect = self._dialect = compiled.dialect
         self._words = str(compiled)
         names = compiled.positiontup if compiled.positional else list(compiled.bind_names.values())
         values = {name: _value(bind, name, dialect) for bind, name in compiled.bind_names.items()}
-        self._values = [values[name] for name in names or ()]
-        self._named = not compiled.positional
+        binding = _Binding([values[name] for name in names or ()], given)
+        self._parameters = binding if compiled.positional else binding.named
         self._found = SimpleResultMetaData([str(one.key) for one in columns]) if columns else None
         processes = [one.type.dialect_impl(dialect).result_processor(dialect, None) for one in columns]
         self._processes = [(place, process) for place, process in enumerate(processes) if process is not None]
@@ -104,11 +129,6 @@ class Recipe:
             raise self._told(connection, cursor, error) from error
         finally:
             cursor.close()
-
-    def _parameters(self, row: Row) -> Sequence[Any] | Row:
-        if self._named:
-            return {one.name: one.of(row) for one in self._values}
-        return [one.of(row) for one in self._values]
 
     def _read(self, rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
         return (self._processed(row) for row in rows) if self._processes else rows
@@ -167,7 +187,7 @@ def _made(dialect: Dialect, statement: Executable, names: list[str], *, several:
     # As for several rows: nobody asks for the numbers that the database gives to them.
     is_insert = isinstance(statement, Insert) and not columns
     compiled = statement.compile(dialect=dialect, column_keys=names or None, for_executemany=is_insert)
-    return Recipe(compiled, columns) if _is_fixed(compiled) else None
+    return Recipe(compiled, columns, names) if _is_fixed(compiled) else None
 
 
 def _is_fixed(compiled: SQLCompiler) -> bool:

@@ -98,7 +98,7 @@ def bind_key(
 class _Calls:
     """The calls of one request's copies: those that wait already and have room, and new ones."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what decides who travels with whom
+    def __init__(
         self,
         tx: Transaction,
         request: SendRequest,

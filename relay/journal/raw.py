@@ -18,13 +18,22 @@ from relay.journal.rawrows import KeptRaw, kept_raw, leave, settle_asides
 from relay.journal.reader import Reader
 from relay.journal.retention import SEEN_FOR
 from relay.journal.schema import aside, aside_is_open, raw, raw_is_kept
-from relay.journal.seen import Came, first_seen
+from relay.journal.seen import Came, are_first_seen
 from relay.journal.sums import raw_sum
 from relay.journal.transaction import Transaction
 from relay.journal.understanding import Reading, Understood, understand
 from relay.journal.writer import Writer
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A web hook as it came: whose, for which event, and its bytes."""
+
+    line: str
+    event: str
+    raw: RawAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +92,45 @@ class RawVerbs:
 
         def operation(tx: Transaction) -> KeptRaw:
             fresh = KeptRaw("", line, source, event, about or self._reader_of(source), answer, tx.now)
-            return (_kept_before(tx, fresh) if about else None) or _keep(tx, fresh)
+            return (_kept_before(tx, fresh) if about else None) or _keep_all(tx, [fresh])[0]
 
         return await self._writer.run(operation, brings=len(answer.body) if source == "hook" else None)
 
+    async def keep_hooks(self, hooks: Sequence[Hook]) -> list[KeptRaw]:
+        """Keep web hooks; they are on disk when this returns.
+
+        Raises:
+            JournalFull: too much waits to be written.
+            JournalUnusable: they cannot be written.
+        """
+
+        def operation(tx: Transaction) -> list[KeptRaw]:
+            reader = self._reader_of("hook")
+            return _keep_all(tx, [KeptRaw("", one.line, "hook", one.event, reader, one.raw, tx.now) for one in hooks])
+
+        return await self._writer.run(operation, brings=sum(len(one.raw.body) for one in hooks))
+
     async def keep_deliveries(self, deliveries: Sequence[HookDelivery]) -> list[KeptRaw]:
-        """Keep web hooks, each delivery once, however often it is handed in and from wherever; gives the new ones.
+        """As `keep_each`; gives the new ones."""
+        return [one for one in await self.keep_each(deliveries) if one is not None]
+
+    async def keep_each(self, deliveries: Sequence[HookDelivery]) -> list[KeptRaw | None]:
+        """Keep web hooks, each delivery once, however often it is handed in and from wherever.
 
         They have the time at which they came. One that is not whole, or may have been read so long ago that nothing
         would recognise it, is kept for a person.
+
+        Returns:
+            what was kept to be read of each; None where nothing was.
 
         Raises:
             JournalFull: too much waits to be written.
             JournalUnusable: they cannot be written, or may or may not have been.
         """
-
-        def operation(tx: Transaction) -> list[KeptRaw]:
-            kept = (_keep_delivery(tx, one, self._reader_of("hook")) for one in deliveries)
-            return [one for one in kept if one is not None]
-
-        return await self._writer.run(operation, brings=sum(len(one.raw.body) for one in deliveries))
+        return await self._writer.run(
+            lambda tx: _keep_deliveries(tx, deliveries, self._reader_of("hook")),
+            brings=sum(len(one.raw.body) for one in deliveries),
+        )
 
     async def sample(self, line: str, source: str, answer: RawAnswer, why: str) -> None:
         """Keep bytes that cannot be understood and lose nothing, unless others of the line wait for a person already.
@@ -219,34 +247,58 @@ class RawVerbs:
         return self._life or "" if source == "hook" else ""
 
 
-def _keep_delivery(tx: Transaction, one: HookDelivery, reader: str) -> KeptRaw | None:
-    if not first_seen(tx, one.line, "spool", one.id):
-        return None
-    fresh = KeptRaw("", one.line, "hook", one.event, reader, one.raw, one.received_at)
+def _keep_deliveries(tx: Transaction, deliveries: Sequence[HookDelivery], reader: str) -> list[KeptRaw | None]:
+    new = _not_seen(tx, deliveries)
+    whole: dict[int, KeptRaw] = {}
+    for place, one in enumerate(deliveries):
+        fresh = KeptRaw("", one.line, "hook", one.event, reader, one.raw, one.received_at)
+        why = _why_aside(tx, one)
+        if place in new and why is None:
+            whole[place] = fresh
+        elif place in new and why is not None:
+            keep_aside(tx, fresh, why)
+    kept = dict(zip(whole, _keep_all(tx, list(whole.values())), strict=True))
+    return [kept.get(place) for place in range(len(deliveries))]
+
+
+def _not_seen(tx: Transaction, deliveries: Sequence[HookDelivery]) -> set[int]:
+    """The places of those of these that are not in the journal yet; they are known from now on."""
+    new: set[int] = set()
+    for line in {one.line for one in deliveries}:
+        here = [(place, ("spool", one.id)) for place, one in enumerate(deliveries) if one.line == line]
+        are_new = are_first_seen(tx, line, [key for _, key in here])
+        new.update(place for (place, _), is_new in zip(here, are_new, strict=True) if is_new)
+    return new
+
+
+def _why_aside(tx: Transaction, one: HookDelivery) -> str | None:
+    """Why a person is to look at this delivery; None where it is to be read."""
     if not one.is_whole:
-        keep_aside(tx, fresh, "the spool's row is damaged")
-        return None
+        return "the spool's row is damaged"
     if one.in_doubt and tx.now - one.received_at > SEEN_FOR:
-        keep_aside(tx, fresh, "it was in the spool for days, and may have been taken into the journal before")
-        return None
-    return _keep(tx, fresh, at=one.received_at)
+        return "it was in the spool for days, and may have been taken into the journal before"
+    return None
 
 
-def _keep(tx: Transaction, fresh: KeptRaw, state: str = "kept", at: datetime | None = None) -> KeptRaw:
-    """Write bytes down, as received at `at`, or now; gives them with their id."""
-    row = {
-        "line": fresh.line,
-        "source": fresh.source,
-        "event": printable(fresh.event),
-        "about": fresh.about,
-        "content_type": printable(fresh.raw.content_type),
-        "body": fresh.raw.body,
-    }
-    kept = replace(fresh, id=tx.ids.new())
-    tx.execute(_KEEP, {**row, "id": kept.id, "received_at": at or tx.now, "state": state, "sum": raw_sum(row)})
-    if state == "kept":
-        tx.bells.add(f"raw:{kept.line}")
+def _keep_all(tx: Transaction, fresh: Sequence[KeptRaw]) -> list[KeptRaw]:
+    """Write bytes down that are to be read; gives them with their ids."""
+    kept = [replace(one, id=tx.ids.new()) for one in fresh]
+    if kept:
+        tx.execute(_KEEP, [_row(one, "kept") for one in kept])
+        tx.bells.update({f"raw:{one.line}" for one in kept})
     return kept
+
+
+def _row(kept: KeptRaw, state: str) -> dict[str, Any]:
+    row = {
+        "line": kept.line,
+        "source": kept.source,
+        "event": printable(kept.event),
+        "about": kept.about,
+        "content_type": printable(kept.raw.content_type),
+        "body": kept.raw.body,
+    }
+    return {**row, "id": kept.id, "received_at": kept.received_at, "state": state, "sum": raw_sum(row)}
 
 
 def _kept_before(tx: Transaction, fresh: KeptRaw) -> KeptRaw | None:
@@ -258,7 +310,9 @@ def _kept_before(tx: Transaction, fresh: KeptRaw) -> KeptRaw | None:
 
 def keep_aside(tx: Transaction, fresh: KeptRaw, why: str) -> None:
     """Keep bytes for a person at once, and say so. `why` holds no content."""
-    _list(tx, _keep(tx, fresh, "aside"), why)
+    kept = replace(fresh, id=tx.ids.new())
+    tx.execute(_KEEP, _row(replace(kept, received_at=tx.now), "aside"))
+    _list(tx, kept, why)
 
 
 def _list(tx: Transaction, kept: KeptRaw, why: str) -> None:

@@ -145,10 +145,18 @@ def ready(
 
 
 def are_free(
-    rules: LineRules, copies: Sequence[Copy], now: datetime, *, group: bool, what: MessageClass, send_at: datetime | None
+    rules: LineRules,
+    copies: Sequence[Copy],
+    now: datetime,
+    *,
+    group: bool,
+    what: MessageClass,
+    send_at: datetime | None,
 ) -> bool:
     """Whether the line's hours allow all these copies now, of whom none has opted out. The arguments are `ready`'s."""
-    return not _later(rules, [(one, _as(what, one.address, {})) for one in copies], max(send_at or now, now), group=group)
+    return not _later(
+        rules, [(one, _as(what, one.address, {})) for one in copies], max(send_at or now, now), group=group
+    )
 
 
 def held_up(tx: Transaction, line: str, lane: int, call_ids: Iterable[str]) -> set[str]:

@@ -14,9 +14,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -36,6 +37,7 @@ from relay.journal.store import Entered, JournalStore, is_cut
 from relay.journal.transaction import Operation, Transaction
 
 T = TypeVar("T")
+About = TypeVar("About")
 
 log = structlog.get_logger()
 
@@ -58,6 +60,23 @@ class Store:
     database: JournalStore
     begin: Callable[[Connection, Entered, Mapping[str, int]], Transaction]
     space: Space
+
+
+@dataclass(frozen=True, slots=True)
+class Together(Generic[About, T]):
+    """An operation that runs at once with all of its kind that stand beside it in a batch.
+
+    Args:
+        run: is the same object for all of a kind; gives what comes of each, in their order.
+        about: what this one is about.
+    """
+
+    run: Callable[[Transaction, Sequence[About]], Sequence[T]]
+    about: About
+
+    def __call__(self, tx: Transaction) -> T:
+        """By itself."""
+        return self.run(tx, [self.about])[0]
 
 
 @dataclass(slots=True)
@@ -349,11 +368,16 @@ class Writer:
 
     def _run(self, transaction: Transaction, jobs: Sequence[_Job]) -> None:
         for job in jobs:
-            job.refusal = None
-            if job.needs_life and transaction.entered.is_fenced:
-                job.refusal = JournalFenced()
+            job.refusal = JournalFenced() if job.needs_life and transaction.entered.is_fenced else None
+        for together, alike in groupby((job for job in jobs if job.refusal is None), key=_together):
+            if together is None:
+                for job in alike:
+                    job.result = job.operation(transaction)
             else:
-                job.result = job.operation(transaction)
+                some = list(alike)
+                about = [job.operation.about for job in some]  # type: ignore[attr-defined] # as their key says
+                for job, result in zip(some, together(transaction, about), strict=True):
+                    job.result = result
         transaction.flush()
         transaction.totals = self._store.database.finish(transaction.connection, transaction.counts, transaction.bells)
 
@@ -396,6 +420,11 @@ class Writer:
             else:
                 job.future.set_result(job.result)
         self._bells.ring(bells)
+
+
+def _together(job: _Job) -> Callable[[Transaction, Sequence[Any]], Sequence[Any]] | None:
+    """What runs this job together with others like it; None: it runs by itself."""
+    return job.operation.run if isinstance(job.operation, Together) else None
 
 
 def _untold(seconds: float) -> None:

@@ -8,6 +8,7 @@ turns that into `Malformed` with the bytes in it.
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -20,6 +21,8 @@ T = TypeVar("T")
 _BOM = b"\xef\xbb\xbf"
 _INTEGER = re.compile(r"[+-]?\d{1,30}")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# What most texts have, read at once: the general way takes a hundred times as long.
+_OWN_TIME = re.compile(r"([0-9]{2})-([0-9]{2})-([0-9]{4})T([0-9]{2}):([0-9]{2}):([0-9]{2})")
 # SMS documentation, Receive SMS; and as seen in production.
 _OWN_TIME_FORMATS = ("%m-%d-%YT%H:%M:%S", "%d/%b/%Y:%H:%M:%S:%f %z")
 
@@ -119,6 +122,10 @@ def as_time(value: Any) -> datetime | None:
     """
     if not isinstance(value, str):
         return None
+    if (seen := _OWN_TIME.fullmatch(value)) is not None:
+        month, day, year, *clock = map(int, seen.groups())
+        with suppress(ValueError):
+            return datetime(year, month, day, *clock, tzinfo=UTC)
     for read in (datetime.fromisoformat, *(_time_reader(form) for form in _OWN_TIME_FORMATS)):
         try:
             time = read(value.strip())
@@ -154,4 +161,4 @@ def _folded(value: Any, depth: int = 200) -> Any:
 
 
 def _whole(text: str) -> str:
-    return _LONE_SURROGATE.sub("\ufffd", text)
+    return text if text.isascii() else _LONE_SURROGATE.sub("\ufffd", text)

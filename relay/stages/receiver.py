@@ -7,6 +7,7 @@ that could wait stands before the answer, and what comes twice is recognised whe
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from itertools import islice
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from relay.domain.errors import Malformed
 from relay.domain.messages import RawAnswer
 from relay.heirs import Heirs
 from relay.hookkeeping import HookKeeping
-from relay.journal import JournalUnusable, KeptRaw, Spool
+from relay.journal import JournalError, JournalUnusable, KeptRaw, Reading, Spool, Understood
 from relay.providerkit.spec import Line, TakesHooks
 from relay.stagekit import LEFT_OVER, Rest, Stage, Standing
 from relay.telemetry.traces import Operation, Span
@@ -109,7 +110,7 @@ class Receiver(Stage):
             self._arrived.clear()
             return self._heirs.rest(Rest(bell=self._arrived))
         batch = list(islice(self._kept.values(), BATCH))
-        ends = await asyncio.gather(*(self._understand(kept) for kept in batch), return_exceptions=True)
+        ends = await self._understand(batch)
         for kept, end in zip(batch, ends, strict=True):
             del self._kept[kept.id]
             if end is not None:
@@ -132,28 +133,43 @@ class Receiver(Stage):
         # What came while it was read may not be among it.
         self._behind = found or self._arrived.is_set()
 
-    async def _understand(self, kept: KeptRaw) -> None:
+    async def _understand(self, batch: Sequence[KeptRaw]) -> Sequence[BaseException | None]:
+        """Write down what these mean, together; gives what each failed with.
+
+        Where relay fails at one of them, each is written down alone, so that only that one fails.
+        """
+        mine = [kept for kept in batch if kept.line in self._lines]
+        [end] = await asyncio.gather(self._write_down(mine), return_exceptions=True)
+        if end is None or len(batch) == 1 or isinstance(end, JournalError):
+            return [end] * len(batch)
+        return [(await self._understand([kept]))[0] for kept in batch]
+
+    async def _write_down(self, batch: Sequence[KeptRaw]) -> None:
+        with ExitStack() as stack:
+            spans = {kept.id: stack.enter_context(self._span(kept)) for kept in batch}
+            readings = [one for kept in batch if (one := await self._read(kept, spans[kept.id]))]
+            ends = await self._journal.raw.all_understood(readings) if readings else ()
+            for reading, done in zip(readings, ends, strict=True):
+                self._tell(reading.kept, done, spans[reading.kept.id])
+
+    def _span(self, kept: KeptRaw) -> AbstractContextManager[Span]:
+        return self._traces.span(Operation.PROCESS, kept.line, raw_id=kept.id, hook=kept.event)
+
+    async def _read(self, kept: KeptRaw, span: Span) -> Reading | None:
+        """What it means; None where nobody can tell, and it waits for a person, or where its line has gone."""
         line = self._lines.get(kept.line)
         if line is None:
-            return
-        with self._traces.span(Operation.PROCESS, kept.line, raw_id=kept.id, hook=kept.event) as span:
-            await self._read(line, kept, span)
-
-    async def _read(self, line: HookedLine, kept: KeptRaw, span: Span) -> None:
+            return None
         try:
-            reading = line.read_hook(kept.event, kept.raw)
+            found = line.read_hook(kept.event, kept.raw)
         except Malformed as error:
             span.tell(code=error.problem.code.value)
             await self._journal.raw.set_aside(kept, error.problem.detail)
-            return
+            return None
         reached(Boundary.HOOK_READ)
-        done = await self._journal.raw.understood(
-            kept,
-            messages=reading.messages,
-            reports=reading.reports,
-            sightings=reading.sightings,
-            changes=reading.changes,
-        )
+        return Reading(kept, found.messages, found.reports, found.sightings, found.changes)
+
+    def _tell(self, kept: KeptRaw, done: Understood, span: Span) -> None:
         span.tell(messages=done.messages, receipts=done.applied)
         self._board.success(kept.line)
         log.info(

@@ -8,7 +8,6 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime
 from functools import partial
 
 import structlog
@@ -19,9 +18,9 @@ from relay.domain.errors import ErrorCode, Problem, RelayError
 from relay.domain.messages import CallAnswer, OutboundCall
 from relay.domain.schedule import next_look
 from relay.failedcalls import GIVES_WAY, PART, End, FailedCalls, Pause, SendingLine
-from relay.journal import Bell, JournalError, JournalUnusable, Limit
+from relay.journal import Bell, JournalError, JournalUnusable, Limit, Outlook
 from relay.providerkit.spec import AsksStatus
-from relay.rules.lanes import HIGH, Lanes
+from relay.rules.lanes import HIGH, Lanes, Places
 from relay.stagekit import Bell as StageBell
 from relay.stagekit import ConsentGate, Rest, Stage, Standing, Window
 from relay.telemetry.health import LineState
@@ -66,7 +65,7 @@ class Sender(Stage):
         self._owner = owner
         self._hooks = hooks
         self._window = Window(window)
-        self._places = window
+        self._size = window
         self._lanes = Lanes()
         self._ordinary = 0  # calls in flight that are not of the high lane
         self._gate = ConsentGate(line, PART, standing)
@@ -78,7 +77,7 @@ class Sender(Stage):
         self._log = log.bind(line=line.alias)
 
     async def step(self) -> Rest | None:
-        """Put one call in flight, once there is room for it."""
+        """Put calls in flight, as many as there is room for, once there is any."""
         await self._window.room()
         if not self._remembers:
             await self._pause.recall()
@@ -92,19 +91,16 @@ class Sender(Stage):
         await self._catch_up()
         if (shut := self._journal.shut) is not None:
             return Rest(IDLE, shut.over)
-        lanes = self._open_lanes()
-        if self._circuit.is_open and not await self._may_try(lanes):
+        places = self._places_now()
+        if self._circuit.is_open and not await self._may_try(places.open_lanes):
             return None
-        call = await self._journal.calls.claim(
-            self._line.alias, self._owner, lanes=lanes, unseen=self._failed.shows_sent
-        )
-        if call is None:
-            outlook = await self._journal.calls.outlook(self._line.alias, lanes)
-            self._show(outlook.limit)
-            return Rest(self._until(outlook.due), self._bell)
-        self._board.clear(self._line.alias, _LIMITS)
-        await self._begin(call)
-        return None
+        claim = self._journal.calls.claim_some
+        claimed = await claim(self._line.alias, self._owner, places, unseen=self._failed.shows_sent)
+        if claimed.calls:
+            self._board.clear(self._line.alias, _LIMITS)
+            await self._begin(claimed.calls)
+        left = places.free - len(claimed.calls)
+        return None if claimed.outlook is None else self._rest(claimed.outlook, left)
 
     async def drain(self, seconds: float) -> None:
         """Let the calls in flight finish; those that do not become uncertain."""
@@ -125,7 +121,7 @@ class Sender(Stage):
         if left:
             return Rest(left)
         self._pause.over()
-        if self._window.busy >= self._circuit.places(self._places):
+        if self._window.busy >= self._circuit.places(self._size):
             self._window.when_freed(self._bell.ring)
             return Rest(IDLE, self._bell)
         return await self._gate.rest()
@@ -141,29 +137,28 @@ class Sender(Stage):
             await self._write_down(self._circuit.failed(_LOOKED_AT_FIRST, error))
         return not self._circuit.left
 
-    def _open_lanes(self) -> Sequence[int]:
-        """The lanes to claim from now, in this order."""
-        order = self._lanes.order()
-        if self._places == 1 or self._window.free > 1:
-            return order
-        # Room for the others ends the rest as well, should none of the high lane come.
-        self._window.when_freed(self._bell.ring)
-        if self._ordinary < self._places - 1:
-            # A high call has one of the other places: a lane that is owed its share gets it all the same.
-            return order[: order.index(HIGH) + 1]
-        return (HIGH,)
+    def _places_now(self) -> Places:
+        """The places that are free now."""
+        free, busy = self._window.free, self._window.busy
+        most = 1 if self._pause.probes else self._circuit.places(self._size) - busy
+        return Places(self._lanes, self._size, free, self._ordinary, min(free, most))
 
-    async def _begin(self, call: OutboundCall) -> None:
-        self._lanes.served(call.lane)
+    async def _begin(self, calls: Sequence[OutboundCall]) -> None:
+        for call in calls:
+            self._lanes.served(call.lane)
         if self._pause.left or self._circuit.left:
-            # The provider asked for a rest, or ceased to answer, while this was being claimed.
-            await self._journal.calls.release(call.call_id, self._owner)
+            # The provider asked for a rest, or ceased to answer, while these were being claimed.
+            await self._journal.calls.release_some([call.call_id for call in calls], self._owner)
             return
-        self._ordinary += call.lane != HIGH
-        if self._pause.probes:
-            await self._window.run(self._make(call), self.name)
-        else:
-            self._window.start(self._make(call), self.name)
+        # One that is to show whether the provider takes anything goes alone.
+        alone = self._pause.probes
+        going, others = (calls[:1], calls[1:]) if alone else (calls, ())
+        tasks = [self._window.start(self._make(call), self.name) for call in going]
+        self._ordinary += sum(call.lane != HIGH for call in going)
+        if others:
+            await self._journal.calls.release_some([call.call_id for call in others], self._owner)
+        if alone:
+            await self._window.over(tasks[0])
 
     @property
     def _bell(self) -> Bell:
@@ -174,8 +169,16 @@ class Sender(Stage):
             await self._unwritten[0]()
             self._unwritten.popleft()
 
-    def _until(self, due: datetime | None) -> float:
-        return IDLE if due is None else min(IDLE, (due - self._clock.now()).total_seconds())
+    def _rest(self, outlook: Outlook, left: int) -> Rest | None:
+        """There is nothing more to begin, though places are `left`; of several the last one is the high lane's."""
+        self._show(outlook.limit)
+        if left == 1 and self._size > 1:
+            if self._window.free > left:
+                # Another one is free by now, and that is for all lanes.
+                return None
+            self._window.when_freed(self._bell.ring)
+        seconds = IDLE if outlook.due is None else (outlook.due - self._clock.now()).total_seconds()
+        return Rest(min(IDLE, seconds), self._bell)
 
     def _show(self, limit: Limit | None) -> None:
         """Say on the line's board that an operator, or a limit, keeps it from sending: now, or no longer."""

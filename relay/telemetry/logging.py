@@ -1,14 +1,16 @@
 """Every log line, relay's own and the libraries', in one form: JSON, or readable on a terminal; redacted last."""
 
+import json
 import logging
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from pydantic_core import PydanticSerializationError, to_json
+from structlog.typing import EventDict, WrappedLogger
 
 from relay.clock import SystemClock
 from relay.domain.errors import RelayError
@@ -50,18 +52,12 @@ def configure(
     """
     _PeerKey.value = peer_key
     readable = format == "text" or (format == "auto" and stream.isatty())
-    handler = _Handler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[_strip_meta, _explain_exception, _redact, _render_text if readable else _render_json],
-            foreign_pre_chain=[structlog.stdlib.add_log_level, _name_foreign, _stamp],
-        )
-    )
+    handler = _Handler(stream, _text_of if readable else _json_of)
     _install(handler, logging.getLevelNamesMapping()[level.upper()])
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, *_OWN_CHAIN],
+        processors=[structlog.contextvars.merge_contextvars, _Own(handler)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: logging.getLogger(OWN),
+        logger_factory=_returned,
         cache_logger_on_first_use=False,
     )
 
@@ -71,48 +67,103 @@ def _install(handler: logging.Handler, level: int) -> None:
     for old in [old for old in root.handlers if isinstance(old, _Handler)]:
         root.removeHandler(old)
     root.addHandler(handler)
-    logging.getLogger(OWN).setLevel(level)
     # Libraries' debug lines may hold what they carry; their info lines are wanted only by who debugs.
     root.setLevel(logging.INFO if level <= logging.DEBUG else max(level, logging.WARNING))
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes lines. What cannot be written is told without its content: logging's own report would show all of it."""
+    """Writes lines, each at once. What cannot be written is told without its content: logging itself would show it.
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging calls it so
-        """Say that a line was lost."""
-        kind = getattr(sys.exc_info()[0], "__name__", "error")
-        if sys.stderr and sys.stderr is not self.stream:
-            sys.stderr.write(f"relay: a log line of {record.name} could not be written: {kind}\n")
+    Args:
+        stream: where to.
+        form: makes a line of what may be told.
+    """
+
+    def __init__(self, stream: TextIO, form: Callable[[dict[str, Any]], str]) -> None:
+        super().__init__(stream)
+        self._form = form
+        self._redactor = Redactor(peer)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write what a library says."""
+        with self.telling(record.name):
+            self.tell(record.levelname.lower(), FOREIGN_EVENT, _foreign(record))
+
+    def telling(self, whose: str) -> "_Telling":
+        """What goes wrong in this block is a line that was lost."""
+        return _Telling(self, whose)
+
+    def tell(self, level: str, event: Any, fields: Mapping[str, Any]) -> None:
+        """Write a line."""
+        explained = _explained(fields) if fields.keys() & _OF_ERRORS else fields
+        at = _CLOCK.now().isoformat(timespec="milliseconds")[: -len("+00:00")]
+        told = self._redactor.fields({"event": event, **explained})
+        line = self._form({"timestamp": f"{at}Z", "level": level, **told}) + "\n"
+        self.acquire()
+        try:
+            self.stream.write(line)
+            self.stream.flush()
+        finally:
+            self.release()
 
 
-def _stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event["timestamp"] = SystemClock().now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return event
+class _Telling:
+    """Says what could not be written, but for its content; no line that fails harms whoever wrote it."""
+
+    __slots__ = ("_handler", "_whose")
+
+    def __init__(self, handler: _Handler, whose: str) -> None:
+        self._handler = handler
+        self._whose = whose
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if kind is not None and sys.stderr and sys.stderr is not self._handler.stream:
+            sys.stderr.write(f"relay: a log line of {self._whose} could not be written: {kind.__name__}\n")
+        return isinstance(error, Exception)
 
 
-def _name_foreign(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    record: logging.LogRecord = event["_record"]
-    said = str(event["event"])
+class _Own:
+    """The last step of every line of relay's own: it is written; nothing is left for structlog's logger to do."""
+
+    def __init__(self, handler: _Handler) -> None:
+        self._handler = handler
+        self._telling = handler.telling(OWN)
+
+    def __call__(self, _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        with self._telling:
+            self._handler.tell(_LEVELS.get(method, method), event.pop("event", None), event)
+        raise structlog.DropEvent
+
+
+_CLOCK = SystemClock()
+_LEVELS = {"warn": "warning", "exception": "error"}
+_OF_ERRORS = frozenset({"exc_info", "stack_info"})
+
+
+def _returned(*_: Any) -> None:
+    """Nobody is asked to write what was written."""
+
+
+def _foreign(record: logging.LogRecord) -> dict[str, Any]:
+    """What a library says, as fields."""
+    said = record.getMessage()
     # Later lines of asyncio's messages are the repr of whatever was at hand.
-    event["said"] = said.partition("\n")[0] if record.name == "asyncio" else said
-    event["event"] = FOREIGN_EVENT
-    event["logger"] = record.name
-    return event
+    said = said.partition("\n")[0] if record.name == "asyncio" else said
+    fields = {"said": said, "logger": record.name}
+    return {**fields, "exc_info": record.exc_info} if record.exc_info else fields
 
 
-def _strip_meta(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    for name in ("_record", "_from_structlog", "stack_info"):
-        event.pop(name, None)
-    return event
-
-
-def _explain_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    given = event.pop("exc_info", None)
+def _explained(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with what is told of the error that is one of them, or at hand."""
+    given = fields.get("exc_info")
     error = given[1] if isinstance(given, tuple) else given if isinstance(given, BaseException) else sys.exc_info()[1]
-    if given and error is not None:
-        event["exception"] = _told(error)
-    return event
+    plain = {name: value for name, value in fields.items() if name not in _OF_ERRORS}
+    return {**plain, "exception": _told(error)} if given and error is not None else plain
 
 
 def _told(error: BaseException, depth: int = 0) -> dict[str, Any]:
@@ -135,21 +186,19 @@ def _frames(trace: TracebackType | None) -> list[str]:
     return [f"{'/'.join(frame.filename.split('/')[-3:])}:{frame.lineno}:{frame.name}" for frame in summary[-_FRAMES:]]
 
 
-def _redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return Redactor(peer).fields(event)
+def _json_of(event: dict[str, Any]) -> str:
+    try:
+        line = to_json(event, ensure_ascii=True).decode("ascii")
+    except PydanticSerializationError:  # half a surrogate pair
+        return _in_full(event)
+    return _in_full(event) if "\x7f" in line else line
 
 
-_ORDER = ("timestamp", "level", "event")
-_render_json_fields: Processor = structlog.processors.JSONRenderer(ensure_ascii=True)
+_in_full = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def _render_json(logger: WrappedLogger, method: str, event: EventDict) -> Any:
-    first = {name: event.pop(name) for name in _ORDER if name in event}
-    return _render_json_fields(logger, method, {**first, **event})
-
-
-def _render_text(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
-    time, level, name = (str(event.pop(key, "")) for key in _ORDER)
+def _text_of(event: dict[str, Any]) -> str:
+    time, level, name = (str(event.pop(key, "")) for key in ("timestamp", "level", "event"))
     told = event.pop("exception", None)
     fields = " ".join(f"{key}={_plain(value)}" for key, value in event.items() if value is not None)
     line = f"{time[11:23]} {level:<8} {name:<24} {fields}".rstrip()
@@ -170,10 +219,3 @@ def _exception_lines(told: Mapping[str, Any]) -> list[str]:
     inner = [*told.get("among", ()), *([told["cause"]] if "cause" in told else [])]
     own = [f"    {head}", *(f"      at {frame}" for frame in told.get("at", ()))]
     return own + [line for error in inner for line in _exception_lines(error)]
-
-
-_OWN_CHAIN: tuple[Processor, ...] = (
-    structlog.stdlib.add_log_level,
-    _stamp,
-    structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-)

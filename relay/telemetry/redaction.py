@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Literal
 
 HIDDEN = "[hidden]"
 
@@ -30,6 +31,7 @@ _PRIVATE_FIELD = re.compile(
 # An id is left as it is but for what can only be a phone number; a client may build its ids from one.
 _ID_FIELD = re.compile(r"(^|_)(id|ids|ref|key|digest|peer|node|stage|line|event|logger|timestamp)$")
 _COUNT_FIELD = re.compile(r"(^|_)(id|ids|ref|position|at|bytes|seconds|ms|since|until|speed)$")
+_MOST_NAMES = 1024  # of fields, whose sorts are remembered
 
 _IDS = r"(?P<id>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\bSMS[0-9a-f]{16}\b)"
 _NAMED = r"(?:session|(?:access_|refresh_)?token|client_(?:secret|id)|app_(?:secret|key)|password|secret|api_key)"
@@ -50,16 +52,39 @@ _PATTERNS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+# What each of these begins with, or cannot do without; most texts have none of it, and are let through by this alone.
+_SUSPECT = re.compile(r"[?@:/=%\s]|\d{3}")
 _PEER_IN_ID = re.compile(rf"{_MAIL}|(?:\+\d{{10,15}}|(?<![0-9A-Za-z])1?[2-9]\d\d[2-9]\d{{6}})(?![0-9A-Za-z])")
+_SUSPECT_ID = re.compile(r"[@\d]{10}|@")  # the same for an id
 _NOT_DIGITS = re.compile(r"%[0-9A-F]{2}|\D", re.IGNORECASE)
 
 
 def peer_of(number: str, key: bytes) -> str:
     """A number or address as a keyed hash, equal for equal numbers whatever their spelling."""
-    digits = _NOT_DIGITS.sub("", number)
+    bare = number[1:]
+    digits = bare if number[:1] == "+" and bare.isdecimal() else _NOT_DIGITS.sub("", number)
     plain = number.strip().lower() if "@" in number or not digits else digits
     same = f"1{plain}" if plain == digits and len(digits) == _HOME_NUMBER else plain
     return blake2b(same.encode(errors="replace"), key=key, digest_size=6).hexdigest()
+
+
+@lru_cache(_MOST_NAMES)
+def _sort_of(name: str) -> Literal["hidden", "id", "text"]:
+    """What a field's name says of its value."""
+    if _PRIVATE_FIELD.match(name) or _SECRET_FIELD.search(name):
+        return "hidden"
+    return "id" if _ID_FIELD.search(name) else "text"
+
+
+@lru_cache(_MOST_NAMES)
+def _is_plain(name: Any) -> bool:
+    """Whether a field's name may stand in a log as it is."""
+    return isinstance(name, str) and _is_harmless(name)
+
+
+def _is_harmless(text: str) -> bool:
+    """Whether there can be nothing in a text that must not be in a log; most are let through by this alone."""
+    return len(text) <= _MOST_TEXT and (text.isalpha() or not _SUSPECT.search(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +99,29 @@ class Redactor:
 
     def fields(self, fields: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
         """The fields as plain JSON values, without what may not be in a log."""
-        return {self.text(str(name)): self.value(str(name), value, depth) for name, value in fields.items()}
+        return {
+            name if _is_plain(name) else self.text(str(name)): self.value(str(name), value, depth)
+            for name, value in fields.items()
+        }
 
     def value(self, name: str, value: Any, depth: int = 0) -> Any:
         """One field's value as a plain JSON value; what has no plain form is named by its type."""
-        if value is None or isinstance(value, bool):
+        if value is None or value is True or value is False:
             return value
-        if _PRIVATE_FIELD.match(name) or _SECRET_FIELD.search(name):
+        sort = _sort_of(name)
+        if sort == "hidden":
             return HIDDEN
+        if type(value) is str:
+            return self._id(value) if sort == "id" else self.text(value)
         if isinstance(value, int | float) and not isinstance(value, Enum):
-            return value if _COUNT_FIELD.search(name) or abs(value) < 10**9 else self.text(str(value))
+            return value if abs(value) < 10**9 or _COUNT_FIELD.search(name) else self.text(str(value))
         return self._compound(name, value, depth)
 
     def _compound(self, name: str, value: Any, depth: int) -> Any:
         match value:
             case str() | date() | PurePath():
                 text = value.isoformat() if isinstance(value, date) else str(value)
-                return self._id(text) if _ID_FIELD.search(name) or isinstance(value, date) else self.text(text)
+                return self._id(text) if isinstance(value, date) or _sort_of(name) == "id" else self.text(text)
             case Enum():
                 return self.value(name, value.value, depth)
             case Mapping() if depth < _MOST_DEPTH:
@@ -101,11 +132,15 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Free text without secrets, queries of URLs, numbers and mail addresses, and not too long."""
+        if _is_harmless(text):
+            return text
         # Twice as much is read as is shown, so that no cut goes through a number that is shown in part.
         fit = _PATTERNS.sub(self._replaced, text[: 2 * _MOST_TEXT])
         return fit if len(text) <= _MOST_TEXT else f"{fit[:_MOST_TEXT]}…"
 
     def _id(self, text: str) -> str:
+        if not _SUSPECT_ID.search(text):
+            return text[:_MOST_TEXT]
         return _PEER_IN_ID.sub(lambda found: f"[peer {self.peer(found[0])}]", text[:_MOST_TEXT])
 
     def _replaced(self, found: re.Match[str]) -> str:

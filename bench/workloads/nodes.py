@@ -1,11 +1,11 @@
-"""How much more two and three nodes send than one, to a provider that takes its time; as ratios in one run.
+"""NODES: texts a second that one, two and three nodes send over one PostgreSQL, to a provider that takes its time.
 
-python -m benchmarks.nodes
+All of them share the machine with everything else. Nothing is measured but how they add up.
 """
 
-import argparse
 import asyncio
 import json
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +14,9 @@ import aiomqtt
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from benchmarks.table import show
+from bench.measuring import Measured, only
+from bench.options import Options
+from bench.pairs import Pairs, told
 from tests import brokers, databases
 from tests.nodes.cluster import Cluster, cluster, eventually
 from tests.system.world import LINES
@@ -23,17 +25,30 @@ COUNTS = (1, 2, 3)
 LINE = "alerts"
 ALERTS = LINES.partition("[lines.office]")[0]
 LATENCY = 1.0  # seconds that the provider takes for a call
-REQUESTS = 120  # for each node
+REQUESTS, QUICK_REQUESTS = 120, 30  # for each node
 
 
-async def sending(count: int, latency: float) -> float:
-    """Texts a second that so many nodes send to a provider that answers each call after `latency` seconds."""
+async def run(options: Options, cores: tuple[int, int]) -> Pairs:
+    """Measure."""
+    del cores
+    runs: list[Measured] = []
+    for _ in range(options.pairs):
+        rates = [await sending(count, QUICK_REQUESTS if options.quick else REQUESTS) for count in COUNTS]
+        for count, rate in zip(COUNTS, rates, strict=True):
+            notes = {"texts a second": rate, "times one node's": rate / rates[0]}
+            runs.append(told(only(f"{count} node(s)", math.nan, notes)))
+    await asyncio.to_thread(databases.end_shared)
+    return Pairs(runs)
+
+
+async def sending(count: int, each: int) -> float:
+    """Texts a second that so many nodes send."""
 
     @web.middleware
     async def slowly(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method == "POST" and request.path.endswith("/messaging/outbox"):
             await request.read()
-            await asyncio.sleep(latency)
+            await asyncio.sleep(LATENCY)
         return await handler(request)
 
     with tempfile.TemporaryDirectory() as folder, databases.borrowed() as database:
@@ -41,7 +56,7 @@ async def sending(count: int, latency: float) -> float:
         async with cluster(*where, count=count, speed=1, lines=ALERTS, middlewares=(slowly,)) as made:
             await made.start()
             await eventually(lambda: made.logged("bus.listening"), what="commands are heard")
-            return await _rate(made, REQUESTS * count)
+            return await _rate(made, each * count)
 
 
 async def _rate(made: Cluster, count: int) -> float:
@@ -54,17 +69,3 @@ async def _rate(made: Cluster, count: int) -> float:
     began, first = time.monotonic(), made.taken
     await made.until_att(lambda: made.taken >= count - count // 6, within=600)
     return (made.taken - first) / (time.monotonic() - began)
-
-
-def main() -> None:
-    """Measure, and print."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--latency", type=float, default=LATENCY, help="seconds that the provider takes for a call")
-    latency = asked.parse_args().latency
-    rates = [(f"{count} node(s)", asyncio.run(sending(count, latency))) for count in COUNTS]
-    show(f"A provider that answers after {latency} s", rates)
-    databases.end_shared()
-
-
-if __name__ == "__main__":
-    main()
