@@ -80,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     asked.add_argument("--ceiling", choices=("paho", "codec", "both", "none"), help="the bare script's link (paho)")
     asked.add_argument("--profile", action="store_true", default=None, help="let py-spy look on")
     asked.add_argument("--quick", action="store_true", default=None, help="one pair of everything, small")
+    asked.add_argument("--prepared", type=Path, help="a folder that keeps filled journals for the next run (SQLite)")
     asked.add_argument("--keep", type=Path, help="a folder for logs, settings and py-spy's samples")
     asked.add_argument("--json", type=Path, help="a file for everything that was measured")
     return asked

@@ -21,7 +21,7 @@ from relay.journal import Journal
 
 QUEUED_EACH = 10_000  # recipients of a request that is queued: bus.max_recipients
 FINISHED_EACH = 50  # of one that is finished: a call's
-_AT_ONCE = 50
+_AT_ONCE = 50  # requests that are finished together
 _EVENTS = 5_000
 
 

@@ -53,6 +53,10 @@ class Journaling:
         """Append rows of 400 bytes, so many at once."""
         return await _timed(self._keep if self._journal else self._add, in_flight, count)
 
+    async def pace(self, rate: float, count: int) -> dict[str, float]:
+        """Append so many rows a second, evenly; `lag`: how late the event loop was, in milliseconds."""
+        return await _paced(self._keep if self._journal else self._add, rate, count)
+
     async def cycle(self, in_flight: int, count: int) -> dict[str, float]:
         """Take texts through: accept, claim, end; of the raw driver: append, mark."""
         return await _timed(self._send if self._journal else self._add_and_mark, in_flight, count)
@@ -117,6 +121,26 @@ async def _timed(work: Callable[[], Awaitable[None]], in_flight: int, count: int
     }
 
 
+async def _paced(work: Callable[[], Awaitable[None]], rate: float, count: int) -> dict[str, float]:
+    """Begin it so often a second: milliseconds of one, and by how many the loop was late to begin one."""
+    took: list[float] = []
+    lags: list[float] = []
+
+    async def one() -> None:
+        began = time.perf_counter()
+        await work()
+        took.append((time.perf_counter() - began) * 1000)
+
+    due = time.perf_counter()
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(count):
+            due += 1 / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            lags.append(max(0.0, time.perf_counter() - due) * 1000)
+            tasks.create_task(one())
+    return {"p50": percentile(took, 0.5), "p99": percentile(took, 0.99), "lag p99": percentile(lags, 0.99)}
+
+
 def _synced(folder: str) -> float:
     took = []
     with tempfile.NamedTemporaryFile(dir=folder) as file:
@@ -129,10 +153,13 @@ def _synced(folder: str) -> float:
     return percentile(took, 0.5)
 
 
+_VERBS = ("open", "open_raw", "append", "pace", "cycle", "sync", "close")
+
+
 async def main() -> None:
     """Obey."""
     journaling: Any = Journaling()
-    await obey({name: getattr(journaling, name) for name in ("open", "open_raw", "append", "cycle", "sync", "close")})
+    await obey({name: getattr(journaling, name) for name in _VERBS})
 
 
 if __name__ == "__main__":

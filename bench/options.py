@@ -25,6 +25,7 @@ class Options:
         ceilings: the links of the bare scripts; none: relay alone.
         profile: whether py-spy looks on.
         quick: whether all of this is small.
+        prepared: where filled journals are kept for the next run; None: nowhere.
         keep: where logs and settings are left; None: nowhere.
     """
 
@@ -41,4 +42,5 @@ class Options:
     ceilings: tuple[Ceiling, ...] = ("paho",)
     profile: bool = False
     quick: bool = False
+    prepared: Path | None = None
     keep: Path | None = None

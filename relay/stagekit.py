@@ -136,12 +136,13 @@ class Window:
                 first, *_ = self._failed
                 self._failed.clear()
                 raise first
-            if len(self._pieces) < self._size and self._bears(weight):
+            if len(self._pieces) < self._size and self.bears(weight):
                 return
             self._changed.clear()
             await self._changed.wait()
 
-    def _bears(self, weight: float) -> bool:
+    def bears(self, weight: float) -> bool:
+        """Whether a piece of such a weight is not too much beside those that are in flight."""
         return not self._pieces or self._weight + weight <= self._most
 
     def start(self, piece: Coroutine[Any, Any, Any], name: str, weight: float = 0) -> "asyncio.Task[Any]":

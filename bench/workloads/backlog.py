@@ -12,9 +12,9 @@ from dataclasses import replace
 from bench.measuring import Measured, reached, stretch
 from bench.options import Options
 from bench.pairs import Pairs, told
+from bench.prepared import fill
 from bench.proc import cpu_seconds
 from bench.settings import Line
-from bench.workers import finished
 from bench.world import World, world
 
 FEW, QUICK_FEW = 5_000, 2_000
@@ -27,18 +27,13 @@ async def run(options: Options, cores: tuple[int, int]) -> Pairs:
     few = QUICK_FEW if options.quick else FEW
     runs: list[Measured] = []
     async with world(options, cores, keep_times=False) as many:
-        await queue(many, options.backlog)
+        await fill(many, "queued", options.backlog)
         for _ in range(options.pairs):
             async with world(options, cores, keep_times=False) as made:
-                await queue(made, few)
+                await fill(made, "queued", few)
                 runs.append(told(await _drain(made, "relay", few)))
             runs.append(told(await _drain(many, "backlog", few)))
     return Pairs(runs)
-
-
-async def queue(made: World, copies: int) -> None:
-    """Put copies into the journal, while relay does not run."""
-    await finished("bench.filling", made.places.journal, "--queued", str(copies), "--per-call", "1")
 
 
 async def _drain(made: World, contender: str, copies: int) -> Measured:

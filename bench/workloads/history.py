@@ -7,7 +7,7 @@ terms of without.
 from bench.measuring import Measured
 from bench.options import Options
 from bench.pairs import Pairs, told
-from bench.workers import finished
+from bench.prepared import fill
 from bench.workloads.out import measure_sending, within_first_look
 from bench.world import World, world
 
@@ -17,7 +17,7 @@ async def run(options: Options, cores: tuple[int, int]) -> Pairs:
     options = within_first_look(options)
     runs: list[Measured] = []
     async with world(options, cores) as old:
-        await finished("bench.filling", old.places.journal, "--finished", str(options.history))
+        await fill(old, "finished", options.history)
         for _ in range(options.pairs):
             async with world(options, cores) as empty:
                 runs.append(told(await _send(empty, "relay")))

@@ -19,6 +19,7 @@ from bench.pairs import Pairs, told
 from bench.workers import Worker
 
 IN_FLIGHT = {1: 500, 100: 10_000, 1_000: 20_000}  # with how many rows
+PACES = {300.0: 1_500, 2_000.0: 6_000}  # rows a second, and how many
 PRODUCERS, CYCLES = 200, 4_000
 NODES = (2, 3)
 _SMALLER = 10  # times, in a quick run
@@ -60,12 +61,16 @@ async def _figures(options: Options, worker: Worker) -> dict[str, float]:
     for in_flight, count in IN_FLIGHT.items():
         got: dict[str, Any] = await worker.ask("append", in_flight=in_flight, count=count // smaller)
         found |= {f"append, {in_flight} at once: {name}": value for name, value in got.items()}
+    for rate, count in PACES.items():
+        got = await worker.ask("pace", rate=rate, count=count // smaller)
+        found |= {f"append, {rate:.0f} a second: {name}": value for name, value in got.items()}
     got = await worker.ask("cycle", in_flight=PRODUCERS, count=CYCLES // smaller)
     return found | {f"cycle, {PRODUCERS} at once: {name}": value for name, value in got.items()}
 
 
 def _ratios(mine: dict[str, float], raw: dict[str, float]) -> dict[str, float]:
     rates = {f"{name}, of raw": value / raw[name] for name, value in mine.items() if name.endswith("per_second")}
+    rates |= {f"{name}, of raw": mine[name] / raw[name] for name in mine if "a second: p50" in name}
     return {"append, 1 at once: p50 in fdatasyncs": mine["append, 1 at once: p50"] / raw["fdatasync ms"], **rates}
 
 

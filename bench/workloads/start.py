@@ -9,9 +9,9 @@ import time
 from bench.measuring import Measured, only
 from bench.options import Options
 from bench.pairs import Pairs, told
+from bench.prepared import fill
 from bench.proc import cpu_seconds, peak_megabytes
 from bench.settings import Line
-from bench.workloads.backlog import queue
 from bench.world import World, world
 
 STARTS = 3  # of each contender, for each pair
@@ -24,7 +24,7 @@ async def run(options: Options, cores: tuple[int, int]) -> Pairs:
     runs: list[Measured] = []
     async with world(options, cores) as empty, world(options, cores) as full:
         await _start(empty, "relay")
-        await queue(full, options.backlog)
+        await fill(full, "queued", options.backlog)
         for _ in range(options.pairs * STARTS):
             runs.append(told(await _start(empty, "relay")))
             runs.append(told(await _start(full, "backlog")))

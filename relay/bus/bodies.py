@@ -147,9 +147,9 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, value: Any) -> Any:
-        known = set(field_names(cls))
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or all(each is not None for each in value.values()):
             return value
+        known = set(field_names(cls))
         return {name: each for name, each in value.items() if each is not None or name not in known}
 
 

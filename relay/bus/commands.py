@@ -48,6 +48,8 @@ from relay.domain.schedule import full_second
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
 
+# `json.dumps` with arguments makes one at each call.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 _LONGEST_ADDRESS = 320
 _LONGEST_EXPIRY = 366 * 86_400  # seconds; a longer one says nothing, and could leave the calendar
 
@@ -197,7 +199,12 @@ class _Reading:
         )
 
     def _expiry(self, body: SendBody) -> tuple[datetime | None, float | None]:
-        """The request's `expires_at` and `ttl`: of what it says and what the broker says, whichever ends first."""
+        """The request's `expires_at` and `ttl`: of what it says and what the broker says, whichever ends first.
+
+        Where neither says anything, it lives as long as the rules have it.
+        """
+        if body.expires_at is None and body.ttl is None and self.delivery.properties.expiry is None:
+            return self.rules.unasked_end(max(body.send_at or self.now, self.now)), None
         own_end = body.expires_at or (self.now + timedelta(seconds=body.ttl) if body.ttl else None)
         brokers = self.delivery.properties.expiry
         brokers_end = None
@@ -249,7 +256,7 @@ def _digest(found: Mapping[str, Any]) -> str:
     """Equal for equal payloads, whatever the order of their fields; `ref` belongs to the asking, not to the request."""
     said = {name: value for name, value in found.items() if name != "ref" and value is not None}
     try:
-        canonical = json.dumps(said, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        canonical = _CANONICAL.encode(said)
     except ValueError:  # 1e999 is well-formed JSON, and infinite to everybody who reads it
         raise _Bad("a number is out of range", ErrorCode.INVALID_JSON) from None
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -11,6 +11,7 @@ from relay.bus.errors import PACKET_TOO_LARGE, BusLost, PublishRefused
 from relay.bus.payloads import Publication
 
 Settled = Callable[[BusLost | PublishRefused | None], None]
+Forget = Callable[[], None]  # has nobody told any more
 
 
 class Sending:

@@ -133,6 +133,15 @@ class Intake:
                 return delivery
             delivery.again()
 
+    def here(self) -> Delivery | None:
+        """What `next` would give at once; None where it would have to wait."""
+        while not self._deliveries.empty():
+            heard_in, delivery = self._deliveries.get_nowait()
+            if heard_in == self._may():
+                return delivery
+            delivery.again()
+        return None
+
     async def serve(self, link: Link) -> None:
         """Hear commands on a new link, until it is lost."""
         if self._was_connected and not link.session_present:

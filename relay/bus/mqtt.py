@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from relay.bus.config import BusSettings
+from relay.bus.confirmations import Forget, Settled
 from relay.bus.connection import Connection, Purpose
 from relay.bus.culprits import Culprits
 from relay.bus.delivery import Delivery
@@ -21,7 +22,7 @@ from relay.bus.intake import NAME as HEARING
 from relay.bus.intake import Intake, Turn
 from relay.bus.outlet import NAME as SAYING
 from relay.bus.outlet import Outlet
-from relay.bus.payloads import cleared, envelope, own_topic
+from relay.bus.payloads import Publication, cleared, envelope, own_topic
 from relay.bus.replies import Replies
 from relay.bus.rights import Rights
 from relay.bus.topics import Topics
@@ -65,8 +66,8 @@ class Bus:
         self._intake = intake = Intake(settings, self._topics, lines, self._rights, trouble, clock, may=may_hear)
         self._outlet = outlet = Outlet(settings, self._topics, lines, self._rights, trouble, clock)
         outlet.hear_commands = intake.confirm
-        self._replies = Replies(outlet.publish)
-        self._culprits = Culprits(outlet.publish, partial(trouble.alone, SAYING))
+        self._replies = Replies(outlet.publish, outlet.send)
+        self._culprits = Culprits(outlet.publish, partial(trouble.alone, SAYING), outlet.send)
         hearing = Purpose(
             name=HEARING,
             dial=self._dial_commands,
@@ -153,14 +154,36 @@ class Bus:
             BusLost: not connected, or no longer; publish it again later.
             PublishRefused: the broker refused it; where `poison` is set it always will.
         """
-        if not self.connected:  # which protocol is spoken, and so what there is to publish, is not known
-            raise BusLost("there is no connection to the broker")
-        response_topics = self._settings.response_topics if self.protocol == "5" else ()
-        own, *replies = envelope(announcement, self._topics, response_topics)
+        own, *replies = self._envelope(announcement)
         if not self._replies.owed(announcement.id):
             await self._culprits.publish(announcement.id, own)
         for reply in replies:
             await self._replies.publish(announcement, reply)
+
+    def send(self, announcement: Announcement, settled: Settled) -> Forget | None:
+        """Publish an announcement without waiting, as `publish` does.
+
+        Args:
+            announcement: what to publish.
+            settled: called once, and not before `send` has returned, with the error that `publish` would raise, or
+                with None when the broker has confirmed. It must not raise.
+
+        Returns:
+            what has nobody told any more; where it was not sent yet, it is not. None where it may have to wait for
+            others, because one of them may be what breaks the connection: then it is for `publish`.
+
+        Raises:
+            BusLost: not connected; `settled` is not called.
+            PublishRefused: it can never be published; likewise.
+        """
+        own, *replies = self._envelope(announcement)
+        if self._culprits.any or self._replies.owed(announcement.id):
+            return None
+        if not replies:
+            return self._culprits.send(announcement.id, own, settled)
+        follows = self._replies.following(announcement, replies[0], settled)
+        follows.forget = self._culprits.send(announcement.id, own, follows)
+        return follows.stop
 
     def topic_of(self, announcement: Announcement) -> str:
         """The topic of its own that an announcement is published on."""
@@ -215,6 +238,17 @@ class Bus:
     async def next_command(self) -> Delivery:
         """The next command, oldest first. It stays with the broker until `ack()`."""
         return await self._intake.next()
+
+    def _envelope(self, announcement: Announcement) -> list[Publication]:
+        link = self._outlet.link
+        if link is None:  # which protocol is spoken, and so what there is to publish, is not known
+            raise BusLost("there is no connection to the broker")
+        response_topics = self._settings.response_topics if link.dial.protocol == "5" else ()
+        return envelope(announcement, self._topics, response_topics)
+
+    def command_here(self) -> Delivery | None:
+        """The next command, if it has come already: whoever takes many of them waits for none that need not be."""
+        return self._intake.here()
 
     def _retained(self, kind: RetainedKind, name: str) -> str:
         owner, _, what = kind.partition("_")

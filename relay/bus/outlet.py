@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 
 from relay.bus.config import BusSettings
 from relay.bus.errors import BusLost, PublishRefused
-from relay.bus.link import Link, Received
+from relay.bus.link import Link, Received, Settled
 from relay.bus.loopback import Loopback
 from relay.bus.payloads import Publication, cleared, probe, state, timestamp
 from relay.bus.rights import AGAIN, Rights
@@ -123,6 +124,23 @@ class Outlet:
         if link.dial.protocol != "5":
             self._loopback.used(what.topic)
         await link.publish(what)
+
+    def send(self, what: Publication, settled: Settled) -> Callable[[], None]:
+        """Publish without waiting: `settled` is called later with the error that `publish` would raise, or None.
+
+        Returns:
+            what has nobody told any more; where it was not sent yet, it is not.
+
+        Raises:
+            BusLost: there is no link; `settled` is not called.
+            PublishRefused: it cannot be published; likewise.
+        """
+        link = self.link
+        if link is None:
+            raise BusLost("there is no connection to the broker")
+        if link.dial.protocol != "5":
+            self._loopback.used(what.topic)
+        return partial(link.forget, link.send(what, settled))
 
     async def serve(self, link: Link) -> None:
         """Use a new link until it is lost: hear commands, tell all states, say `online`, then tell what changes."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -14,6 +15,7 @@ from relay.domain.announcements import Announcement
 EVENT_TYPE = "application/cloudevents+json"
 STATE_TYPE = "application/json"
 
+_MOST_KNOWN = 4096  # topics, and what else is the same for many events
 _ANSWERS = ("result", "receipt")
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -38,9 +40,10 @@ def envelope(announcement: Announcement, topics: Topics, response_topics: Sequen
         topics: the topics of this bus.
         response_topics: topic filters below which a client may have its answers; none on MQTT 3.1.1.
     """
-    payload = event(announcement)
     trace = valid_traceparent(announcement.reply.traceparent)
-    own = Publication(own_topic(announcement, topics), payload, content_type=EVENT_TYPE, traceparent=trace)
+    own = Publication(
+        own_topic(announcement, topics), _event(announcement, trace), content_type=EVENT_TYPE, traceparent=trace
+    )
     asked = announcement.reply.topic
     if announcement.kind not in _ANSWERS or not asked or not may_answer_at(asked, response_topics):
         return [own]
@@ -51,24 +54,33 @@ def envelope(announcement: Announcement, topics: Topics, response_topics: Sequen
 
 def event(announcement: Announcement) -> bytes:
     """An announcement as a CloudEvents 1.0 event in JSON structured mode (section 3 of the contract)."""
-    line = announcement.line
-    kind = announcement.kind
+    return _event(announcement, valid_traceparent(announcement.reply.traceparent))
+
+
+def _event(announcement: Announcement, trace: str | None) -> bytes:
+    source, kind, schema = _constants(announcement.line, announcement.kind)
     attributes = {
         "specversion": "1.0",
         "id": announcement.id,
-        "source": f"/relay/line/{line}" if line else "/relay",
-        "type": f"relay.{kind}.v1",
+        "source": source,
+        "type": kind,
         "subject": announcement.subject,
         "time": timestamp(announcement.occurred_at),
         "datacontenttype": "application/json",
-        "dataschema": data_schema(kind),
+        "dataschema": schema,
         "recordedtime": timestamp(announcement.recorded_at),
         "sequence": announcement.sequence,
         "data": announcement.body,
     }
-    if trace := valid_traceparent(announcement.reply.traceparent):
+    if trace:
         attributes["traceparent"] = trace
     return as_json(attributes)
+
+
+@lru_cache(_MOST_KNOWN)
+def _constants(line: str | None, kind: str) -> tuple[str, str, str]:
+    """Source, type and schema of a line's events of a kind."""
+    return f"/relay/line/{line}" if line else "/relay", f"relay.{kind}.v1", data_schema(kind)
 
 
 def data_schema(kind: str) -> str:
@@ -94,7 +106,8 @@ def probe(topic: str, source: str = "/relay") -> Publication:
 
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC, to the millisecond."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return in_utc.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
 
 def valid_traceparent(text: str | None) -> str | None:
@@ -112,11 +125,14 @@ def as_json(value: Any) -> bytes:
 
 def own_topic(announcement: Announcement, topics: Topics) -> str:
     """Where an announcement goes, whatever its client wishes."""
-    kind, line = announcement.kind, announcement.line
+    return _own_topic(topics, announcement.kind, announcement.line, announcement.client)
+
+
+@lru_cache(_MOST_KNOWN)
+def _own_topic(topics: Topics, kind: str, line: str | None, client: str | None) -> str:
     if kind == "dead" or line is None:
         return topics.dead
-    client = announcement.client if kind in _ANSWERS else None
-    return topics.line(line, kind.replace("event.", "event/", 1), client)
+    return topics.line(line, kind.replace("event.", "event/", 1), client if kind in _ANSWERS else None)
 
 
 def _encodable(value: Any) -> Any:

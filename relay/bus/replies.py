@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from functools import partial
 
 import structlog
 
+from relay.bus.confirmations import Forget, Settled
 from relay.bus.errors import BusLost, PublishRefused
 from relay.bus.payloads import Publication
 from relay.domain.announcements import Announcement
@@ -20,10 +22,16 @@ class Replies:
 
     Args:
         publish: publishes, and raises BusLost and PublishRefused.
+        send: does so without waiting.
     """
 
-    def __init__(self, publish: Callable[[Publication], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        publish: Callable[[Publication], Awaitable[None]],
+        send: Callable[[Publication, Settled], Forget],
+    ) -> None:
         self._publish = publish
+        self._send = send
         self._losses: dict[str, int] = {}
         self._alone = asyncio.Lock()
 
@@ -42,12 +50,69 @@ class Replies:
             # Those at which a connection has broken go one at a time, so that the harmless are not given up with one.
             async with self._alone if losses else nullcontext():
                 await self._publish(reply)
-        except BusLost as error:
+        except (BusLost, PublishRefused) as error:
+            if self._is_owed_still(announcement, error):
+                raise
+        del self._losses[announcement.id]
+
+    def following(self, announcement: Announcement, reply: Publication, settled: Settled) -> "Following":
+        """What is to be told when the event's own topic has it: the reply follows, for the first time."""
+        return Following(self, announcement, reply, settled)
+
+    def send(self, announcement: Announcement, reply: Publication, settled: Settled) -> Forget:
+        """Publish the reply for the first time, without waiting; gives what has nobody told any more."""
+        self._losses.setdefault(announcement.id, 0)
+        heard = partial(self._heard, announcement, settled)
+        try:
+            return self._send(reply, heard)
+        except (BusLost, PublishRefused) as error:
+            heard(error)
+            return _nothing
+
+    def _heard(self, announcement: Announcement, settled: Settled, error: BusLost | PublishRefused | None) -> None:
+        if error is not None and self._is_owed_still(announcement, error):
+            settled(error)
+            return
+        del self._losses[announcement.id]
+        settled(None)
+
+    def _is_owed_still(self, announcement: Announcement, error: BusLost | PublishRefused) -> bool:
+        """Whether the reply is to be tried again; where it is given up, that is logged."""
+        detail = error.problem.detail
+        if isinstance(error, BusLost):
             self._losses[announcement.id] += error.on_the_way
             if self._losses[announcement.id] < _LOSSES:
-                raise
-            detail = f"{_LOSSES} connections broke at it, the last one so: {error.problem.detail}"
-            log.warning("bus.reply_refused", line=announcement.line, detail=detail)
-        except PublishRefused as error:
-            log.warning("bus.reply_refused", line=announcement.line, detail=error.problem.detail)
-        del self._losses[announcement.id]
+                return True
+            detail = f"{_LOSSES} connections broke at it, the last one so: {detail}"
+        log.warning("bus.reply_refused", line=announcement.line, detail=detail)
+        return False
+
+
+class Following:
+    """Is told what becomes of an event on its own topic, and has its reply follow.
+
+    Attributes:
+        forget: has nobody told of what is under way now.
+    """
+
+    def __init__(self, replies: Replies, announcement: Announcement, reply: Publication, settled: Settled) -> None:
+        self._replies = replies
+        self._announcement = announcement
+        self._reply = reply
+        self._settled = settled
+        self.forget: Forget = _nothing
+
+    def stop(self) -> None:
+        """Tell nobody any more."""
+        self.forget()
+
+    def __call__(self, error: BusLost | PublishRefused | None) -> None:
+        """The broker's word on the event."""
+        if error is not None:
+            self._settled(error)
+        else:
+            self.forget = self._replies.send(self._announcement, self._reply, self._settled)
+
+
+def _nothing() -> None:
+    """There is nobody to be told."""

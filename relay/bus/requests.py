@@ -2,20 +2,36 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from relay.domain.errors import Problem
 from relay.domain.messages import Reply, SendRequest
 
+_HOUR, _NOTHING = timedelta(hours=1), timedelta()
+
 
 @dataclass(frozen=True, slots=True)
 class CommandRules:
-    """The limits of a command (section 4 of the contract), and the country of numbers without a country code."""
+    """The limits of a command (section 4 of the contract), and the country of numbers without a country code.
+
+    `unasked_ttl` is how long a request lives for which nobody sets an end; None: for ever.
+    """
 
     max_bytes: int = 2 * 1024 * 1024
     max_recipients: int = 10_000
     home_country_code: str = "1"
+    unasked_ttl: timedelta | None = None
+
+    def unasked_end(self, since: datetime) -> datetime | None:
+        """When a request ends that nobody sets an end for.
+
+        It is a full hour, so that requests with the same words that nobody gave an expiry can travel together.
+        """
+        if self.unasked_ttl is None:
+            return None
+        begun = since.replace(minute=0, second=0, microsecond=0)
+        return begun + self.unasked_ttl + (_HOUR if since > begun else _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,9 @@ def outbound(text: str, *, home_country_code: str = "1") -> Address:
     Raises:
         InvalidAddress: it is none of these.
     """
+    if _CANONICAL.fullmatch(text):
+        # Nearly all are written so, and all that follows would change nothing.
+        return Address(AddressKind.E164, text, text)
     scheme, rest = _split(text)
     if scheme == "short:":
         return Address(AddressKind.SHORT_CODE, _checked_short_code(rest), text)
@@ -106,6 +109,7 @@ _EMAIL = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@)({_ATOM}(?:\.{_ATOM})*)@
 _HOME_DIGITS = 10
 _NANP = re.compile(r"1[2-9][0-9]{2}[2-9][0-9]{6}")
 _E164 = re.compile(r"[2-9][0-9]{6,14}")
+_CANONICAL = re.compile(rf"\+(?:{_NANP.pattern}|{_E164.pattern})")
 
 # What providers were seen to write for a number, and what goes before its digits. The first that fits counts.
 # The exchange code is not looked at: AT&T's own examples have 000 there.

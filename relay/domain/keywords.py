@@ -115,8 +115,8 @@ _WANTS_OUT = tuple(
                 # Nothing but stops and the words around them: "STOP STOP", "ok stop it now".
                 (
                     rf"^(?:(?:ok|okay|hi|hey|hello|yes|no|omg|just|i said|{_PLEASE}) )*{_STOP}"
-                    rf"(?: (?:sto+p+|quit|end|cancel|unsubscribe|all|it|this|that|me|now|already|{_PLEASE}|thanks|thank you"
-                    r"|thx|immediately|asap|for good|forever))*$"
+                    rf"(?: (?:sto+p+|quit|end|cancel|unsubscribe|all|it|this|that|me|now|already|{_PLEASE}|thanks"
+                    r"|thank you|thx|immediately|asap|for good|forever))*$"
                 ),
                 rf"{_PLEASE} (?:just )?{_STOP}",
                 rf"{_STOP} (?:{_THESE} ){{0,3}}{_SENDING}\b",

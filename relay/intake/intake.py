@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from relay.bus.commands import read_command, unanswered
 from relay.bus.delivery import Delivery
@@ -60,6 +60,7 @@ class Intake:
     _mailboxes: MailboxDesk = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "rules", replace(self.rules, unasked_ttl=self.rules.unasked_ttl or UNASKED_TTL))
         object.__setattr__(self, "_mailboxes", MailboxDesk(self.lines, self.journal, self.store, self.doings))
 
     async def take(self, delivery: Delivery, *, heard_under: str | None = None) -> Answer:
@@ -143,7 +144,7 @@ class Intake:
         return await commands.told(asked.line, asked.client, asked.ref, asked.reply, "done", replay=told)
 
     async def _judged(self, asked: SendCommand | CheckCommand) -> "_Found":
-        request = await self._filled(_ending(asked.request, self.clock.now()))
+        request = await self._filled(asked.request)
         watch = self.repeats.of(request, self.clock.now())
         plan, refusals = judged(self.lines, request, asked.refusals, watch.problem)
         return _Found(request, plan, refusals, watch)
@@ -178,15 +179,3 @@ def _following(delivery: Delivery, span: Span) -> Delivery:
     if span.traceparent == delivery.properties.traceparent or span.traceparent is None:
         return delivery
     return replace(delivery, properties=replace(delivery.properties, traceparent=span.traceparent))
-
-
-def _ending(request: SendRequest, now: datetime) -> SendRequest:
-    """The request with an expiry, where it has none of its own.
-
-    It is a full hour's, so that requests with the same words that nobody gave an expiry can travel together.
-    """
-    if request.expires_at is not None or request.ttl is not None:
-        return request
-    since = max(request.send_at or now, now)
-    begun = since.replace(minute=0, second=0, microsecond=0)
-    return replace(request, expires_at=begun + UNASKED_TTL + timedelta(hours=bool(since - begun)))

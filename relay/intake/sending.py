@@ -1,8 +1,10 @@
 """What a line makes of a request to send: its plan, and why some recipients are not sent to. Asks nobody, is pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeGuard
+from weakref import WeakKeyDictionary
 
-from relay.domain.addresses import Address
+from relay.domain.addresses import Address, AddressKind
 from relay.domain.errors import ErrorCode, Problem, Refused
 from relay.domain.messages import Content, Plan, SendRequest
 from relay.providerkit.spec import Line, Sends
@@ -30,7 +32,7 @@ def judged(
     line = lines.get(request.line)
     if line is None:
         raise _refused(ErrorCode.UNKNOWN_LINE, "there is no such line here; `relay status` lists the lines")
-    if not isinstance(line, Sends):
+    if not _sends(line):
         raise _refused(ErrorCode.UNSUPPORTED, f"the line {request.line!r} does not send")
     kinds = _with_kinds(line, request, refusals)
     if all(kinds):
@@ -52,16 +54,30 @@ def judged(
 
 
 def _with_kinds(line: Sends, request: SendRequest, refusals: Refusals) -> list[Problem | None]:
-    known = ", ".join(sorted(kind.value for kind in line.takes))
+    takes = line.takes
     return [
-        refusal
-        or (
-            None
-            if address.kind in line.takes
-            else Problem(ErrorCode.INVALID_RECIPIENT, f"`to[{place}]`: this line sends to {known} only")
-        )
+        refusal or (None if address.kind in takes else _of_another_kind(place, takes))
         for place, (address, refusal) in enumerate(zip(request.to, refusals, strict=True))
     ]
+
+
+def _of_another_kind(place: int, takes: frozenset[AddressKind]) -> Problem:
+    known = ", ".join(sorted(kind.value for kind in takes))
+    return Problem(ErrorCode.INVALID_RECIPIENT, f"`to[{place}]`: this line sends to {known} only")
+
+
+def _sends(line: Line) -> TypeGuard[Sends]:
+    """Whether texts can be sent from a line: what one of its class can, all can.
+
+    To look through a line's capabilities takes longer than all else that is judged of a request.
+    """
+    sends = _CAPABLE.get(type(line))
+    if sends is None:
+        sends = _CAPABLE[type(line)] = isinstance(line, Sends)
+    return sends
+
+
+_CAPABLE: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
 
 
 def _own_number(line: str, owner: str | None) -> Problem | None:

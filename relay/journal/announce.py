@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from pydantic_core import from_json
 from sqlalchemy import bindparam, insert, update
 
 from relay.domain.announcements import Announcement
@@ -15,7 +16,7 @@ from relay.journal.codec import reply_in, reply_out
 from relay.journal.columns import Whole, as_json, printable
 from relay.journal.notices import Untold, is_told, take_untold
 from relay.journal.schema import aside, message
-from relay.journal.sums import event_sum
+from relay.journal.sums import event_sum, sum_of
 from relay.journal.transaction import Transaction
 
 log = structlog.get_logger()
@@ -71,22 +72,26 @@ _TAKE_SEQUENCE = (
 
 def announcement(row: Any) -> Announcement | None:
     """A row of `event` as it was announced; None if it is damaged."""
-    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
-    if event_sum(values) != values["sum"]:
+    (
+        _, id_, kind, line, client, subject, sequence, occurred_at, recorded_at, body, reply, _, total,
+    ) = row  # fmt: skip
+    if sum_of(id_, kind, line, client, subject, sequence, body, reply) != total:
         return None
+    answered_at = reply_in(json.loads(reply)) if reply else _AT_ITS_OWN_TOPIC
+    told = _body(body)
     return Announcement(
-        id=values["id"],
-        kind=values["kind"],
-        line=values["line"],
-        client=values["client"],
-        subject=values["subject"],
-        sequence=values["sequence"],
-        occurred_at=values["occurred_at"],
-        recorded_at=values["recorded_at"],
-        body=json.loads(values["body"]),
-        reply=reply_in(json.loads(values["reply"]) if values["reply"] else None),
-        size=len(values["body"]),
+        id_, kind, line, client, subject, sequence, occurred_at, recorded_at, told, answered_at, len(body)
     )
+
+
+_AT_ITS_OWN_TOPIC = Reply()
+
+
+def _body(kept: bytes) -> Any:
+    try:
+        return from_json(kept)
+    except ValueError:  # half a surrogate pair, which it does not take
+        return json.loads(kept)
 
 
 @dataclass(frozen=True, slots=True)

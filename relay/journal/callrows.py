@@ -7,7 +7,8 @@ held       nobody knows whether it was handed over; a person or evidence decides
 closed     nothing of it is open
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -19,8 +20,9 @@ from sqlalchemy import Row, Update, bindparam, literal, select, update
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact, State
 from relay.domain.waiting import Why
-from relay.journal.copies import Copy, Happening, copies_of, copies_where, happen
-from relay.journal.listing import one_of
+from relay.journal.columns import Words
+from relay.journal.copies import Copy, Happening, copies_of, copies_of_some, copies_where, happen
+from relay.journal.listing import listed, one_of, unpacked
 from relay.journal.outgoing import send_at_of
 from relay.journal.schema import call, call_expires, call_is_behind, call_is_waiting, copy
 from relay.journal.transaction import Transaction
@@ -181,10 +183,16 @@ def followed_from(tx: Transaction, message_id: str, handed_over_at: datetime) ->
 
 def settle(tx: Transaction, call_ids: Iterable[str | None]) -> None:
     """Put calls that were handed over where their copies say: followed, held or closed."""
-    for call_id in sorted({call_id for call_id in call_ids if call_id}):
-        row = tx.execute(_CALL, {"this": call_id}).one_or_none()
-        if row is not None and row.stage in {"followed", "held"}:
-            _settle(tx, row, copies_of(tx, call_id))
+    ids = sorted({call_id for call_id in call_ids if call_id})
+    rows = tx.execute(_CALLS, {"some": listed(ids)}).all() if ids else ()
+    known = [row for row in rows if row.stage in {"followed", "held"}]
+    if known:
+        copies: defaultdict[str | None, list[Copy]] = defaultdict(list)
+        for one in copies_of_some(tx, [row.id for row in known]):
+            copies[one.call_id].append(one)
+        _settle(tx, known, copies)
+        ahead = tx.execute(_AHEAD, {"some": listed(row.id for row in known)}).scalars()
+        for call_id in sorted(ahead):
             wake_behind(tx, call_id)
 
 
@@ -235,7 +243,7 @@ def close_if_sent(tx: Transaction, ids: Sequence[str]) -> None:
 
     Whatever waits behind one of them looks again: some copy of it waits no longer.
     """
-    waiting = [row.id for row in tx.execute(select(call.c.id).where(call_is_waiting, one_of(call.c.id, ids)))]
+    waiting = [row.id for row in tx.execute(_WAITING, {"some": listed(ids)})] if ids else []
     sent = [call_id for call_id in waiting if not any(one.waits for one in copies_of(tx, call_id))]
     if sent:
         close_waiting(tx, sent)
@@ -243,14 +251,18 @@ def close_if_sent(tx: Transaction, ids: Sequence[str]) -> None:
         wake_behind(tx, call_id)
 
 
-def _settle(tx: Transaction, row: Row[Any], copies: Sequence[Copy]) -> None:
-    stage = stage_of(copies)
-    if stage != "followed":
-        set_call(tx, row.id, stage=stage, look_at=None)
-    elif row.stage != "followed" or row.handed_over_at is None:
-        # Reports may tell of a call that was never answered: its copies are followed from when it began.
-        began_at = row.handed_over_at or row.began_at or tx.now
-        set_call(tx, row.id, stage="followed", handed_over_at=followed_from(tx, row.message_id, began_at))
+def _settle(tx: Transaction, rows: Iterable[Row[Any]], copies: Mapping[str | None, Sequence[Copy]]) -> None:
+    done: list[dict[str, Any]] = []
+    for row in rows:
+        stage = stage_of(copies[row.id])
+        if stage != "followed":
+            done.append({"this": row.id, "stage": stage, "look_at": None})
+        elif row.stage != "followed" or row.handed_over_at is None:
+            # Reports may tell of a call that was never answered: its copies are followed from when it began.
+            began_at = row.handed_over_at or row.began_at or tx.now
+            set_call(tx, row.id, stage="followed", handed_over_at=followed_from(tx, row.message_id, began_at))
+    if done:
+        tx.execute(_setting(("stage", "look_at")), done)
 
 
 @cache
@@ -259,6 +271,10 @@ def _setting(columns: tuple[str, ...]) -> Update:
 
 
 _CALL = select(call).where(call.c.id == bindparam("this"))
+_SOME = select(unpacked(bindparam("some", type_=Words)).c.value)
+_CALLS = select(call).where(call.c.id.in_(_SOME)).order_by(call.c.id)
+_WAITING = select(call.c.id).where(call_is_waiting, call.c.id.in_(_SOME))
+_AHEAD = select(call.c.behind).distinct().where(call_is_behind, call.c.behind.in_(_SOME))
 _BEHIND = select(call.c.id, call.c.line).where(call_is_behind, call.c.behind == bindparam("this"))
 _OVERDUE = (
     select(call.c.id, call.c.size)

@@ -3,16 +3,19 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Select, Text, bindparam, func, or_, select, update
 
 from relay.domain.announcements import Announcement
 from relay.journal.announce import News, SetAside, announce, announcement, set_aside, set_aside_untold
-from relay.journal.listing import one_of
+from relay.journal.columns import Moment, Whole
+from relay.journal.listing import listed, unpacked
+from relay.journal.prepared import execute
 from relay.journal.reader import Reader
 from relay.journal.schema import event, event_waits
 from relay.journal.transaction import UNPUBLISHED, Transaction
 from relay.journal.writer import Writer
 
+_FIRST = 32  # events
 AT_ONCE = 1024 * 1024  # bytes of events that are read together: a result of 10,000 copies has more than one of them
 
 
@@ -44,7 +47,8 @@ class EventVerbs:
             others: where only those of some lines are wanted, also those of no line and of every line but these; None:
                 not those.
         """
-        rows = await self._rows(and_(event_waits, *_of(lines, others)), after_position, limit)
+        which, of = _of(lines, others)
+        rows = await self._rows(which, after_position, limit, of)
         found = [(row, announcement(row)) for row in rows]
         for row, one in found:
             if one is None:
@@ -60,8 +64,8 @@ class EventVerbs:
         self, after_position: int, limit: int, *, kinds: Collection[str] | None = None
     ) -> list[tuple[int, Announcement]]:
         """Events, published or not, in order, with their positions; of some kinds only. A damaged one is left out."""
-        wanted = event.c.position > 0 if kinds is None else event.c.kind.in_(sorted(kinds))
-        return _whole(await self._rows(wanted, after_position, limit))
+        which = _NEXT if kinds is None else _NEXT.where(event.c.kind.in_(sorted(kinds)))
+        return _whole(await self._rows(which, after_position, limit, {}))
 
     async def last_position(self) -> int:
         """The position of the newest event; 0 where there is none."""
@@ -72,7 +76,8 @@ class EventVerbs:
         """Mark these as published; one that is marked already is left as it is."""
 
         def operation(tx: Transaction) -> None:
-            _mark(tx, one_of(event.c.id, ids))
+            marked = tx.beside(_MARK, {"ids": listed(ids), "now": tx.now}).rowcount
+            tx.counts[UNPUBLISHED] -= marked
 
         await self._writer.run(operation, marks=True)
 
@@ -99,29 +104,53 @@ class EventVerbs:
         """How many events wait to be published."""
         return self._writer.counters[UNPUBLISHED]
 
-    async def _rows(self, wanted: ColumnElement[bool], after_position: int, limit: int) -> list[Any]:
-        def read(connection: Connection) -> list[Any]:
-            chosen = select(event).where(wanted, event.c.position > after_position)
-            found: list[Any] = []
-            size = 0
-            for row in connection.execute(chosen.order_by(event.c.position).limit(limit)):
-                found.append(row)
-                size += len(row.body)
-                if size >= AT_ONCE:
-                    break
-            return found
-
-        return await self._reader.run(read)
+    async def _rows(self, which: Select[Any], after: int, limit: int, of: Mapping[str, str]) -> list[Any]:
+        return await self._reader.run(lambda connection: _read(connection, which, after, limit, of))
 
 
-def _of(lines: Collection[str] | None, others: Collection[str] | None) -> list[ColumnElement[bool]]:
-    """The condition for events of some lines: none where all are wanted."""
+def _read(connection: Connection, which: Select[Any], after: int, limit: int, of: Mapping[str, str]) -> list[Any]:
+    """Rows behind a position: a few at first, then as many as may come to so many bytes, by the size of those."""
+    found: list[Any] = []
+    size, most = 0, min(_FIRST, limit)
+    while most > 0:
+        rows = execute(connection, which, {"after": after, "most": most, **of}).all()
+        for row in rows:
+            found.append(row)
+            size += len(row.body)
+            if size >= AT_ONCE:
+                return found
+        if len(rows) < most:
+            break
+        after = rows[-1].position
+        most = min(limit - len(found), (AT_ONCE - size) * len(found) // max(size, 1) + 1)
+    return found
+
+
+def _of(lines: Collection[str] | None, others: Collection[str] | None) -> tuple[Select[Any], Mapping[str, str]]:
+    """What finds the events of some lines that wait, and its parameters."""
     if lines is None:
-        return []
-    theirs = event.c.line.in_(sorted(lines))
+        return _WAITING, {}
     if others is None:
-        return [theirs]
-    return [or_(theirs, event.c.line.is_(None), event.c.line.not_in(sorted(others)))]
+        return _OF_LINES, {"lines": listed(sorted(lines))}
+    return _OF_LINES_AND_OTHERS, {"lines": listed(sorted(lines)), "others": listed(sorted(others))}
+
+
+_NEXT = (
+    select(event)
+    .where(event.c.position > bindparam("after", type_=Whole))
+    .order_by(event.c.position)
+    .limit(bindparam("most", type_=Integer))
+)
+_WAITING = _NEXT.where(event_waits)
+_THEIRS = event.c.line.in_(select(unpacked(bindparam("lines", type_=Text)).c.value))
+_NOT_OTHERS = event.c.line.not_in(select(unpacked(bindparam("others", type_=Text)).c.value))
+_OF_LINES = _WAITING.where(_THEIRS)
+_OF_LINES_AND_OTHERS = _WAITING.where(or_(_THEIRS, event.c.line.is_(None), _NOT_OTHERS))
+_MARK = (
+    update(event)
+    .where(event_waits, event.c.id.in_(select(unpacked(bindparam("ids", type_=Text)).c.value)))
+    .values(published_at=bindparam("now", type_=Moment))
+)
 
 
 def _whole(rows: Sequence[Any]) -> list[tuple[int, Announcement]]:

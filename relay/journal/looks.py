@@ -1,5 +1,6 @@
 """Looks: when a call's delivery status is to be asked for again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,8 +11,9 @@ from relay.domain.errors import Problem
 from relay.domain.receipts import ProviderWord
 from relay.domain.states import Fact
 from relay.journal.callrows import settle
+from relay.journal.columns import Words
 from relay.journal.copies import Happening, copies_of, happen
-from relay.journal.listing import one_of
+from relay.journal.listing import listed, one_of, unpacked
 from relay.journal.reader import Reader
 from relay.journal.schema import call, call_is_followed, call_is_looked_at
 from relay.journal.transaction import Transaction
@@ -93,17 +95,27 @@ _OVERDUE = (
 
 def looked(tx: Transaction, call_id: str, delay: float | None) -> None:
     """Note a look, and when the next one is due. None: there is none; time will end the following."""
-    look_at = None if delay is None else tx.now + timedelta(seconds=delay)
-    row = tx.execute(_LOOKED, {"this": call_id, "look_at": look_at}).first()
-    if row is not None:
-        tx.bells.add(f"looks:{row.line}")
+    all_looked(tx, [(call_id, delay)])
 
 
+def all_looked(tx: Transaction, looks: Sequence[tuple[str, float | None]]) -> None:
+    """As `looked`, of several calls."""
+    lines = set(tx.execute(_LINES, {"some": listed(call_id for call_id, _ in looks)}).scalars())
+    moments = [None if delay is None else tx.now + timedelta(seconds=delay) for _, delay in looks]
+    rows = [{"this": call_id, "look_at": at} for (call_id, _), at in zip(looks, moments, strict=True)]
+    tx.execute(_LOOKED, rows)
+    tx.bells.update(f"looks:{line}" for line in lines)
+
+
+_LINES = (
+    select(call.c.line)
+    .distinct()
+    .where(call.c.id.in_(select(unpacked(bindparam("some", type_=Words)).c.value)), call_is_followed)
+)
 _LOOKED = (
     update(call)
     .where(call.c.id == bindparam("this"), call_is_followed)
     .values(look_at=bindparam("look_at"), looks=call.c.looks + 1, owner=None)
-    .returning(call.c.line)
 )
 
 

@@ -22,9 +22,10 @@ _DAMAGED = "the journal's row is damaged: a delivery report is lost"
 _NO_COPY = "the call is known, and none of its copies is the one that the report names"
 
 
-def park(tx: Transaction, line: str, report: DeliveryReport) -> None:
-    """Keep a report until the answer comes that tells what it is about."""
-    _keep(tx, line, [report])
+def park(tx: Transaction, line: str, reports: Sequence[DeliveryReport]) -> None:
+    """Keep reports until the answer comes that tells what they are about."""
+    if reports:
+        _keep(tx, line, reports)
 
 
 def set_aside_reports(tx: Transaction, line: str, reports: Sequence[DeliveryReport]) -> None:
@@ -92,7 +93,7 @@ def _keep(
         }
         for one in reports
     ]
-    tx.execute(insert(parked), rows)
+    tx.execute(_PARK, rows)
     return [str(row["id"]) for row in rows]
 
 
@@ -100,6 +101,7 @@ def _line_of(row: Row[Any]) -> str:
     return str(row.line)
 
 
+_PARK = insert(parked)
 _OVERDUE = (
     select(parked.c.id, parked.c.line)
     .where(parked_waits, parked.c.at < bindparam("before"))

@@ -151,7 +151,7 @@ class _Calls:
             self._grow(found, len(joining), is_full=len(joining) == room)
         return dict.fromkeys(joining, found["id"])
 
-    def _newest_of(self, company: str) -> Mapping[str, Any] | None:
+    def _newest_of(self, company: str) -> Mapping[Any, Any] | None:
         """The newest call that waits for such; ids rise, so that one of this batch is newer than what is written."""
         line = self._request.line
         newest = self._tx.gathered.newest_of(line, company)
@@ -165,7 +165,7 @@ class _Calls:
         written = self._tx.beside(_BUSY, {"here": line, "some": listed(addresses)}).scalars()
         return {*written, *self._tx.gathered.awaited(line, addresses)}
 
-    def _grow(self, found: Mapping[str, Any], more: int, *, is_full: bool) -> None:
+    def _grow(self, found: Mapping[Any, Any], more: int, *, is_full: bool) -> None:
         """Let a call carry more copies; a full one that waits for company waits no longer."""
         change = {"size": found["size"] + more, "due_at": found["due_at"], "why": found["why"]}
         if is_full and found["why"] == Why.COMPANY.value:

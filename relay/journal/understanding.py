@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from itertools import groupby
 
 from relay.domain.messages import DeliveryReport, InboundMessage, MailChange, Sighting
 from relay.journal.inbound import take_messages
-from relay.journal.looks import looked
+from relay.journal.looks import all_looked
 from relay.journal.mailrows import tell_changes
 from relay.journal.rawrows import KeptRaw, leave_all, settle_asides
-from relay.journal.reports import take_reports
+from relay.journal.reports import Told, take_reports
 from relay.journal.seen import Came
 from relay.journal.segments import is_piece, take_pieces
 from relay.journal.sightings import take_sightings
@@ -37,9 +38,17 @@ class Reading:
     next_look: float | None = None
 
     @property
-    def is_plain(self) -> bool:
-        """Whether there is nothing in it but messages that came in."""
-        return not (self.reports or self.sightings or self.changes or self.kept.source == "status")
+    def kind(self) -> "_Kind":
+        """What is in it."""
+        if self.sightings or self.changes or (self.messages and self.reports):
+            return _Kind.MIXED
+        return _Kind.REPORTS if self.reports or self.kept.source == "status" else _Kind.MESSAGES
+
+
+class _Kind(Enum):
+    MESSAGES = auto()  # nothing but messages that came in, or nothing at all
+    REPORTS = auto()  # nothing but reports, or a status
+    MIXED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +88,14 @@ def understand(tx: Transaction, readings: Sequence[Reading]) -> list[Understood]
 
 
 def _meant(tx: Transaction, readings: Sequence[Reading]) -> Iterator[tuple[Reading, Understood]]:
-    """What came of each. Messages that come one after the other are taken together, for that is most of what comes."""
-    for (line, is_plain), some in groupby(readings, key=lambda one: (one.kept.line, one.is_plain)):
+    """What came of each. What comes one after the other and is alike is taken together."""
+    for (line, kind), some in groupby(readings, key=lambda one: (one.kept.line, one.kind)):
         alike = list(some)
-        if is_plain:
-            yield from zip(alike, _messages(tx, line, alike), strict=True)
-        else:
+        if kind is _Kind.MIXED:
             yield from ((one, _all_of(tx, one)) for one in alike)
+        else:
+            take = _messages if kind is _Kind.MESSAGES else _reports
+            yield from zip(alike, take(tx, line, alike), strict=True)
 
 
 def _messages(tx: Transaction, line: str, readings: Sequence[Reading]) -> list[Understood]:
@@ -96,14 +106,20 @@ def _messages(tx: Transaction, line: str, readings: Sequence[Reading]) -> list[U
     ]
 
 
+def _reports(tx: Transaction, line: str, readings: Sequence[Reading]) -> list[Understood]:
+    told = [Told(one.reports, one.kept.about if one.kept.source == "status" else None) for one in readings]
+    taken = take_reports(tx, line, told)
+    looks = [(one.kept.about, one.next_look) for one in readings if one.kept.source == "status"]
+    if looks:
+        all_looked(tx, looks)
+    return [Understood(applied=applied, parked=parked) for applied, parked in taken]
+
+
 def _all_of(tx: Transaction, one: Reading) -> Understood:
     kept = one.kept
     [taken] = _messages(tx, kept.line, [one])
     take_pieces(tx, kept.line, one.sightings)
     own = take_sightings(tx, kept.line, [each for each in one.sightings if not is_piece(each)])
-    is_status = kept.source == "status"
-    applied, parked = take_reports(tx, kept.line, one.reports, call_id=kept.about if is_status else None)
-    if is_status:
-        looked(tx, kept.about, one.next_look)
+    [done] = _reports(tx, kept.line, [one])
     told = tell_changes(tx, kept.line, one.changes)
-    return Understood(taken.messages, taken.duplicates, applied, parked, taken.arriving, own, told)
+    return Understood(taken.messages, taken.duplicates, done.applied, done.parked, taken.arriving, own, told)

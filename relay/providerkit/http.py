@@ -6,10 +6,11 @@ written, `TryLater`) and "no full answer" (it may have taken effect, `OutcomeUnk
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from ipaddress import ip_address
-from types import SimpleNamespace
-from typing import NoReturn
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 import aiohttp
@@ -86,6 +87,7 @@ class Http:
         self._max_body = max_body
         self._user_agent = user_agent
         self._watch = watch
+        self._log = log.bind()
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def call(  # noqa: PLR0913 - an HTTP request has this many parts
@@ -121,21 +123,26 @@ class Http:
             TryLater: no connection was made, so nothing was written (`unreachable`).
             OutcomeUnknown: the request may have been written, and no full answer within the bounds came (`uncertain`).
         """
-        sending = _Sending(method, self._url(path, fill, params), headers, body, fresh, most or self._max_body)
+        secrets = tuple(filter(None, (*hidden, _credentials(headers))))
+        url = self._url(path, fill, params)
+        sending = _Sending(method, url, headers, body, fresh, most or self._max_body, secrets)
         seconds = asyncio.get_running_loop().time
         began = seconds()
+        told = _SENDING.set(sending)
         try:
             answer = await self._exchange(sending)
         except (aiohttp.ClientError, OSError, _Unusable) as error:
             code = ErrorCode.UNCERTAIN if sending.written else ErrorCode.UNREACHABLE
             self._watch(method, path, code.value, seconds() - began)
             if not (partly and sending.came is not None and sending.came.is_partly_good):
-                _give_up(method, path, error, written=bool(sending.written))
+                _give_up(method, path, error, written=sending.written)
             answer = replace(sending.came.answer(), broken=_why_unanswered(error))
         else:
             self._watch(method, path, str(answer.status), seconds() - began)
-        log.debug("provider.call", method=method, path=path, status=answer.status)
-        return replace(answer, hidden=tuple(filter(None, (*hidden, _credentials(headers)))))
+        finally:
+            _SENDING.reset(told)
+        self._log.debug("provider.call", method=method, path=path, status=answer.status)
+        return answer
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -144,9 +151,12 @@ class Http:
         self._sessions.clear()
 
     def _url(self, path: str, fill: Mapping[str, str] | None, params: Mapping[str, str] | None) -> URL:
-        ids = {name: quote(value, safe="") for name, value in (fill or {}).items()}
-        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in (params or {}).items())
-        return URL(self._base_url + path.format_map(ids) + ("?" + query if query else ""), encoded=True)
+        if "{" in path:
+            path = path.format_map({name: quote(value, safe="") for name, value in (fill or {}).items()})
+        if params:
+            query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in params.items())
+            path = f"{path}?{query}"
+        return _url(self._base_url + path)
 
     async def _exchange(self, sending: "_Sending") -> HttpAnswer:
         session = self._session(fresh=sending.fresh)
@@ -156,11 +166,12 @@ class Http:
             headers=sending.headers,
             data=sending.body,
             allow_redirects=False,
-            trace_request_ctx=sending.written,
+            # aiohttp itself repeats no POST.
+            middlewares=() if sending.method == "POST" else None,
         ) as response:
-            sending.came = came = _Coming(response)
-            while chunk := await response.content.read(_CHUNK):
-                came.content += chunk[: sending.most - len(came.content) + 1]
+            sending.came = came = _Coming(response, sending.hidden)
+            while not response.content.at_eof():
+                came.content += (await response.content.read(_CHUNK))[: sending.most - len(came.content) + 1]
                 if len(came.content) > sending.most:
                     response.close()
                     raise _Unusable(f"the answer is larger than {sending.most} bytes")
@@ -169,16 +180,13 @@ class Http:
     def _session(self, *, fresh: bool) -> aiohttp.ClientSession:
         # Made on first use: a session belongs to the loop that runs when it is made.
         if fresh not in self._sessions:
-            connector = aiohttp.TCPConnector(
-                force_close=fresh, keepalive_timeout=None if fresh else _KEEP_ALIVE_SECONDS, limit=0
-            )
+            connector = _Connector(force_close=fresh, keepalive_timeout=None if fresh else _KEEP_ALIVE_SECONDS, limit=0)
             self._sessions[fresh] = aiohttp.ClientSession(
                 connector=connector,
                 timeout=self._timeout,
                 headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
                 cookie_jar=aiohttp.DummyCookieJar(),
                 middlewares=(_once,),
-                trace_configs=[_marks_connection()],
             )
         return self._sessions[fresh]
 
@@ -212,6 +220,7 @@ class _Coming:
     """What has come of an answer."""
 
     response: aiohttp.ClientResponse
+    hidden: tuple[str, ...]
     content: bytearray = field(default_factory=bytearray)
 
     @property
@@ -220,12 +229,16 @@ class _Coming:
         return bool(self.content) and 200 <= self.response.status < 300  # noqa: PLR2004 - HTTP's own numbers
 
     def answer(self) -> HttpAnswer:
-        return HttpAnswer(self.response.status, self.response.headers, bytes(self.content), _media_type(self.response))
+        response = self.response
+        return HttpAnswer(response.status, response.headers, bytes(self.content), _media_type(response), self.hidden)
 
 
 @dataclass(slots=True)
 class _Sending:
-    """A request, whether a connection for it was made, and what has come of its answer."""
+    """A request, whether a connection for it was made, and what has come of its answer.
+
+    `written`: it may have been; so it is believed where nobody knows better.
+    """
 
     method: str
     url: URL
@@ -233,7 +246,8 @@ class _Sending:
     body: bytes | None
     fresh: bool
     most: int
-    written: list[bool] = field(default_factory=list)
+    hidden: tuple[str, ...] = field(repr=False)
+    written: bool = True
     came: _Coming | None = None
 
 
@@ -256,14 +270,29 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise _NoAnswer(type(error).__name__) from None
 
 
-def _marks_connection() -> aiohttp.TraceConfig:
-    async def mark(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.append(True)
+_SENDING: ContextVar[_Sending] = ContextVar("sending")
 
-    marks = aiohttp.TraceConfig()
-    marks.on_connection_create_end.append(mark)
-    marks.on_connection_reuseconn.append(mark)
-    return marks
+
+class _Connector(aiohttp.TCPConnector):
+    """Notes of the request that is being made whether there is a connection for it: before that, nothing is written."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's
+    ) -> aiohttp.connector.Connection:
+        """A connection, made or used again."""
+        sending = _SENDING.get()
+        sending.written = False
+        connection = await super().connect(req, traces, timeout)
+        sending.written = True
+        return connection
+
+
+@lru_cache(maxsize=256)
+def _url(url: str) -> URL:
+    return URL(url, encoded=True)
 
 
 def _give_up(method: str, path: str, error: Exception, *, written: bool) -> NoReturn:

@@ -123,9 +123,9 @@ def as_time(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     if (seen := _OWN_TIME.fullmatch(value)) is not None:
-        month, day, year, *clock = map(int, seen.groups())
+        month, day, year, hour, minute, second = map(int, seen.groups())
         with suppress(ValueError):
-            return datetime(year, month, day, *clock, tzinfo=UTC)
+            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     for read in (datetime.fromisoformat, *(_time_reader(form) for form in _OWN_TIME_FORMATS)):
         try:
             time = read(value.strip())

@@ -43,17 +43,11 @@ class Consumer(Stage):
         """Take the next command."""
         await self._window.room()
         await self._forget()
-        try:
-            async with asyncio.timeout(WAIT):
-                self._next = self._next or await self._bus.next_command()
-                weight = len(self._next.payload)
-                await self._window.room(weight)
-        except TimeoutError:
-            return None
-        delivery, self._next = self._next, None
-        self._window.start(self._take(delivery), self.name, weight)
-        # Others run between two commands, so that a flood of them starves nobody.
-        await asyncio.sleep(0)
+        delivery = await self._ready()
+        if delivery is not None:
+            self._window.start(self._take(delivery), self.name, len(delivery.payload))
+            # Others run between two commands, so that a flood of them starves nobody.
+            await asyncio.sleep(0)
         return None
 
     async def drain(self, seconds: float) -> None:
@@ -65,6 +59,19 @@ class Consumer(Stage):
         self._listen()
         self._has_ended = True
         self._unlisten()
+
+    async def _ready(self) -> Delivery | None:
+        """The next command, once there is one and room for it; None where that takes long."""
+        self._next = self._next or self._bus.command_here()
+        if self._next is None or not self._window.bears(len(self._next.payload)):
+            try:
+                async with asyncio.timeout(WAIT):
+                    self._next = self._next or await self._bus.next_command()
+                    await self._window.room(len(self._next.payload))
+            except TimeoutError:
+                return None
+        delivery, self._next = self._next, None
+        return delivery
 
     def _listen(self) -> None:
         """Hear commands as long as they can be written down."""
@@ -100,12 +107,17 @@ class Consumer(Stage):
         )
 
     async def _answer(self, delivery: Delivery) -> Answer:
-        [found] = await asyncio.gather(self._intake.take(delivery, heard_under=BUS), return_exceptions=True)
-        if isinstance(found, Answer):
-            return found
-        if not isinstance(found, JournalError | asyncio.CancelledError):
-            await self._intake.give_up(delivery)
-        raise found
+        is_defect = True
+        try:
+            answer = await self._intake.take(delivery, heard_under=BUS)
+            is_defect = False
+        except (JournalError, asyncio.CancelledError):
+            is_defect = False
+            raise
+        finally:
+            if is_defect:
+                await self._intake.give_up(delivery)
+        return answer
 
     def _on_arrival(self, answer: Answer) -> OnArrival | None:
         """What is to be done once the broker has the acknowledgement; nothing where the request has an id."""

@@ -5,7 +5,9 @@ refuses holds up nothing else, and is published in its order once the topic pass
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -15,7 +17,8 @@ from relay.bus.mqtt import Bus
 from relay.bus.refusals import Refusals
 from relay.domain.announcements import Announcement
 from relay.domain.schedule import STAGE_FAILED
-from relay.eventshare import Everything, Share
+from relay.eventshare import Events, Everything, Share
+from relay.flight import Flight
 from relay.journal import JournalFenced
 from relay.stagekit import Rest, Stage, Standing, Window
 from relay.telemetry.health import LineState
@@ -24,7 +27,7 @@ from relay.telemetry.traces import Operation
 
 log = structlog.get_logger()
 
-BATCH = 200
+BATCH = 500
 IN_FLIGHT_BYTES = 4 * 1024 * 1024  # of events: the result of 10,000 copies has more than one of these
 UNMARKED = 200  # confirmed events at most: after a kill they are published again
 IN_FLIGHT = 40  # the broker's own ReceiveMaximum bounds what is on the wire
@@ -50,7 +53,9 @@ class Publisher(Stage):
         self._traces = standing.traces
         self._bus = bus
         self._share = share or Everything(standing.journal)
-        self._window = Window(IN_FLIGHT, IN_FLIGHT_BYTES)
+        self._news = standing.journal.bell("events")
+        self._flight: Flight[_Sent] = Flight(IN_FLIGHT, IN_FLIGHT_BYTES, self._news.ring)
+        self._window = Window(2 * IN_FLIGHT)  # what takes a task: few do
         self._refusals = Refusals(self._clock, self._ids.chance.random)
         self._position = 0
         self._failures = 0
@@ -64,6 +69,7 @@ class Publisher(Stage):
     async def step(self) -> Rest | None:
         """Publish the next events, in order."""
         await self._window.room()
+        await self._flight.room()
         # Before anything that rests: nobody else publishes what is of a turn that is being given up.
         if self._share.has_changed:
             await self._change_share()
@@ -75,30 +81,48 @@ class Publisher(Stage):
         if not await self._connected():
             return None
         await self._try_refused()
-        reached = self._position
-        batch = await self._share.pending(reached, BATCH)
-        for position, event in batch:
-            await self._window.room(event.size)
-            if len(self._confirmed) >= UNMARKED:
-                await self._mark()
-            # Where a topic has passed: back to its first event.
-            if self._broken or self._position != reached or self._share.has_changed:
-                break
-            reached = self._position = position
-            # After a topic has passed, what is under way on others is met again.
-            if event.id not in self._under_way and not self._refusals.hold(self._bus.topic_of(event), position):
-                self._start(position, event)
+        after = self._position
+        batch = await self._share.pending(after, BATCH)
+        await self._publish_all(batch, after)
         return None if batch else Rest(min(IDLE, self._refusals.wait()), self._share.bell)
 
     async def drain(self, seconds: float) -> None:
         """Wait for the confirmations that are under way."""
-        await self._window.drain(seconds)
+        await self._drained(seconds)
         await self._mark()
         self._share.end()
 
+    async def _publish_all(self, batch: Events, after: int) -> None:
+        """Publish what is behind a position, as far as nothing comes between: what is left is read again."""
+        is_other = self._share.has_changed
+        for position, event in batch:
+            if not self._flight.has_room(event.size):
+                await self._flight.room(event.size)
+                is_other = self._share.has_changed
+            if len(self._confirmed) >= UNMARKED:
+                await self._mark()
+                is_other = self._share.has_changed
+            # Where a topic has passed: back to its first event.
+            if self._broken or is_other or self._position != after:
+                return
+            after = self._position = position
+            # After a topic has passed, what is under way on others is met again.
+            if event.id not in self._under_way:
+                topic = self._bus.topic_of(event)
+                if not self._refusals.hold(topic, position):
+                    self._start(_Sent(position, event, topic))
+
+    async def _drained(self, seconds: float) -> None:
+        """The broker's word on what is under way is waited for; without it, it is published again under its id."""
+        for late in await self._flight.empty(seconds):
+            late.forget()
+            self._flight.end(late)
+            self._lost(late)
+        await self._window.drain(seconds)
+
     async def _change_share(self) -> None:
         """From the first event of the new share on; what is under way of the old one is done with before."""
-        await self._window.drain(ENDS_WITHIN)
+        await self._drained(ENDS_WITHIN)
         await self._mark()
         self._share.change()
         self._refusals = Refusals(self._clock, self._ids.chance.random)
@@ -108,6 +132,8 @@ class Publisher(Stage):
         self._position = 0
 
     async def _connected(self) -> bool:
+        if self._bus.connected:
+            return True
         try:
             async with asyncio.timeout(WAIT):
                 await self._bus.wait_connected()
@@ -117,7 +143,7 @@ class Publisher(Stage):
 
     async def _start_over(self) -> Rest | None:
         """After a failure: from the first event that is not confirmed, so that the order holds."""
-        await self._window.drain(ENDS_WITHIN)
+        await self._drained(ENDS_WITHIN)
         await self._mark()
         self._refusals.nothing_under_way()
         self._broken = False
@@ -128,66 +154,91 @@ class Publisher(Stage):
     async def _try_refused(self) -> None:
         """Try the first event of each refused topic whose time has come."""
         for topic, first in self._refusals.due():
-            await self._window.room()
+            await self._flight.room()
             found = await self._share.pending(first - 1, 1)
             if found and found[0][0] == first:
                 self._refusals.tries(topic)
-                self._start(*found[0])
+                self._start(_Sent(first, found[0][1], topic))
             else:  # it was set aside meanwhile
                 self._settled(topic, first)
 
-    def _start(self, position: int, event: Announcement) -> None:
-        self._under_way.add(event.id)
-        self._window.start(self._publish(position, event), self.name, event.size)
-
-    async def _publish(self, position: int, event: Announcement) -> None:
-        settled = False
-        try:
-            settled = await self._settle(position, event)
-        finally:
-            if not settled:
-                self._broken = True
-                self._journal.bell("events").ring()
-
-    async def _settle(self, position: int, event: Announcement) -> bool:
-        """Whether the broker has said what becomes of the event."""
+    def _start(self, sent: "_Sent") -> None:
+        self._under_way.add(sent.event.id)
+        self._flight.begin(sent, sent.event.size)
         reached(Boundary.EVENT_READ)
+        forget = None
+        if not self._traces.heard:
+            try:
+                forget = self._bus.send(sent.event, partial(self._heard, sent))
+            except (BusLost, PublishRefused) as error:
+                self._heard(sent, error)
+                return
+        # Whoever hears of spans hears how long it took; and some have more than one thing to wait for.
+        sent.forget = forget or self._window.start(self._publish(sent), self.name).cancel
+
+    async def _publish(self, sent: "_Sent") -> None:
+        """Publish an event that `send` does not take."""
+        event = sent.event
         parent, about = event.reply.traceparent, event.body.get("message_id")
         try:
             with self._traces.span(Operation.PUBLISH, event.line, parent, event=event.kind, message_id=about):
                 await self._bus.publish(event)
-        except BusLost:
-            self._under_way.discard(event.id)
-            return False
-        except asyncio.CancelledError:
-            # The broker's word was not waited for any longer: it is published again, under the same id.
-            self._under_way.discard(event.id)
+        except (BusLost, PublishRefused) as error:
+            self._heard(sent, error)
+        except BaseException:
+            # What is cancelled is published again, under the same id: the broker's word was not waited for any longer.
+            self._flight.end(sent)
+            self._lost(sent)
             raise
-        except PublishRefused as refusal:
-            self._under_way.discard(event.id)
-            await self._refused(position, event, refusal)
-            return True
+        else:
+            self._heard(sent, None)
+
+    def _heard(self, sent: "_Sent", error: BusLost | PublishRefused | None) -> None:
+        """The broker's word on an event, or why there is none."""
+        with self._flight.ending(sent):
+            if error is None:
+                self._is_confirmed(sent)
+            elif isinstance(error, BusLost):
+                self._lost(sent)
+            else:
+                self._under_way.discard(sent.event.id)
+                self._refused(sent, error)
+
+    def _lost(self, sent: "_Sent") -> None:
+        self._under_way.discard(sent.event.id)
+        self._broken = True
+        self._news.ring()
+
+    def _is_confirmed(self, sent: "_Sent") -> None:
         reached(Boundary.EVENT_CONFIRMED)
         self._failures = 0
-        self._confirmed.append(event.id)
-        self._settled(self._bus.topic_of(event), position)
-        tell(event)
-        self._meters.published(event, self._board.all())
+        self._confirmed.append(sent.event.id)
         if not self._marks:
             self._marks = True
             self._window.start(self._mark_on(), self.name)
-        return True
+        self._settled(sent.topic, sent.position)
+        tell(sent.event)
+        self._meters.published(sent.event, self._board.all())
 
-    async def _refused(self, position: int, event: Announcement, refusal: PublishRefused) -> None:
-        topic, line = self._bus.topic_of(event), _line_of(event)
+    def _refused(self, sent: "_Sent", refusal: PublishRefused) -> None:
+        event, topic, line = sent.event, sent.topic, _line_of(sent.event)
         if refusal.poison:
             log.warning("publish.set_aside", event_id=event.id, kind=event.kind, line=line, reason=str(refusal))
-            await self._journal.events.set_aside(event.id, str(refusal))
-            self._settled(topic, position)
-        elif self._refusals.refused(topic, line, position):
+            self._window.start(self._set_aside(sent, str(refusal)), self.name)
+        elif self._refusals.refused(topic, line, sent.position):
             log.error("publish.refused", line=line, topic=topic, reason=str(refusal))
             self._report(line, LineState.SUSPENDED, "publish_refused")
-        self._journal.bell("events").ring()
+        self._news.ring()
+
+    async def _set_aside(self, sent: "_Sent", why: str) -> None:
+        is_done = False
+        try:
+            await self._journal.events.set_aside(sent.event.id, why)
+            self._settled(sent.topic, sent.position)
+            is_done = True
+        finally:
+            self._broken = self._broken or not is_done
+            self._news.ring()
 
     def _settled(self, topic: str, position: int) -> None:
         """An event is done with: where its topic was refused, the events behind it are met again."""
@@ -198,7 +249,7 @@ class Publisher(Stage):
         if not self._refusals.touches(passed.line):
             self._report(passed.line, LineState.READY)
         self._position = min(self._position, position - 1)
-        self._journal.bell("events").ring()
+        self._news.ring()
 
     def _report(self, line: str | None, state: LineState, reason: str | None = None) -> None:
         # Events of a line that was taken out of the settings are still published.
@@ -215,7 +266,7 @@ class Publisher(Stage):
         finally:
             self._marks, self._must_mark = False, not all_marked
             if not all_marked:
-                self._journal.bell("events").ring()
+                self._news.ring()
 
     async def _mark(self) -> None:
         """Mark what was confirmed, as one batch for everything that was confirmed while the last one was marked."""
@@ -227,6 +278,22 @@ class Publisher(Stage):
                 # Not before: where they could not be marked, the next mark has them again.
                 del self._confirmed[: len(confirmed)]
                 self._under_way.difference_update(confirmed)
+
+
+class _Sent:
+    """An event that is under way, on the topic of its own. `forget`: have nobody told what becomes of it."""
+
+    __slots__ = ("event", "forget", "position", "topic")
+
+    def __init__(self, position: int, event: Announcement, topic: str) -> None:
+        self.position = position
+        self.event = event
+        self.topic = topic
+        self.forget: Callable[[], object] = _nothing
+
+
+def _nothing() -> None:
+    """It was not sent."""
 
 
 def _line_of(event: Announcement) -> str | None:

@@ -72,6 +72,7 @@ class Sender(Stage):
         self._pause = Pause(line.alias, standing)
         self._circuit = Breaker(line.alias, standing.journal, standing.board, standing.clock, standing.ids)
         self._failed = FailedCalls(line, standing, owner=owner, gate=self._gate, pause=self._pause)
+        self._asks = line if isinstance(line, AsksStatus) else None
         self._remembers = False
         self._unwritten: deque[End] = deque()  # what is known of calls, and could not be written down yet
         self._log = log.bind(line=line.alias)
@@ -231,7 +232,7 @@ class Sender(Stage):
         return self._traces.span(Operation.SEND, call.line, call.trace, **facts, **counts)
 
     def _answered(self, call: OutboundCall, answer: CallAnswer) -> End:
-        follow = answer.ref is not None and isinstance(self._line, AsksStatus) and self._line.asks_status
+        follow = answer.ref is not None and self._asks is not None and self._asks.asks_status
         first_look = next_look(0.0, chance=self._ids.chance.random()) if follow else None
         self._board.report(self._line.alias, PART, LineState.READY)
         self._log.info("call.answered", call_id=call.call_id, message_id=call.message_id, copies=len(call.recipients))

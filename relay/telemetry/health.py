@@ -131,11 +131,13 @@ class LineBoard:
         """Say how one part of a line stands; `ready` counts as a success."""
         if line in self._gone:
             return
+        is_known = self._parts[line].get(part) == (state, reason)
         self._parts[line][part] = (state, reason)
-        last = self._health[line].last_success
+        health = self._health[line] if is_known else self._judged(line)
+        last = health.last_success
         if state is LineState.READY:
             last = self._ready_at[line, part] = self._clock.now()
-        self._put(line, replace(self._judged(line), last_success=last))
+        self._put(line, replace(health, last_success=last))
 
     def clear(self, line: str, part: str) -> None:
         """Say that what a part reported holds no longer, and that nothing is known of it yet."""

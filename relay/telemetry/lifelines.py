@@ -12,7 +12,7 @@ log = structlog.get_logger()
 
 def tell(event: Announcement) -> None:
     """Log what an announcement says of a copy or of an inbound text."""
-    body, trace_id = event.body, _trace_id(event.reply.traceparent)
+    body = event.body
     if event.kind == "message":
         log.info(
             "message.received",
@@ -22,7 +22,7 @@ def tell(event: Announcement) -> None:
             keyword=body["keyword"],
             duplicate_suspect=body["duplicate_suspect"],
         )
-    elif event.kind == "receipt":
+    elif event.kind == "receipt" and (body["final"] or log.is_enabled_for(logging.DEBUG)):
         log.log(
             logging.INFO if body["final"] else logging.DEBUG,
             "copy.changed",
@@ -35,7 +35,7 @@ def tell(event: Announcement) -> None:
             final=body["final"],
             late=body["late"],
             code=body["error"]["code"] if body["error"] else None,
-            trace_id=trace_id,
+            trace_id=_trace_id(event.reply.traceparent),
         )
 
 

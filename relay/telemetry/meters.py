@@ -5,6 +5,7 @@ A bump is some dictionary look-ups in memory: nothing is written, and nobody is 
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from http import HTTPStatus
+from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 from prometheus_client.metrics_core import Metric as Family
@@ -23,6 +24,7 @@ _STATUSES = frozenset(status.value for status in HTTPStatus)
 _KINDS = frozenset({"result", "receipt", "message", "dead"})
 
 Watch = Callable[[str, str, str, float], None]
+M = TypeVar("M", Counter, Histogram)
 
 
 class Meters:
@@ -38,7 +40,7 @@ class Meters:
         self._hooks = self._counter("relay_webhook_requests_total")
         self._hook_seconds = self._histogram("relay_webhook_request_duration_seconds", _HOOK_SECONDS)
         self._call_seconds = self._histogram("relay_provider_request_duration_seconds", _CALL_SECONDS)
-        self._commit_seconds = self._histogram("relay_journal_commit_duration_seconds", _COMMIT_SECONDS)
+        self._commit_seconds = self._whole("relay_journal_commit_duration_seconds", _COMMIT_SECONDS)
 
     def published(self, event: Announcement, lines: Collection[str]) -> None:
         """An event is on the bus. `lines`: those of the settings."""
@@ -107,11 +109,29 @@ class Meters:
             family.samples = [one for one in family.samples if not one.name.endswith("_created")]
             yield family
 
-    def _counter(self, name: str) -> Counter:
-        return Counter(name, METRICS[name].help, METRICS[name].names, registry=self._registry)
+    def _counter(self, name: str) -> "_Series[Counter]":
+        return _Series(Counter(name, METRICS[name].help, METRICS[name].names, registry=self._registry))
 
-    def _histogram(self, name: str, buckets: tuple[float, ...]) -> Histogram:
+    def _histogram(self, name: str, buckets: tuple[float, ...]) -> "_Series[Histogram]":
+        return _Series(self._whole(name, buckets))
+
+    def _whole(self, name: str, buckets: tuple[float, ...]) -> Histogram:
         return Histogram(name, METRICS[name].help, METRICS[name].names, buckets=buckets, registry=self._registry)
+
+
+class _Series(Generic[M]):
+    """A metric's series: each is looked up once, because the library takes longer for that than for counting."""
+
+    def __init__(self, metric: M) -> None:
+        self._metric: M = metric
+        self._known: dict[tuple[str, ...], M] = {}
+
+    def labels(self, *values: str) -> M:
+        """The series with these labels."""
+        series = self._known.get(values)
+        if series is None:
+            series = self._known[values] = self._metric.labels(*values)
+        return series
 
 
 def _code(code: str) -> str:

@@ -61,6 +61,8 @@ class OtlpTraces:
         node: this process among others.
     """
 
+    heard = True
+
     def __init__(self, address: str, node: str) -> None:
         _silence_the_sdk()
         base = address.rstrip("/").removesuffix(_PATH)

@@ -34,7 +34,9 @@ class Span(Protocol):
 
 
 class Traces(Protocol):
-    """Whoever hears of spans."""
+    """Whoever hears of spans. `heard`: somebody does; where not, work need not be arranged for them."""
+
+    heard: bool
 
     def span(
         self, operation: Operation, line: str | None, parent: str | None = None, **facts: Fact
@@ -72,6 +74,8 @@ _NOTHING = _Nothing()
 
 class NoTraces:
     """Nobody hears of spans."""
+
+    heard = False
 
     def span(
         self,

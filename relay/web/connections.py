@@ -24,7 +24,8 @@ class GuardedHandler(RequestHandler):
     head_within: float
     since = 0.0  # when the connection was made, or its last answer was
     is_cut = False
-    _deadline: asyncio.TimerHandle | None = None
+    _awaited_since: float | None = None  # a head is
+    _look: asyncio.TimerHandle | None = None  # at whether it takes too long: one for many requests
     _in_request = False
 
     @property
@@ -35,7 +36,7 @@ class GuardedHandler(RequestHandler):
     @property
     def is_to_speak(self) -> bool:
         """Whether a head is awaited: it is a new connection, or part of the head is here."""
-        return self._deadline is not None
+        return self._awaited_since is not None
 
     def cut(self) -> None:
         """Close the connection without a word."""
@@ -55,6 +56,8 @@ class GuardedHandler(RequestHandler):
         """Stop waiting."""
         self._in_request = False
         self._disarm()
+        if self._look is not None:
+            self._look.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -92,22 +95,30 @@ class GuardedHandler(RequestHandler):
             super().log_exception(*args, **kw)
 
     def _arm(self) -> None:
-        if self._deadline is None:
-            self._deadline = asyncio.get_running_loop().call_later(self.head_within, self._too_slow)
+        if self._awaited_since is None:
+            loop = asyncio.get_running_loop()
+            self._awaited_since = loop.time()
+            if self._look is None:
+                self._look = loop.call_later(self.head_within, self._if_too_slow)
 
     def _disarm(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._awaited_since = None
         self._tell()
 
     def _tell(self) -> None:
         if isinstance(self._manager, GuardedServer):
             self._manager.changed.set()
 
-    def _too_slow(self) -> None:
-        self._deadline = None
-        self.cut()
+    def _if_too_slow(self) -> None:
+        self._look = None
+        if self._awaited_since is None:
+            return
+        loop = asyncio.get_running_loop()
+        ends = self._awaited_since + self.head_within
+        if loop.time() < ends:
+            self._look = loop.call_at(ends, self._if_too_slow)
+        else:
+            self.cut()
 
 
 class GuardedServer(web.Server):

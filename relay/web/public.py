@@ -23,6 +23,8 @@ from relay.web.server import Deadlines, WebServer, read_body
 log = structlog.get_logger()
 
 RETRY_AFTER = "30"  # seconds
+_KEPT = b"kept\n"
+_PLAIN = {"Content-Type": "text/plain; charset=utf-8"}
 _PATH_PARTS = 5  # "", "hooks", line, secret, event
 
 Secrets = Callable[[str], Sequence[str] | None]
@@ -159,4 +161,4 @@ class Listener:
             if unlogged is not None:
                 log.error("hook.refused", line=line, hook=event, reason=type(error).__name__, unlogged=unlogged)
             return web.Response(status=503, text="cannot keep it now\n", headers={"Retry-After": RETRY_AFTER})
-        return web.Response(status=200, text="kept\n")
+        return web.Response(body=_KEPT, headers=_PLAIN)

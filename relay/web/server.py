@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import structlog
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from relay.web.accepting import Accepting
 from relay.web.answers import last, not_http
@@ -141,18 +141,29 @@ async def read_body(request: web.BaseRequest, most: int, within: float) -> bytes
     """A request's body, or the answer to one that is over `most` bytes, slower than `within` seconds, or broken."""
     if (request.content_length or 0) > most:
         return last(413, "too large\n")
-    body = bytearray()
     try:
-        async with asyncio.timeout(within):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > most:
-                    return last(413, "too large\n")
+        body = await _received(request.content, most, within)
     except TimeoutError:
         return last(408, "too slow\n")
     except (web.RequestPayloadError, ConnectionError):
         return not_http()
-    return _unpacked(bytes(body), request.headers.get("Content-Encoding", "").strip().lower(), most)
+    if len(body) > most:
+        return last(413, "too large\n")
+    return _unpacked(body, request.headers.get("Content-Encoding", "").strip().lower(), most)
+
+
+async def _received(content: StreamReader, most: int, within: float) -> bytes:
+    """All of a body, or more than `most` bytes of it; raises TimeoutError, and what breaks it."""
+    if content.is_eof():
+        # Most come with their head: nobody waits.
+        return content.read_nowait()
+    body = bytearray()
+    async with asyncio.timeout(within):
+        async for chunk in content.iter_any():
+            body += chunk
+            if len(body) > most:
+                break
+    return bytes(body)
 
 
 def _unpacked(body: bytes, packing: str, most: int) -> bytes | web.Response:

@@ -62,6 +62,8 @@ def refuses_receipts(answer: HttpAnswer) -> bool:
     Nothing was sent then, and without the wish it may be (wire facts, 2.8: SVC0283; a wish without a registered
     listener is a bad request).
     """
+    if answer.status not in _REFUSALS:
+        return False
     error = _error(answer, Asked.SEND, complaint(answer))
     return error is not None and error.meaning is Meaning.RECEIPTS
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from relay.bus.confirmations import Forget, Settled
 from relay.bus.culprits import Culprits
 from relay.bus.errors import BusLost, PublishRefused
 from relay.bus.payloads import Publication
@@ -27,6 +28,12 @@ class Broker:
         if self._broken:
             raise BusLost("closed", on_the_way=True, closed=True)
         self.passed.append(what.payload.decode())
+
+    def send(self, what: Publication, settled: Settled) -> Forget:
+        """The same, without waiting."""
+        piece = asyncio.ensure_future(self.publish(what))
+        piece.add_done_callback(lambda done: settled(done.exception()))  # type: ignore[arg-type] # what it raises
+        return lambda: None
 
     def connect(self) -> None:
         """A new connection."""
@@ -53,7 +60,7 @@ def alone(_: float) -> bool:
 async def test_the_culprit_alone_is_condemned() -> None:
     """All others pass, those before it and those behind it."""
     broker = Broker(lambda what: b"large" in what.payload)
-    ends = await published(broker, Culprits(broker.publish, alone), "a", "b", "large", "c", "d")
+    ends = await published(broker, Culprits(broker.publish, alone, broker.send), "a", "b", "large", "c", "d")
     assert {event: getattr(end, "poison", None) for event, end in ends.items()} == {
         **dict.fromkeys("abcd"),
         "large": True,
@@ -64,14 +71,14 @@ async def test_the_culprit_alone_is_condemned() -> None:
 async def test_two_culprits_are_both_found() -> None:
     """One after the other."""
     broker = Broker(lambda what: b"large" in what.payload)
-    ends = await published(broker, Culprits(broker.publish, alone), "large-1", "a", "large-2")
+    ends = await published(broker, Culprits(broker.publish, alone, broker.send), "large-1", "a", "large-2")
     assert [bool(ends[event]) for event in ("large-1", "a", "large-2")] == [True, False, True]
 
 
 async def test_where_nothing_passes_on_the_topic_no_event_is_to_blame() -> None:
     """It is refused for now, and not poison."""
     broker = Broker(lambda _: True)
-    ends = await published(broker, Culprits(broker.publish, alone), "a")
+    ends = await published(broker, Culprits(broker.publish, alone, broker.send), "a")
     assert isinstance(ends["a"], PublishRefused)
     assert not ends["a"].poison
 
@@ -79,7 +86,7 @@ async def test_where_nothing_passes_on_the_topic_no_event_is_to_blame() -> None:
 async def test_a_broker_that_goes_condemns_nobody() -> None:
     """It takes the other connection too."""
     broker = Broker(lambda what: what.payload == b"a")
-    assert await published(broker, Culprits(broker.publish, lambda _: False), "a") == {}
+    assert await published(broker, Culprits(broker.publish, lambda _: False, broker.send), "a") == {}
 
 
 async def test_what_relay_itself_gave_up_is_not_suspected() -> None:
@@ -88,7 +95,7 @@ async def test_what_relay_itself_gave_up_is_not_suspected() -> None:
     async def silent(_: Publication) -> None:
         raise BusLost("the broker did not answer in time", on_the_way=True)
 
-    culprits = Culprits(silent, alone)
+    culprits = Culprits(silent, alone, Broker(lambda _: False).send)
     for _ in range(5):
         with pytest.raises(BusLost):
             await culprits.publish("a", Publication("t", b"a"))
