@@ -3,13 +3,9 @@
 from collections.abc import Collection
 from typing import Protocol
 
-from relay.domain.announcements import Announcement
-from relay.journal import Bell, Journal
+from relay.journal import Bell, Journal, Pending
 from relay.stagekit import Bell as StageBell
-from relay.stagekit import EitherBell
 from relay.turns import BUS, Turns, line_turn
-
-Events = list[tuple[int, Announcement]]
 
 
 class Share(Protocol):
@@ -27,7 +23,7 @@ class Share(Protocol):
     def changed(self) -> StageBell:
         """Rings when it changes."""
 
-    async def pending(self, after_position: int, limit: int) -> Events:
+    async def pending(self, after_position: int, limit: int) -> Pending:
         """The events of it that are to be published, in order, with their positions."""
 
     def change(self) -> None:
@@ -56,7 +52,7 @@ class Everything:
         """It never rings."""
         return self._never
 
-    async def pending(self, after_position: int, limit: int) -> Events:
+    async def pending(self, after_position: int, limit: int) -> Pending:
         """All that are to be published."""
         return await self._journal.events.pending(after_position, limit)
 
@@ -83,8 +79,7 @@ class TurnsShare:
         self._lines = _by_turn(lines)  # as they were at the last `change`
         self._terms: dict[str, int] = {}
         self._news = Bell()
-        self._bells = EitherBell(journal.bell("events"), self._news)
-        turns.on_change(self._news.ring)
+        turns.on_change(self._tell)
 
     @property
     def has_changed(self) -> bool:
@@ -92,25 +87,26 @@ class TurnsShare:
         return self._lines != _by_turn(self._served) or self._terms != self._now()
 
     @property
-    def bell(self) -> StageBell:
+    def bell(self) -> Bell:
         """Rings for every event, and when turns change."""
-        return self._bells
+        return self._journal.bell("events")
 
     @property
     def changed(self) -> StageBell:
         """Rings when turns change."""
         return self._news
 
-    async def pending(self, after_position: int, limit: int) -> Events:
+    async def pending(self, after_position: int, limit: int) -> Pending:
         """Those of the turns that were held at the last `change`."""
         if not self._terms:
-            return []
+            return Pending()
         lines = [line for turn, line in self._lines.items() if turn in self._terms]
         others = [*self._lines.values()] if BUS in self._terms else None
         return await self._journal.events.pending(after_position, limit, lines=lines, others=others)
 
     def change(self) -> None:
         """Go over to the turns of now."""
+        self._news.has_rung()  # of what is gone over to here
         self._lines = _by_turn(self._served)
         before, self._terms = self._terms, self._now()
         for turn in self._terms:
@@ -123,6 +119,10 @@ class TurnsShare:
         for turn in self._terms:
             self._turns.leave(turn)
         self._terms = {}
+
+    def _tell(self) -> None:
+        self._news.ring()
+        self.bell.ring()
 
     def _now(self) -> dict[str, int]:
         found = {turn: self._turns.term(turn) for turn in (BUS, *self._lines)}

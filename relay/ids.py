@@ -13,6 +13,7 @@ _VARIANT = 0x2 << 62
 _MILLISECOND_BITS = (1 << 48) - 1
 _COUNTER_BITS = (1 << 12) - 1
 _RANDOM_BITS = 62
+_FLOAT_BITS = 53
 _AT_ONCE = 256  # ids that the system's random bits are fetched for together: each fetch costs more than an id
 
 
@@ -26,8 +27,8 @@ class Ids:
 
     def __init__(self, clock: Clock, chance: random.Random | None = None) -> None:
         self._clock = clock
-        self.chance: random.Random = chance or random.SystemRandom()
-        self._draw: Callable[[], int] = _Drawn() if isinstance(self.chance, random.SystemRandom) else self._drawn
+        self.chance: random.Random = chance or _Chance()
+        self._draw: Callable[[], int] = self.chance.bits if isinstance(self.chance, _Chance) else self._drawn
         self._last = (0, 0)
 
     def new(self) -> str:
@@ -65,6 +66,18 @@ class _Drawn:
                 # Another thread may take the last of them meanwhile.
                 fetched = iter_unpack(">Q", os.urandom(8 * _AT_ONCE))
                 self._left.extend(bits >> 64 - _RANDOM_BITS for (bits,) in fetched)
+
+
+class _Chance(random.SystemRandom):
+    """The system's chance; the bits of its numbers from 0 to 1 are fetched for many of them together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bits = _Drawn()
+
+    def random(self) -> float:
+        """A number from 0 up to 1, with as many bits as it can have."""
+        return (self.bits() >> _RANDOM_BITS - _FLOAT_BITS) * 2.0**-_FLOAT_BITS
 
 
 def unguessable() -> str:

@@ -59,16 +59,18 @@ def event(announcement: Announcement) -> bytes:
 
 def _event(announcement: Announcement, trace: str | None) -> bytes:
     source, kind, schema = _constants(announcement.line, announcement.kind)
+    occurred_at, recorded_at = announcement.occurred_at, announcement.recorded_at
+    recorded = timestamp(recorded_at)
     attributes = {
         "specversion": "1.0",
         "id": announcement.id,
         "source": source,
         "type": kind,
         "subject": announcement.subject,
-        "time": timestamp(announcement.occurred_at),
+        "time": recorded if occurred_at == recorded_at else timestamp(occurred_at),
         "datacontenttype": "application/json",
         "dataschema": schema,
-        "recordedtime": timestamp(announcement.recorded_at),
+        "recordedtime": recorded,
         "sequence": announcement.sequence,
         "data": announcement.body,
     }
@@ -125,11 +127,12 @@ def as_json(value: Any) -> bytes:
 
 def own_topic(announcement: Announcement, topics: Topics) -> str:
     """Where an announcement goes, whatever its client wishes."""
-    return _own_topic(topics, announcement.kind, announcement.line, announcement.client)
+    return _own_topic(topics.base, announcement.kind, announcement.line, announcement.client)
 
 
 @lru_cache(_MOST_KNOWN)
-def _own_topic(topics: Topics, kind: str, line: str | None, client: str | None) -> str:
+def _own_topic(base: str, kind: str, line: str | None, client: str | None) -> str:
+    topics = Topics(base)
     if kind == "dead" or line is None:
         return topics.dead
     return topics.line(line, kind.replace("event.", "event/", 1), client if kind in _ANSWERS else None)

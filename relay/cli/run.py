@@ -4,6 +4,8 @@ from pathlib import Path
 
 import typer
 
+from relay.cli.lean import loading_without
+
 EXAMPLE = """\b
 Example: relay run --config /etc/relay/relay.toml
 
@@ -20,6 +22,7 @@ ConfigOption = typer.Option(
 
 def run(config: Path | None = ConfigOption) -> None:
     """Run relay in the foreground, as systemd does."""
-    from relay.cli.serving import run_until_stopped  # noqa: PLC0415 - takes a second, and no other command needs it
+    with loading_without():
+        from relay.cli.serving import run_until_stopped  # noqa: PLC0415 - takes a second; no other command needs it
 
     run_until_stopped(config)

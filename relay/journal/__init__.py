@@ -41,6 +41,7 @@ from relay.journal.arrivals import Arrival
 from relay.journal.bells import Bell
 from relay.journal.calls import Recovered
 from relay.journal.dead import ASIDE_KINDS, TakenUp
+from relay.journal.events import Pending
 from relay.journal.failures import (
     AmbiguousId,
     JournalDamaged,
@@ -71,7 +72,7 @@ from relay.journal.optouts import Listed
 from relay.journal.outlook import Outlook
 from relay.journal.queries import Gauges
 from relay.journal.queuelist import STATUSES, Wanted
-from relay.journal.raw import Hook, HookDelivery
+from relay.journal.raw import Hook, HookDelivery, PageMark
 from relay.journal.rawrows import KeptRaw
 from relay.journal.replays import KINDS, Replay, Wish
 from relay.journal.retention import Lifetimes
@@ -117,6 +118,8 @@ __all__ = [
     "Memory",
     "NodeSeen",
     "Outlook",
+    "PageMark",
+    "Pending",
     "Reading",
     "Recovered",
     "Replay",

@@ -13,6 +13,7 @@ from relay.domain.schedule import full_second
 from relay.journal.answers import Answer, Asker, accepted, answer, copy_id, first_entry, named, rejected
 from relay.journal.checks import checked
 from relay.journal.damagedcommands import COMMAND_DAMAGED, is_damaged, whole_command
+from relay.journal.foresight import Keys
 from relay.journal.queueing import Queued, bind_key, store_request
 from relay.journal.schema import command, command_has_no_key
 from relay.journal.terms import Judged, judged_at_acceptance
@@ -55,12 +56,13 @@ class Acceptance:
     refusals: Sequence[Problem | None]
     raw_digest: str | None
     room: Room
+    keys: Keys
 
     def __call__(self, tx: Transaction) -> Answer:
         """Accept it, replay the answer it had before, or reject it."""
         request = self.request
         asker = Asker(request.line, request.client, request.reply)
-        known = known_as(tx, request, self.raw_digest)
+        known = known_as(tx, request, self.raw_digest, self.keys)
         if known is not None:
             return answer(tx, asker, again(request, known))
         problem = self._objection(tx)
@@ -73,7 +75,7 @@ class Acceptance:
 
         `duplicates`: how many recipients were named more than once. An id that is known is said to be `replayed`.
         """
-        request, known = self.request, known_as(tx, self.request, self.raw_digest)
+        request, known = self.request, known_as(tx, self.request, self.raw_digest, self.keys)
         problem = self._objection(tx) if known is None else None
         if known is not None and known.digest != request.digest:
             body = again(request, known)
@@ -114,13 +116,16 @@ def refused(tx: Transaction, request: SendRequest, raw_digest: str | None, probl
     return answer(tx, Asker(request.line, request.client, request.reply), body)
 
 
-def known_as(tx: Transaction, request: SendRequest, raw_digest: str | None) -> Row[Any] | None:
+def known_as(
+    tx: Transaction, request: SendRequest, raw_digest: str | None, keys: Keys | None = None
+) -> Row[Any] | None:
     """The command that this one repeats: by its key, or the broker's own redelivery of one without a key."""
     client = request.client or ""
     mine: dict[str, Any] = {"here": request.line, "by": client}
     if request.key is not None:
-        ask = tx.execute if tx.gathered.has_key(request.line, client, request.key) else tx.beside
-        return whole_command(tx, ask(_BY_KEY, {**mine, "asked": request.key}).first())
+        if keys is not None and keys.is_free(tx, (request.line, client, request.key)):
+            return None
+        return whole_command(tx, tx.execute(_BY_KEY, {**mine, "asked": request.key}).first())
     if not request.redelivered or raw_digest is None:
         return None
     since = tx.now - REDELIVERED_WITHIN

@@ -16,7 +16,7 @@ from relay.journal.codec import reply_in, reply_out
 from relay.journal.columns import Whole, as_json, printable
 from relay.journal.notices import Untold, is_told, take_untold
 from relay.journal.schema import aside, message
-from relay.journal.sums import event_sum, sum_of
+from relay.journal.sums import event_sum, sum_of_event
 from relay.journal.transaction import Transaction
 
 log = structlog.get_logger()
@@ -75,7 +75,7 @@ def announcement(row: Any) -> Announcement | None:
     (
         _, id_, kind, line, client, subject, sequence, occurred_at, recorded_at, body, reply, _, total,
     ) = row  # fmt: skip
-    if sum_of(id_, kind, line, client, subject, sequence, body, reply) != total:
+    if sum_of_event(id_, kind, line, client, subject, sequence, body, reply) != total:
         return None
     answered_at = reply_in(json.loads(reply)) if reply else _AT_ITS_OWN_TOPIC
     told = _body(body)

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Text, bindparam, select, update
+from sqlalchemy import Row, Text, bindparam, select
 
 from relay.domain.messages import CallAnswer, Handover
 from relay.domain.receipts import ProviderWord
 from relay.domain.states import Fact, State
 from relay.journal.callrows import ids_in, stage_of, wake_behind
 from relay.journal.copies import Copy, Happening, copies_of_some, happen
+from relay.journal.eachrow import EachRow, columns_of
 from relay.journal.listing import listed, unpacked
 from relay.journal.mailschema import sighting
 from relay.journal.outgoing import send_times_of
@@ -127,7 +128,7 @@ def _write(tx: Transaction, taken: Sequence[_Taken]) -> None:
     ]
     copies = {one.id: one for one in happen(tx, told)}
     send_times = send_times_of(tx, {each.row.message_id for each in taken})
-    tx.execute(_ANSWERED, [_call_row(tx, each, copies, send_times.get(each.row.message_id)) for each in taken])
+    _ANSWERED.write(tx, [_call_row(tx, each, copies, send_times.get(each.row.message_id)) for each in taken])
     _apply_parked(tx, taken)
     # Those whose numbers they held up.
     for row in tx.execute(_BEHIND, {"some": listed(each.row.id for each in taken)}).all():
@@ -160,18 +161,13 @@ def _apply_parked(tx: Transaction, taken: Iterable[_Taken]) -> None:
 
 _TAKEN = frozenset({Fact.SUBMITTED, Fact.SUBMITTED_UNTRACKED, Fact.ON_NETWORK, Fact.DELIVERED})
 _SOME = unpacked(bindparam("some", type_=Text)).c.value
-_CALLS = select(call).where(call.c.id.in_(select(_SOME)))
+_NEEDED = ("id", "line", "message_id", "stage", "owner", "recipients", "unseen")
+_CALLS = select(*(call.c[name] for name in _NEEDED)).where(call.c.id.in_(select(_SOME)))
 _BEHIND = select(call.c.behind).where(call_is_behind, call.c.behind.in_(select(_SOME))).distinct()
 _PARKED = select(parked.c.ref).where(parked.c.line == bindparam("here"), parked.c.ref.in_(select(_SOME))).distinct()
 _SEEN = select(sighting.c.id).where(sighting.c.line == bindparam("here")).limit(1)
-_ANSWERED = (
-    update(call)
-    .where(call.c.id == bindparam("this"))
-    .values(
-        stage=bindparam("stage"),
-        owner=None,
-        remote_ref=bindparam("remote_ref"),
-        handed_over_at=bindparam("handed_over_at"),
-        look_at=bindparam("look_at"),
-    )
+_ANSWERED = EachRow(
+    call,
+    columns_of(call, "stage", "remote_ref", "handed_over_at", "look_at"),
+    lambda brought: {**brought, "owner": None},
 )

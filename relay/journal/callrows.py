@@ -7,11 +7,11 @@ held       nobody knows whether it was handed over; a person or evidence decides
 closed     nothing of it is open
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -181,19 +181,28 @@ def followed_from(tx: Transaction, message_id: str, handed_over_at: datetime) ->
     return max(handed_over_at, send_at_of(tx, message_id) or handed_over_at)
 
 
-def settle(tx: Transaction, call_ids: Iterable[str | None]) -> None:
-    """Put calls that were handed over where their copies say: followed, held or closed."""
+def settle(
+    tx: Transaction, call_ids: Iterable[str | None], known: Mapping[str, Sequence[Copy]] = MappingProxyType({})
+) -> None:
+    """Put calls that were handed over where their copies say: followed, held or closed.
+
+    `known`: the copies of some of them, as they are now.
+    """
     ids = sorted({call_id for call_id in call_ids if call_id})
     rows = tx.execute(_CALLS, {"some": listed(ids)}).all() if ids else ()
-    known = [row for row in rows if row.stage in {"followed", "held"}]
-    if known:
-        copies: defaultdict[str | None, list[Copy]] = defaultdict(list)
-        for one in copies_of_some(tx, [row.id for row in known]):
-            copies[one.call_id].append(one)
-        _settle(tx, known, copies)
-        ahead = tx.execute(_AHEAD, {"some": listed(row.id for row in known)}).scalars()
+    made = [row for row in rows if row.stage in {"followed", "held"}]
+    if made:
+        _settle(tx, made, {**_copies_by_call(tx, [row.id for row in made if row.id not in known]), **known})
+        ahead = tx.execute(_AHEAD, {"some": listed(row.id for row in made)}).scalars()
         for call_id in sorted(ahead):
             wake_behind(tx, call_id)
+
+
+def _copies_by_call(tx: Transaction, call_ids: Sequence[str]) -> dict[str, list[Copy]]:
+    copies: dict[str, list[Copy]] = {call_id: [] for call_id in call_ids}
+    for one in copies_of_some(tx, call_ids) if call_ids else ():
+        copies[str(one.call_id)].append(one)
+    return copies
 
 
 def stage_of(copies: Iterable[Copy]) -> str:
@@ -251,7 +260,7 @@ def close_if_sent(tx: Transaction, ids: Sequence[str]) -> None:
         wake_behind(tx, call_id)
 
 
-def _settle(tx: Transaction, rows: Iterable[Row[Any]], copies: Mapping[str | None, Sequence[Copy]]) -> None:
+def _settle(tx: Transaction, rows: Iterable[Row[Any]], copies: Mapping[str, Sequence[Copy]]) -> None:
     done: list[dict[str, Any]] = []
     for row in rows:
         stage = stage_of(copies[row.id])

@@ -12,10 +12,12 @@ from relay.domain.states import Fact, State
 from relay.journal.acceptance import Acceptance, Room, refused
 from relay.journal.answers import Answer, Asker, answer, rejected, result, standing
 from relay.journal.callrows import CALLS_AT_ONCE, close_if_sent, in_one_go
+from relay.journal.columns import Words
 from relay.journal.copies import Copy, Happening, copies_where, happen
 from relay.journal.damagedcommands import COMMAND_DAMAGED, is_damaged, whole_command
 from relay.journal.failures import JournalFenced
-from relay.journal.listing import one_of
+from relay.journal.foresight import Keys
+from relay.journal.listing import listed, one_of, unpacked
 from relay.journal.nodes import is_anothers
 from relay.journal.outgoing import echo_of
 from relay.journal.schema import call, call_is_waiting, command, copy, copy_waits
@@ -38,6 +40,7 @@ class CommandVerbs:
         self._writer = writer
         self._room = room
         self._life = life
+        self._keys = Keys()
 
     async def accept(
         self,
@@ -66,20 +69,26 @@ class CommandVerbs:
         Raises:
             JournalFenced: other nodes have given this one up for dead, or one of them has that turn by now.
         """
-        acceptance = Acceptance(request, plan, refusals, raw_digest, self._room)
+        acceptance = Acceptance(request, plan, refusals, raw_digest, self._room, self._keys)
 
         def operation(tx: Transaction) -> Answer:
             if heard_under is not None and request.key is None and is_anothers(tx, heard_under, self._life):
                 raise JournalFenced
             return acceptance(tx)
 
-        return await self._writer.run(operation, brings=_weight(request), begins=True)
+        if request.key is None:
+            return await self._writer.run(operation, brings=_weight(request), begins=True)
+        ticket = self._keys.expect((request.line, request.client or "", request.key), request, plan)
+        try:
+            return await self._writer.run(operation, brings=_weight(request), begins=True)
+        finally:
+            self._keys.met(ticket)
 
     async def acknowledged(self, message_ids: Sequence[str]) -> None:
         """The broker will not deliver again the commands of these messages: who says the same now means another."""
 
         def operation(tx: Transaction) -> None:
-            tx.execute(update(command).where(one_of(command.c.message_id, message_ids)).values(raw_digest=None))
+            tx.execute(_ACKNOWLEDGED, {"some": listed(message_ids)})
 
         await self._writer.run(operation)
 
@@ -116,7 +125,7 @@ class CommandVerbs:
 
         `duplicates`: how many recipients were named more than once.
         """
-        acceptance = Acceptance(request, plan, refusals, None, self._room)
+        acceptance = Acceptance(request, plan, refusals, None, self._room, self._keys)
         return await self._writer.run(lambda tx: acceptance.check(tx, duplicates), brings=0)
 
     async def told(
@@ -259,6 +268,11 @@ def _weight(request: SendRequest) -> int:
     return len(request.text or "") + sum(len(one.data) for one in request.media) + 100 * len(request.to)
 
 
+_ACKNOWLEDGED = (
+    update(command)
+    .where(command.c.message_id.in_(select(unpacked(bindparam("some", type_=Words)).c.value)))
+    .values(raw_digest=None)
+)
 _OF_MESSAGE = select(copy.c.call_id).where(copy_waits, copy.c.message_id == bindparam("this"))
 _WAITING = (
     select(call.c.id, call.c.size).where(call_is_waiting, call.c.id.in_(_OF_MESSAGE)).order_by(call.c.due_at, call.c.id)

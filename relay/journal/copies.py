@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Text, Update, bindparam, case, literal, select, update
+from sqlalchemy import Text, bindparam, case, literal, select, update
 
 from relay.domain.addresses import Address, AddressKind
 from relay.domain.errors import ErrorCode, Problem
@@ -16,6 +16,7 @@ from relay.domain.states import Fact, IllegalTransition, State
 from relay.journal.announce import News, SetAside, announce, set_aside
 from relay.journal.codec import problem_in
 from relay.journal.columns import Moment, Whole
+from relay.journal.eachrow import EachRow, Values, columns_of
 from relay.journal.listing import listed, one_of, unpacked
 from relay.journal.optoutrows import Word, opt_out
 from relay.journal.outgoing import Echo, Echoed, echoes_of
@@ -179,7 +180,7 @@ def _write(tx: Transaction, moves: Sequence[_Move]) -> None:
         if move.after.waits is not move.before.waits:
             tx.count_waiting(move.after.line, move.after.client, move.after.waits - move.before.waits)
     for columns, rows in by_change.items():
-        tx.execute(_updating(columns), rows)
+        _updating(columns).write(tx, rows)
     decided = [move.after.id for move in moves if move.before.state is State.UNCERTAIN]
     if decided:
         listed = (one_of(aside.c.copy_id, decided), aside.c.kind == "uncertain")
@@ -188,7 +189,7 @@ def _write(tx: Transaction, moves: Sequence[_Move]) -> None:
 
 def _row(tx: Transaction, after: Copy, columns: Iterable[str]) -> dict[str, Any]:
     return {
-        "copy_id": after.id,
+        "this": after.id,
         "state": after.state.key,
         "attempt": after.attempt,
         "provider_status": after.provider_status,
@@ -222,10 +223,8 @@ def _tell(tx: Transaction, moves: Sequence[_Move], messages: Mapping[str, Echoed
 def _count(tx: Transaction, ended: Counter[str], told: Counter[str]) -> None:
     """Write down how many copies of each message ended, and how many sequence numbers were taken."""
     counts = {one: {"this": one, "told": told[one], "ended": ended[one]} for one in ended | told}
-    if last := [counts[one] | {"now": tx.now} for one in counts if ended[one]]:
-        tx.execute(_END_COPIES, last)
-    if others := [{"this": one, "told": told[one]} for one in counts if not ended[one]]:
-        tx.execute(_TAKE_SEQUENCES, others)
+    _END_COPIES.write(tx, [counts[one] | {"now": tx.now} for one in counts if ended[one]])
+    _TAKE_SEQUENCES.write(tx, [{"this": one, "told": told[one]} for one in counts if not ended[one]])
 
 
 def _announce(tx: Transaction, move: _Move, what: Change, echo: Echo, sequence: int) -> None:
@@ -291,10 +290,15 @@ def _said_by_provider(tx: Transaction, after: Copy) -> Word:
 
 def state_of(row: Any) -> State:
     """The state of a row of `copy`; where that word is damaged, what is safe to believe."""
-    if row.state in _BY_KEY:
-        return _BY_KEY[row.state]
+    return _state_of(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _state_of(values: Mapping[Any, Any]) -> State:
+    known = _BY_KEY.get(values["state"])
+    if known is not None:
+        return known
     # It waits, it has ended, or it was handed over: that stands in its row besides.
-    return State.QUEUED if row.waits else State.UNKNOWN_FOR_GOOD if row.ended else State.SUBMITTED
+    return State.QUEUED if values["waits"] else State.UNKNOWN_FOR_GOOD if values["ended"] else State.SUBMITTED
 
 
 def status_of(key: str) -> str:
@@ -304,38 +308,39 @@ def status_of(key: str) -> str:
 
 def copy_from(row: Any) -> Copy:
     """A row of `copy`, also of one that is damaged: then it is what is safe to believe of it, and says so."""
-    damage, state, problem = None, state_of(row), None
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+    damage, state, problem = None, _state_of(values), None
     try:
-        problem = problem_in(row.problem)
+        problem = problem_in(values["problem"])
     except ValueError:
         damage = "problem"
-    if state.key != row.state:
+    if state.key != values["state"]:
         damage = "state"
-    if row.address_kind not in _KINDS or not fits(row.sum, copy_sum(row._mapping)):  # noqa: SLF001 - SQLAlchemy's public name
+    if values["address_kind"] not in _KINDS or not fits(values["sum"], copy_sum(values)):
         damage = "identity"
-    kind = row.address_kind if row.address_kind in _KINDS else AddressKind.OTHER
+    kind = _KINDS.get(values["address_kind"], AddressKind.OTHER)
     return Copy(
-        id=row.id,
-        message_id=row.message_id,
-        call_id=row.call_id,
-        ordinal=row.ordinal,
-        line=row.line,
-        address=Address(AddressKind(kind), row.address, row.address_raw),
+        id=values["id"],
+        message_id=values["message_id"],
+        call_id=values["call_id"],
+        ordinal=values["ordinal"],
+        line=values["line"],
+        address=Address(kind, values["address"], values["address_raw"]),
         state=state,
-        ended=bool(row.ended),
-        attempt=row.attempt,
-        remote_ref=row.remote_ref,
-        provider_status=row.provider_status,
-        provider_code=row.provider_code,
+        ended=bool(values["ended"]),
+        attempt=values["attempt"],
+        remote_ref=values["remote_ref"],
+        provider_status=values["provider_status"],
+        provider_code=values["provider_code"],
         problem=problem,
-        unseen=row.unseen,
-        client=row.client,
+        unseen=values["unseen"],
+        client=values["client"],
         damage=damage,
     )
 
 
 _BY_KEY = {state.key: state for state in State}
-_KINDS = frozenset(AddressKind)
+_KINDS: Mapping[Any, AddressKind] = {kind.value: kind for kind in AddressKind}
 _LOST = {
     "identity": "whose copy it is, or to whom it was to go, is lost, so that it is not sent",
     "state": "how far it had come is lost, so that it is not sent",
@@ -344,18 +349,15 @@ _LOST = {
 _LISTED = select(aside.c.id).where(aside.c.copy_id == bindparam("this"), aside.c.kind == literal("damaged")).limit(1)
 _COMMAND = select(command).where(command.c.message_id == bindparam("this")).limit(1)
 
-_LEFT = message.c.open_copies - bindparam("ended", type_=Whole)
-_TAKEN = message.c.sequence + bindparam("told", type_=Whole)
-_TAKE_SEQUENCES = update(message).where(message.c.id == bindparam("this")).values(sequence=_TAKEN)
-_END_COPIES = (
-    update(message)
-    .where(message.c.id == bindparam("this"))
-    .values(
-        sequence=_TAKEN,
-        open_copies=_LEFT,
-        ended_at=case((_LEFT == 0, bindparam("now", type_=Moment)), else_=message.c.ended_at),
-    )
-)
+
+def _ending(brought: Values) -> Mapping[str, Any]:
+    left = message.c.open_copies - brought["ended"]
+    ended_at = case((left == 0, brought["now"]), else_=message.c.ended_at)
+    return {"sequence": message.c.sequence + brought["told"], "open_copies": left, "ended_at": ended_at}
+
+
+_TAKE_SEQUENCES = EachRow(message, {"told": Whole}, lambda brought: {"sequence": message.c.sequence + brought["told"]})
+_END_COPIES = EachRow(message, {"told": Whole, "ended": Whole, "now": Moment()}, _ending)
 _OF_REF = (
     select(copy).where(copy_has_ref, copy.c.line == bindparam("here"), copy.c.remote_ref == bindparam("ref")).limit(1)
 )
@@ -368,10 +370,9 @@ _OF_CALL = select(copy).where(copy.c.call_id == bindparam("this")).order_by(copy
 
 
 @cache
-def _updating(columns: tuple[str, ...]) -> Update:
+def _updating(columns: tuple[str, ...]) -> EachRow:
     """A copy's row is written with those of `_SELDOM` that change: what is not set needs no index to be kept."""
-    names = (*_ALWAYS, *columns)
-    return update(copy).where(copy.c.id == bindparam("copy_id")).values({name: bindparam(name) for name in names})
+    return EachRow(copy, columns_of(copy, *_ALWAYS, *columns), dict)
 
 
 _ALWAYS = ("state", "attempt", "provider_status", "provider_code", "problem", "changed_at")

@@ -113,8 +113,9 @@ class _Around:
         return message_id in self.sums and self.sums[message_id] == self.sums.get(other)
 
 
+_NEEDED = ("id", "line", "message_id", "lane", "due_at", "expires_at", "attempts", "size")
 _DUE = (
-    select(call)
+    select(*(call.c[name] for name in _NEEDED))
     .where(
         call_is_waiting,
         call.c.line == bindparam("here"),

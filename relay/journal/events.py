@@ -1,6 +1,6 @@
 """Events: what is to be published, in the order in which it was committed, and what has been."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, Select, Text, bindparam, func, or_, select, update
@@ -17,6 +17,14 @@ from relay.journal.writer import Writer
 
 _FIRST = 32  # events
 AT_ONCE = 1024 * 1024  # bytes of events that are read together: a result of 10,000 copies has more than one of them
+
+
+class Pending(list[tuple[int, Announcement]]):
+    """Events to be published, in order, with their positions. `is_all`: when they were read there were no others."""
+
+    def __init__(self, events: Iterable[tuple[int, Announcement]] = (), *, is_all: bool = True) -> None:
+        super().__init__(events)
+        self.is_all = is_all
 
 
 class EventVerbs:
@@ -37,7 +45,7 @@ class EventVerbs:
         *,
         lines: Collection[str] | None = None,
         others: Collection[str] | None = None,
-    ) -> list[tuple[int, Announcement]]:
+    ) -> Pending:
         """Events to be published, in order, with their positions. A damaged one is set aside and left out.
 
         Args:
@@ -48,24 +56,24 @@ class EventVerbs:
                 not those.
         """
         which, of = _of(lines, others)
-        rows = await self._rows(which, after_position, limit, of)
+        rows, is_all = await self._rows(which, after_position, limit, of)
         found = [(row, announcement(row)) for row in rows]
         for row, one in found:
             if one is None:
                 # By its place: its id may be what is damaged.
                 await self._set_aside(event.c.position == row.position, "the journal's row is damaged")
         whole = [(row.position, one) for row, one in found if one is not None]
-        if rows and not whole:
-            # Nothing at all would say that there is no more.
+        if rows and not whole and not is_all:
             return await self.pending(rows[-1].position, limit, lines=lines, others=others)
-        return whole
+        return Pending(whole, is_all=is_all)
 
     async def follow(
         self, after_position: int, limit: int, *, kinds: Collection[str] | None = None
     ) -> list[tuple[int, Announcement]]:
         """Events, published or not, in order, with their positions; of some kinds only. A damaged one is left out."""
         which = _NEXT if kinds is None else _NEXT.where(event.c.kind.in_(sorted(kinds)))
-        return _whole(await self._rows(which, after_position, limit, {}))
+        rows, _ = await self._rows(which, after_position, limit, {})
+        return _whole(rows)
 
     async def last_position(self) -> int:
         """The position of the newest event; 0 where there is none."""
@@ -104,12 +112,17 @@ class EventVerbs:
         """How many events wait to be published."""
         return self._writer.counters[UNPUBLISHED]
 
-    async def _rows(self, which: Select[Any], after: int, limit: int, of: Mapping[str, str]) -> list[Any]:
+    async def _rows(self, which: Select[Any], after: int, limit: int, of: Mapping[str, str]) -> tuple[list[Any], bool]:
         return await self._reader.run(lambda connection: _read(connection, which, after, limit, of))
 
 
-def _read(connection: Connection, which: Select[Any], after: int, limit: int, of: Mapping[str, str]) -> list[Any]:
-    """Rows behind a position: a few at first, then as many as may come to so many bytes, by the size of those."""
+def _read(
+    connection: Connection, which: Select[Any], after: int, limit: int, of: Mapping[str, str]
+) -> tuple[list[Any], bool]:
+    """Rows behind a position, and whether there are no others.
+
+    A few are read at first, then as many as may come to so many bytes, by the size of those.
+    """
     found: list[Any] = []
     size, most = 0, min(_FIRST, limit)
     while most > 0:
@@ -118,12 +131,12 @@ def _read(connection: Connection, which: Select[Any], after: int, limit: int, of
             found.append(row)
             size += len(row.body)
             if size >= AT_ONCE:
-                return found
+                return found, False
         if len(rows) < most:
-            break
+            return found, True
         after = rows[-1].position
         most = min(limit - len(found), (AT_ONCE - size) * len(found) // max(size, 1) + 1)
-    return found
+    return found, False
 
 
 def _of(lines: Collection[str] | None, others: Collection[str] | None) -> tuple[Select[Any], Mapping[str, str]]:

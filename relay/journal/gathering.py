@@ -14,6 +14,7 @@ from relay.journal.schema import call, command, copy, message
 Row = dict[str, Any]
 Write = Callable[[Insert, Sequence[Row]], object]
 
+_MOST_BYTES = 4 * 1024 * 1024  # of what messages say
 MOST_COPIES = 500  # ten thousand rows, in the forms that they take on their way, are many megabytes
 
 
@@ -25,27 +26,30 @@ class Gathered:
     """
 
     def __init__(self) -> None:
+        self._bound: set[tuple[str, str, str]] = set()
+        self._formed: set[tuple[str, str]] = set()
         self._begin()
 
     def _begin(self) -> None:
         self.any = False
         self._messages: dict[str, Row] = {}
+        self._content_bytes = 0
         self._copies: list[Row] = []
         self._calls: list[Row] = []
         self._commands: list[Row] = []
         self._awaited: set[tuple[str, str]] = set()
         self._companies: dict[tuple[str, str], Row] = {}
-        self._keys: set[tuple[str, str, str]] = set()
 
     @property
     def is_large(self) -> bool:
         """Whether there are so many that they should be written before there are more."""
-        return len(self._copies) >= MOST_COPIES
+        return len(self._copies) >= MOST_COPIES or self._content_bytes >= _MOST_BYTES
 
     def add_message(self, row: Row) -> None:
         """A message."""
         self.any = True
         self._messages[row["id"]] = row
+        self._content_bytes += len(row["content"])
 
     def add_copies(self, rows: Iterable[Row]) -> None:
         """Copies."""
@@ -58,21 +62,27 @@ class Gathered:
         self.any = True
         self._calls.append(row)
         if row["company"] is not None:
-            self._companies[row["line"], row["company"]] = row
+            company = row["line"], row["company"]
+            self._companies[company] = row
+            self._formed.add(company)
 
     def add_command(self, row: Row) -> None:
         """A command whose key is bound. Its `answer` is JSON already."""
         self.any = True
         self._commands.append(row)
-        self._keys.add((row["line"], row["client"], row["key"]))
+        self._bound.add((row["line"], row["client"], row["key"]))
 
-    def has_key(self, line: str, client: str, key: str) -> bool:
-        """Whether a key is bound by one of the commands."""
-        return (line, client, key) in self._keys
+    def has_bound(self, line: str, client: str, key: str) -> bool:
+        """Whether a key is bound by one of the commands, written or not."""
+        return (line, client, key) in self._bound
 
     def newest_of(self, line: str, company: str) -> Row | None:
         """The newest call whose copies may travel with others like them; it may be changed here."""
         return self._companies.get((line, company))
+
+    def has_formed(self, line: str, company: str) -> bool:
+        """Whether a call for this company is one of the calls, written or not."""
+        return (line, company) in self._formed
 
     def awaited(self, line: str, addresses: Iterable[str]) -> set[str]:
         """Those of these numbers that a copy waits for."""

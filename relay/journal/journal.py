@@ -1,6 +1,7 @@
 """The journal, opened: its verbs, grouped by what they are about."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ from relay.journal.mailbox import MailboxVerbs
 from relay.journal.media import MediaVerbs
 from relay.journal.memory import Memory
 from relay.journal.nodes import LEASE, NodeVerbs
-from relay.journal.opening import Opened, counted, kept_peer_key, open_store
+from relay.journal.opening import Opened, counted, kept_counters, kept_peer_key, open_store
 from relay.journal.optouts import OptOutVerbs
 from relay.journal.postgres import PostgresStore
 from relay.journal.queries import QueryVerbs
@@ -176,7 +177,8 @@ class Journal:
             undone.push_async_callback(asyncio.to_thread, opened.store.close)
             bells, reader = Bells(), Reader(opened.store)
             undone.push_async_callback(reader.aclose)
-            counters, peer_key = await reader.run(lambda connection: (counted(connection), kept_peer_key(connection)))
+            peer_key = await reader.run(kept_peer_key)
+            counters = Counter[str]() if opened.store.is_shared else await reader.run(counted)
             own_ids, standing = Ids(clock, ids.chance), _Rules()
 
             def begin(connection: Connection, entered: Entered, committed: Mapping[str, int]) -> Transaction:
@@ -192,6 +194,8 @@ class Journal:
             writer = cls.writes(writing, bells, counters, queue=limits.queue, queue_bytes=limits.queue_bytes)
             undone.push_async_callback(writer.aclose)
             joined = await _joined(opened.store, writer, bells, node, lease)
+            if joined is not None:
+                counters.update(await reader.run(kept_counters))
             undone.pop_all()
         core = _Core(opened, writer, reader, bells, standing, space, joined)
         return cls(node, core, limits, clock=clock, lease=lease)

@@ -1,6 +1,8 @@
 """A small durable memory for each owner: a line's tokens and cursors, secrets, the lab's anchor."""
 
-from sqlalchemy import delete, select
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select
 
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.memoryrows import put_memory
@@ -49,7 +51,7 @@ class Memory:
         In one transaction: what another node has put meanwhile stays, and is given. What is damaged is forgotten.
         `begins`: as for `put`.
         """
-        return await self._writer.run(lambda tx: _swap(tx, self._owner, key, before, value), begins=begins)
+        return await self._writer.run(lambda tx: swap(tx, self._owner, key, before, value), begins=begins)
 
     async def drop(self, key: str) -> None:
         """Forget what was put under `key`; where nothing was, nothing happens."""
@@ -57,9 +59,12 @@ class Memory:
         await self._writer.run(lambda tx: tx.execute(here).rowcount)
 
 
-def _swap(tx: Transaction, owner: str, key: str, before: bytes | None, value: bytes) -> bytes:
-    _forget(tx, owner, key)
-    row = tx.execute(select(memory.c.value).where(memory.c.owner == owner, memory.c.key == key)).first()
+def swap(tx: Transaction, owner: str, key: str, before: bytes | None, value: bytes) -> bytes:
+    """As `Memory.swap`, of `owner`'s."""
+    row = tx.execute(_VALUE, {"by": owner, "named": key}).first()
+    if row is not None and row.value is None:
+        _forget(tx, owner, key)
+        row = None
     there = None if row is None else bytes(row.value)
     if there is not None and there != before:
         return there
@@ -68,8 +73,14 @@ def _swap(tx: Transaction, owner: str, key: str, before: bytes | None, value: by
 
 
 def _forget(tx: Transaction, owner: str, key: str) -> None:
-    row = tx.execute(select(memory.c.value).where(memory.c.owner == owner, memory.c.key == key)).first()
+    named = {"by": owner, "named": key}
+    row = tx.execute(_VALUE, named).first()
     if row is None or row.value is not None:
         return
-    tx.execute(delete(memory).where(memory.c.owner == owner, memory.c.key == key))
+    tx.execute(_DROP, named)
     set_aside(tx, SetAside("damaged", owner or None, "memory", f"the journal's row is damaged: `{key}` is lost"))
+
+
+_THIS: Any = (memory.c.owner == bindparam("by"), memory.c.key == bindparam("named"))
+_VALUE = select(memory.c.value).where(*_THIS)
+_DROP = delete(memory).where(*_THIS)

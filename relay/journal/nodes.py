@@ -298,8 +298,11 @@ def is_anothers(tx: Transaction, turn: str, life: str | None) -> bool:
     """Whether another life has had this turn since `life` had it last; never where nobody else writes."""
     if life is None:
         return False
-    owner = tx.execute(select(lease.c.owner).where(lease.c.name == turn)).scalar()
+    owner = tx.beside(_OWNER, {"turn": turn}).scalar()
     return owner is not None and owner != life
+
+
+_OWNER = select(lease.c.owner).where(lease.c.name == bindparam("turn"))
 
 
 def _turns_of(life: str | None) -> Any:

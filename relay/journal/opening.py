@@ -1,10 +1,11 @@
 """journal.url -> the database that holds the journal, opened, with its tables up to date."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, insert, literal, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -68,11 +69,29 @@ def counted(connection: Connection) -> Counter[str]:
     """The journal's counters, as its rows have them."""
     events = select(func.count()).where(event_waits)
     found = Counter({UNPUBLISHED: connection.execute(events).scalar() or 0})
-    waiting = select(copy.c.line, copy.c.client, func.count()).where(copy_waits).group_by(copy.c.line, copy.c.client)
-    for line, client, copies in connection.execute(waiting):
-        for name in (WAITING_COPIES, waiting_here(line), waiting_here(line, client or "")):
+    for line, client, copies in _waiting(connection):
+        for name in (WAITING_COPIES, waiting_here(line), waiting_here(line, client)):
             found[name] += copies
     return found
+
+
+def kept_counters(connection: Connection) -> Counter[str]:
+    """The counters that nodes share, as they are kept."""
+    return Counter({row.name: row.value for row in connection.execute(select(counter))})
+
+
+def _waiting(connection: Connection) -> Iterator[tuple[str, str, int]]:
+    """Each line, each of its clients, and how many copies wait.
+
+    Lines are in the order of an index. To have a million rows sorted by their clients takes longer than all else at a
+    start, and most lines have one client, or none: then it shows in the least, the greatest and the number of them.
+    """
+    for line, copies, named, least, greatest in connection.execute(_BY_LINE):
+        if least == greatest:
+            yield line, least or "", named
+            yield line, "", copies - named
+        else:
+            yield from ((line, client or "", some) for client, some in connection.execute(_BY_CLIENT, {"here": line}))
 
 
 def count_anew(tx: Transaction) -> Counter[str]:
@@ -95,3 +114,13 @@ def kept_peer_key(connection: Connection) -> bytes:
     if key is None or (row is not None and row.peer != peer_of(row.address, key)):
         raise JournalUnusable("the journal is damaged: the key by which its opt-outs are found; restore a backup")
     return bytes(key)
+
+
+_BY_LINE = (
+    select(copy.c.line, func.count(), func.count(copy.c.client), func.min(copy.c.client), func.max(copy.c.client))
+    .where(copy_waits)
+    .group_by(copy.c.line)
+)
+_BY_CLIENT = (
+    select(copy.c.client, func.count()).where(copy_waits, copy.c.line == bindparam("here")).group_by(copy.c.client)
+)

@@ -116,27 +116,29 @@ def whole_of(tx: Transaction, message_ids: Collection[str]) -> dict[str, tuple[d
     """What these messages say, as `content_of`, and what their receipts repeat; only of those that are undamaged."""
     whole = {}
     for row in tx.execute(_WHOLE, {"some": listed(message_ids)}).all():
-        if not is_forgotten(row.content) and sum_of(row.content) == row.sum and (echo := _echo(row)) is not None:
-            whole[row.id] = (content_in(row.content), echo)
+        content, echo = row.content, _echo(row)
+        if echo is not None and not is_forgotten(content) and sum_of(content) == row.sum:
+            whole[echo.message_id] = (content_in(content), echo)
     return whole
 
 
 def _echo(row: Row[Any]) -> Echo | None:
     """What receipts repeat; None where the row is damaged."""
-    is_whole = row.echo_sum == echo_sum(row.echo, row._mapping) or row.echo_sum == sum_of(row.echo)  # noqa: SLF001 - SQLAlchemy's public name
-    what = row._mapping["class"]  # noqa: SLF001 - as above
-    if not is_whole or what not in _CLASSES or row.on_uncertain not in _WISHES:
+    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+    is_whole = values["echo_sum"] == echo_sum(values["echo"], values) or values["echo_sum"] == sum_of(values["echo"])
+    what, wish = _CLASSES.get(values["class"]), _WISHES.get(values["on_uncertain"])
+    if not is_whole or what is None or wish is None:
         return None
-    kept = json.loads(row.echo)
+    kept = _NOTHING if values["echo"] == _NO_ECHO else json.loads(values["echo"])
     return Echo(
-        message_id=row.id,
-        line=row.line,
-        client=row.client,
-        request_id=row.request_id,
-        receipts=bool(row.receipts),
-        on_uncertain=OnUncertain(row.on_uncertain),
-        message_class=MessageClass(what),
-        send_at=row.send_at,
+        message_id=values["id"],
+        line=values["line"],
+        client=values["client"],
+        request_id=values["request_id"],
+        receipts=bool(values["receipts"]),
+        on_uncertain=wish,
+        message_class=what,
+        send_at=values["send_at"],
         metadata=kept["metadata"],
         reply=reply_in(kept["reply"]),
     )
@@ -229,9 +231,11 @@ def _tell_damage(tx: Transaction, line: str | None, message_id: str, what: str) 
     set_aside(tx, thing, about=message_id)
 
 
-_NO_ECHO = as_json({"metadata": None, "reply": None})
+_NOTHING: Mapping[str, Any] = {"metadata": None, "reply": None}
+_NO_ECHO = as_json(_NOTHING)
 _LOST_ECHO = Echo("", "", None, "", True, OnUncertain.HOLD, MessageClass.NORMAL, None, None, Reply(), is_whole=False)  # noqa: FBT003 - a row
-_CLASSES, _WISHES = frozenset(MessageClass), frozenset(OnUncertain)
+_CLASSES: Mapping[str, MessageClass] = {one.value: one for one in MessageClass}
+_WISHES: Mapping[str, OnUncertain] = {one.value: one for one in OnUncertain}
 _ECHO_COLUMNS = (
     message.c.id,
     message.c.line,

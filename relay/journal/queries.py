@@ -1,12 +1,12 @@
 """Questions that people and monitors ask. Answers hold no text, no number and no secret."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, bindparam, func, select
 
 from relay.clock import Clock
 from relay.domain.states import State
@@ -76,6 +76,10 @@ class QueryVerbs:
         """What a monitor asks for again and again: read from indexes, but for copies that are being tried again."""
         return await self._reader.run(_gauges)
 
+    async def unread(self) -> int:
+        """How much came that nobody has read yet."""
+        return await self._reader.run(lambda connection: _count(connection, raw_is_kept))
+
     async def trace(self, about: str) -> list[dict[str, Any]]:
         """Everything that is known of a request, message, copy, call, raw or aside id, in the order of time.
 
@@ -104,11 +108,10 @@ def _status(connection: Connection) -> dict[str, Any]:
         lambda: {"calls": dict.fromkeys(_CALLS, 0), "oldest_due": None, "copies": {}, "arrivals": 0}
     )
     for stage, part in _CALLS.items():
-        counted = select(call.c.line, func.count(), func.min(call.c.due_at)).where(part).group_by(call.c.line)
-        for line, count, oldest in connection.execute(counted):
+        for line, count in connection.execute(select(call.c.line, func.count()).where(part).group_by(call.c.line)):
             lines[line]["calls"][stage] = count
-            if stage == "waiting":
-                lines[line]["oldest_due"] = None if oldest == FOREVER else oldest
+    for line, oldest in _oldest_due(connection):
+        lines[line]["oldest_due"] = oldest
     for (line, status), count in _live_copies(connection).items():
         lines[line]["copies"][status] = count
     for line, count in connection.execute(select(arrival.c.line, func.count()).group_by(arrival.c.line)):
@@ -139,7 +142,6 @@ def _gauges(connection: Connection) -> Gauges:
 
 
 def _waits_since(connection: Connection) -> dict[str, datetime]:
-    due = select(call.c.line, func.min(call.c.due_at)).where(call_is_waiting).group_by(call.c.line)
     tried_again = (
         select(copy.c.line, func.min(message.c.created_at))
         .join(message, message.c.id == copy.c.message_id)
@@ -147,10 +149,28 @@ def _waits_since(connection: Connection) -> dict[str, datetime]:
         .group_by(copy.c.line)
     )
     since: dict[str, datetime] = {}
-    for line, at in [*connection.execute(due), *connection.execute(tried_again)]:
-        if at != FOREVER:
-            since[line] = min(at, since.get(line, at))
+    for line, at in [*_oldest_due(connection), *connection.execute(tried_again)]:
+        since[line] = min(at, since.get(line, at))
     return since
+
+
+def _oldest_due(connection: Connection) -> Iterator[tuple[str, datetime]]:
+    """Each line with calls that wait, and when the first of them is due: a few looks into an index, however many."""
+    line: str | None = ""
+    while (line := connection.execute(_NEXT_LINE, {"after": line}).scalar()) is not None:
+        lane: int | None = _BEFORE_LANES
+        found: list[datetime] = []
+        while (lane := connection.execute(_NEXT_LANE, {"here": line, "after": lane}).scalar()) is not None:
+            found += connection.execute(_FIRST_DUE, {"here": line, "in_lane": lane}).scalars()
+        if (oldest := min(found, default=FOREVER)) != FOREVER:
+            yield line, oldest
+
+
+_BEFORE_LANES = -(1 << 62)
+_NEXT_LINE = select(func.min(call.c.line)).where(call_is_waiting, call.c.line > bindparam("after"))
+_ON_LINE = (call_is_waiting, call.c.line == bindparam("here"))
+_NEXT_LANE = select(func.min(call.c.lane)).where(*_ON_LINE, call.c.lane > bindparam("after"))
+_FIRST_DUE = select(func.min(call.c.due_at)).where(*_ON_LINE, call.c.lane == bindparam("in_lane"))
 
 
 def _live_copies(connection: Connection) -> Counter[tuple[str, str]]:

@@ -4,7 +4,8 @@ Copies of the same words to many numbers share calls, also those of several requ
 wishes and expiry. Each keeps its own id, status and receipts.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -52,9 +53,9 @@ def store_request(
     """
     good = [place for place, refusal in enumerate(judged.refusals) if refusal is None]
     send_at = request.send_at if judged.provider_waits else None
-    content = content_out_of(request)
-    message_id = store_message(tx, request, request_id, content, open_copies=len(good), send_at=send_at)
-    calls = _Calls(tx, request, plan, message_id, content, expires_at).carry(judged, good)
+    said = _said(tx, request, plan, expires_at)
+    message_id = store_message(tx, request, request_id, said.content, open_copies=len(good), send_at=send_at)
+    calls = _Calls(tx, request, plan, message_id, said.words, expires_at).carry(judged, good)
     states = tuple(
         State.FAILED if refusal else State.QUEUED if due.why is None else State.SCHEDULED
         for refusal, due in zip(judged.refusals, judged.due, strict=True)
@@ -104,7 +105,7 @@ class _Calls:
         request: SendRequest,
         plan: Plan,
         message_id: str,
-        content: bytes,
+        words: str | None,
         expires_at: datetime | None,
     ) -> None:
         self._tx = tx
@@ -112,7 +113,7 @@ class _Calls:
         self._size = plan.recipients_per_call
         self._message_id = message_id
         self._expires_at = expires_at
-        self._words = None if request.group or self._size == 1 else _words(request, plan, content, expires_at)
+        self._words = words
         self._waits_for_company = (
             0.0 if request.group or request.priority is Priority.HIGH else tx.rules.of(request.line).company
         )
@@ -155,9 +156,14 @@ class _Calls:
         """The newest call that waits for such; ids rise, so that one of this batch is newer than what is written."""
         line = self._request.line
         newest = self._tx.gathered.newest_of(line, company)
-        if newest is not None:
+        if newest is not None or self._is_first(company):
             return newest
         return self._tx.beside(_COMPANY, {"here": line, "like": company}).mappings().first()
+
+    def _is_first(self, company: str) -> bool:
+        """Whether it is known that no call waits for such: none did as the batch began, and none came."""
+        wanted = self._request.line, company
+        return wanted in self._tx.known.get(_ALONE, ()) and not self._tx.gathered.has_formed(*wanted)
 
     def _awaited(self, addresses: Collection[str]) -> set[str]:
         """Those of these numbers that a text waits for."""
@@ -192,6 +198,46 @@ class _Calls:
             why=why,
         )
         return add_call(self._tx, new)
+
+
+def foresee(tx: Transaction, coming: Iterable[tuple[SendRequest, Plan]]) -> None:
+    """Find out for many requests at once for which of them no call waits that their copies could join."""
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    said: dict[int, _Said] = tx.known.setdefault(_SAID, {})
+    for request, plan in coming:
+        # When one with a `ttl` ends is known only as it is accepted; what has attachments is seldom sent to many.
+        if request.ttl is None and not request.media:
+            one = said[id(request)] = _Said.of(request, plan, request.expires_at)
+            if one.words is not None:
+                wanted[request.line].add(one.words)
+    alone: set[tuple[str, str]] = tx.known.setdefault(_ALONE, set())
+    for line, words_there in wanted.items():
+        waiting = set(tx.beside(_COMPANIES, {"here": line, "some": listed(words_there)}).scalars())
+        alone.update((line, words) for words in words_there - waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a request says, as it is kept, and what is equal for those it may travel with; None: it travels alone."""
+
+    request: SendRequest
+    content: bytes
+    words: str | None
+
+    @classmethod
+    def of(cls, request: SendRequest, plan: Plan, expires_at: datetime | None) -> "_Said":
+        """What it says."""
+        content = content_out_of(request)
+        is_alone = request.group or plan.recipients_per_call == 1
+        return cls(request, content, None if is_alone else _words(request, plan, content, expires_at))
+
+
+def _said(tx: Transaction, request: SendRequest, plan: Plan, expires_at: datetime | None) -> _Said:
+    """As it was foreseen, for this very request; else from the beginning."""
+    foreseen: _Said | None = tx.known.get(_SAID, {}).pop(id(request), None)
+    if foreseen is not None and foreseen.request is request and request.expires_at == expires_at:
+        return foreseen
+    return _Said.of(request, plan, expires_at)
 
 
 def _words(request: SendRequest, plan: Plan, content: bytes, expires_at: datetime | None) -> str:
@@ -259,6 +305,12 @@ _COMPANY = (
     )
     .order_by(call.c.id.desc())
     .limit(1)
+)
+_ALONE, _SAID = "for whom no call waits", "what requests say"
+_COMPANIES = select(call.c.company).where(
+    call_takes_company,
+    call.c.line == bindparam("here"),
+    call.c.company.in_(select(unpacked(bindparam("some", type_=Text)).c.value)),
 )
 _GROW = (
     update(call)

@@ -13,6 +13,7 @@ from relay.journal.announce import SetAside, set_aside
 from relay.journal.columns import printable
 from relay.journal.inbound import take_messages
 from relay.journal.looks import LOOK_AFTER_MALFORMED, looked
+from relay.journal.memory import swap
 from relay.journal.nodeschema import node
 from relay.journal.rawrows import KeptRaw, kept_raw, leave, settle_asides
 from relay.journal.reader import Reader
@@ -25,6 +26,19 @@ from relay.journal.understanding import Reading, Understood, understand
 from relay.journal.writer import Writer
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class PageMark:
+    """What is remembered of a line with a page that is kept: `value` under `key`, if `before` is there.
+
+    `until`: only where the page was kept by then.
+    """
+
+    key: str
+    before: bytes
+    value: bytes
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +109,19 @@ class RawVerbs:
             return (_kept_before(tx, fresh) if about else None) or _keep_all(tx, [fresh])[0]
 
         return await self._writer.run(operation, brings=len(answer.body) if source == "hook" else None)
+
+    async def keep_page(self, line: str, about: str, answer: RawAnswer, mark: PageMark) -> tuple[KeptRaw, bool]:
+        """As `keep`, of a page of an inbox, with a mark that it is kept; gives also whether that was set."""
+
+        def operation(tx: Transaction) -> tuple[KeptRaw, bool]:
+            fresh = KeptRaw("", line, "inbox", "", about, answer, tx.now)
+            kept = _kept_before(tx, fresh) or _keep_all(tx, [fresh])[0]
+            in_time = kept.received_at <= mark.until
+            if in_time:
+                swap(tx, line, mark.key, mark.before, mark.value)
+            return kept, in_time
+
+        return await self._writer.run(operation)
 
     async def keep_hooks(self, hooks: Sequence[Hook]) -> list[KeptRaw]:
         """Keep web hooks; they are on disk when this returns.

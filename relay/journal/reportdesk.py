@@ -32,7 +32,7 @@ class Desk:
 
     def __init__(self, tx: Transaction, line: str) -> None:
         self._tx = tx
-        self._line = line
+        self.line = line
         self._applied: Counter[int] = Counter()
         self._pairs: dict[str, tuple[Copy, DeliveryReport, int]] = {}
         self._now: dict[str, Copy] = {}  # the copies that are known, as what was applied has left them
@@ -55,7 +55,7 @@ class Desk:
         self._know(self._rows(_BY_IDS, (asked | (unknown - self._by_ref.keys())) - self._by_id.keys()))
 
     def _rows(self, statement: Select[Any], some: Collection[str]) -> Sequence[Row[Any]]:
-        return self._tx.execute(statement, {"here": self._line, "some": listed(some)}).all() if some else ()
+        return self._tx.execute(statement, {"here": self.line, "some": listed(some)}).all() if some else ()
 
     def _know(self, rows: Sequence[Row[Any]]) -> None:
         copies: defaultdict[str | None, dict[str, Copy]] = defaultdict(dict)
@@ -66,8 +66,8 @@ class Desk:
         for row in rows:
             there = copies[row.id]
             carried = [copy_id if copy_id in there else None for copy_id in ids_in(row.recipients) or there]
-            self._by_id[row.id] = _Call(self._tx, row.stage, row.line, carried)
-            if row.line == self._line and row.remote_ref is not None:
+            self._by_id[row.id] = _Call(self._tx, row.stage, row.line, carried, list(there))
+            if row.line == self.line and row.remote_ref is not None:
                 self._by_ref.setdefault(row.remote_ref, self._by_id[row.id])
 
     def take(self, report: DeliveryReport, call_id: str | None, place: int = 0) -> "Found":
@@ -97,12 +97,16 @@ class Desk:
         ]
         afters = happen(self._tx, happenings)
         close_if_sent(self._tx, sorted({one.call_id for one, *_ in pairs if one.waits and one.call_id}))
-        settle(self._tx, {one.call_id for one, *_ in pairs})
         self._now.update((after.id, after) for after in afters)
+        settle(self._tx, {one.call_id for one, *_ in pairs}, self._copies_now())
         self._applied.update(
             place for after, (one, _, place) in zip(afters, pairs, strict=True) if after.state is not one.state
         )
         return self._applied
+
+    def _copies_now(self) -> dict[str, list[Copy]]:
+        """The copies of the calls that were read, as they are now."""
+        return {call_id: [self._now[one] for one in called.copy_ids] for call_id, called in self._by_id.items()}
 
     def _find(self, report: DeliveryReport, call_id: str | None) -> "Copy | Found":
         ref = printable(report.ref)
@@ -117,7 +121,7 @@ class Desk:
         named = self._by_ref.get(ref) if call_id is None else self._by_id.get(call_id)
         # A call that was not answered, where a provider repeats relay's own id of it: the report is the evidence.
         same = self._by_id.get(ref)
-        is_evidence = same is not None and same.line == self._line and same.stage != "in_flight"
+        is_evidence = same is not None and same.line == self.line and same.stage != "in_flight"
         return named or (same if is_evidence else None)
 
     def _confirmed(self, own: Copy, address: Address) -> Copy:
@@ -139,12 +143,16 @@ def _is_same(one: Address, other: Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A call with its copies' ids, in its order; None in the place of one that has moved to another call."""
+    """A call with the ids of the copies that it has.
+
+    `carried`: those that it was made for, in its order; None in the place of one that has moved to another call.
+    """
 
     tx: Transaction
     stage: str
     line: str
     carried: Sequence[str | None]
+    copy_ids: Sequence[str]
 
     def copy_of(self, report: DeliveryReport, copies: Mapping[str, Copy]) -> Copy | None:
         """By the address, else by the place; the only copy needs neither. Another's number is nobody's report."""

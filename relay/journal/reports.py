@@ -45,26 +45,28 @@ def take_reports(tx: Transaction, line: str, told: Sequence[Told]) -> list[tuple
     """
     told = _fresh(tx, line, told)
     desk = Desk(tx, line)
-    waiting: list[DeliveryReport] = []
-    strange: list[DeliveryReport] = []
     desk.look_up((report, each.call_id) for each in told for report in each.reports)
-    parked_of = []
-    for place, each in enumerate(told):
-        before = len(waiting)
-        for report in each.reports:
-            found = desk.take(report, each.call_id, place)
-            if found is Found.NOBODY and each.call_id is None:
-                waiting.append(report)
-            elif found is not Found.COPY:
-                log.warning("report.unmatched", line=line, call_id=each.call_id)
-                # An answer to a question is no news: it is asked for again.
-                strange += [report] if each.call_id is None else []
-        parked_of.append(len(waiting) - before)
-    park(tx, line, waiting)
-    if strange:
-        set_aside_reports(tx, line, strange)
+    parked_of = [_take(tx, desk, place, each) for place, each in enumerate(told)]
     applied = desk.apply()
     return [(applied[place], parked_of[place]) for place in range(len(told))]
+
+
+def _take(tx: Transaction, desk: Desk, place: int, each: Told) -> int:
+    """Hand reports that came together to the desk, and keep those that are of no copy; gives how many were parked."""
+    waiting: list[DeliveryReport] = []
+    strange: list[DeliveryReport] = []
+    for report in each.reports:
+        found = desk.take(report, each.call_id, place)
+        if found is Found.NOBODY and each.call_id is None:
+            waiting.append(report)
+        elif found is not Found.COPY:
+            log.warning("report.unmatched", line=desk.line, call_id=each.call_id)
+            strange.append(report)
+    park(tx, desk.line, waiting)
+    if strange and each.call_id is None:
+        # An answer to a question is no news: it is asked for again.
+        set_aside_reports(tx, desk.line, strange)
+    return len(waiting)
 
 
 def _fresh(tx: Transaction, line: str, told: Sequence[Told]) -> list[Told]:

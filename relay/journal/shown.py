@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import bindparam, insert, literal_column
 
 from relay.domain.messages import MessageClass, OnUncertain
 from relay.journal.codec import content_out
@@ -38,9 +38,9 @@ class Shown:
         """
         message_id = self.tx.ids.new()
         content = content_out(text, subject, (), group=False)
-        moments = {"created_at": self.tx.now, "ended_at": self.tx.now}
         about = {"id": message_id, "direction": direction, "line": self.line}
-        self._rows.append({**_ALIKE, **about, "content": content, "sum": sum_of(content), **moments})
+        moments = {"created_at": self.tx.now, "ended_at": self.tx.now}
+        self._rows.append({**about, "content": content, "sum": sum_of(content), **moments})
         self._names.update((ref, message_id) for ref in refs if ref is not None)
         return message_id
 
@@ -54,17 +54,18 @@ class Shown:
             remember(self.tx, self.line, names)
 
 
-_ADD = insert(message)
 _NO_ECHO = as_json(None)
+# What is the same in all of them stands in the statement: a value costs more on its way than it is worth.
 _ALIKE: dict[str, Any] = {
-    "client": None,
-    "request_id": "",
-    "lane": 0,
-    "class": MessageClass.NORMAL.value,
-    "receipts": 0,
-    "on_uncertain": OnUncertain.HOLD.value,
+    "request_id": literal_column("''"),
+    "lane": literal_column("0"),
+    "class": literal_column(f"'{MessageClass.NORMAL.value}'"),
+    "receipts": literal_column("0"),
+    "on_uncertain": literal_column(f"'{OnUncertain.HOLD.value}'"),
     "echo": _NO_ECHO,
-    "echo_sum": sum_of(_NO_ECHO),
-    "sequence": 1,
-    "open_copies": 0,
+    "echo_sum": literal_column(str(sum_of(_NO_ECHO))),
+    "sequence": literal_column("1"),
+    "open_copies": literal_column("0"),
 }
+_OWN = ("id", "direction", "line", "content", "sum", "created_at", "ended_at")
+_ADD = insert(message).values({**_ALIKE, **{name: bindparam(name) for name in _OWN}})

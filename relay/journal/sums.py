@@ -1,8 +1,9 @@
 """A checksum a row: a flipped bit in a row's payload passes every check that SQLite makes itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from json.encoder import encode_basestring_ascii
+from operator import itemgetter
 from typing import Any
 from zlib import crc32
 
@@ -15,8 +16,12 @@ def sum_of(*payload: Any) -> int:
     """The checksum of a row's payload: text, numbers, None, and bytes."""
     total = 0
     for value in payload:
-        total = crc32(value if isinstance(value, bytes) else _json_of(value), total)
+        total = crc32(_part(value), total)
     return total
+
+
+def _part(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else _json_of(value)
 
 
 def _json_of(value: Any) -> bytes:
@@ -63,15 +68,18 @@ def echo_sum(echo: bytes, row: Mapping[Any, Any]) -> int:
     return crc32(at.encode(), crc32(echo, _words_sum(row, _ECHO)))
 
 
-_COPY = ("id", "message_id", "ordinal", "line", "address_kind", "address", "address_raw")
-_COMMAND = ("key", "line", "client", "digest", "message_id")
-_OPTOUT = ("id", "peer", "line", "line_group", "source", "word", "copy_id")
-_ECHO = ("line", "client", "request_id", "class", "on_uncertain", "receipts")
+_COPY = itemgetter("id", "message_id", "ordinal", "line", "address_kind", "address", "address_raw")
+_COMMAND = itemgetter("key", "line", "client", "digest", "message_id")
+_OPTOUT = itemgetter("id", "peer", "line", "line_group", "source", "word", "copy_id")
+_ECHO = itemgetter("line", "client", "request_id", "class", "on_uncertain", "receipts")
 
 
-def _words_sum(row: Mapping[Any, Any], names: Sequence[str]) -> int:
+def _words_sum(row: Mapping[Any, Any], named: Callable[[Mapping[Any, Any]], Sequence[Any]]) -> int:
     """Of words and whole numbers, as the database has them. It is made for every copy: quick."""
-    words = "\n".join([_NOTHING if (value := row[name]) is None else str(value) for name in names])
+    values = named(row)
+    if None in values:
+        values = [_NOTHING if value is None else value for value in values]
+    words = "\n".join(map(str, values))
     return crc32((words if words.isascii() and "\0" not in words else printable(words)).encode())
 
 
@@ -85,6 +93,13 @@ def raw_sum(row: Mapping[str, Any]) -> int:
 
 def event_sum(row: Mapping[str, Any]) -> int:
     """The checksum of a row of `event`."""
-    return sum_of(
+    return sum_of_event(
         row["id"], row["kind"], row["line"], row["client"], row["subject"], row["sequence"], row["body"], row["reply"]
     )
+
+
+def sum_of_event(*payload: Any) -> int:
+    """The same, of the values by themselves: `sum_of` them, sooner, for it is made twice for every event."""
+    *about, body, reply = payload
+    words = crc32(b"".join(map(_part, about)))
+    return crc32(_part(reply), crc32(_part(body), words))

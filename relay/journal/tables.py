@@ -18,8 +18,11 @@ def need(name: str, kind: Any, **options: Any) -> Column[Any]:
 
 
 def part(name: str, *columns: Column[Any], where: ColumnElement[bool]) -> Index:
-    """An index of the rows for which a constant condition holds."""
-    return Index(name, *columns, sqlite_where=where, postgresql_where=where)
+    """An index of the rows for which a constant condition holds.
+
+    The migrations give PostgreSQL the same. Here it would load all that is PostgreSQL's, megabytes, for a file.
+    """
+    return Index(name, *columns, sqlite_where=where)
 
 
 def equals(column: Column[Any], constant: str) -> ColumnElement[bool]:

@@ -4,19 +4,22 @@ A notice may be lost, when a connection breaks, or where a pooler stands between
 and whoever waits looks for himself.
 """
 
+import os
+import select
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from typing import Any
 
 from relay.journal.pgconnect import Connecting, is_pooled
 from relay.journal.pgstanding import CUT
 
 CHANNEL = "relay"
 _LONGEST = 7_000  # bytes: PostgreSQL takes less than 8,000
-_LOOK = 0.1  # seconds between two looks at whether to end: the driver itself looks as often
 _FIRST_WITHIN = 5.0  # seconds that a start waits until notices are heard
 _POLL = 1.0  # seconds between two rings of every bell, where no notice comes
-_CUT_EVERY, _RING_EVERY = 20, 100  # looks
+_CUT_EVERY, _RING_EVERY = 2.0, 5  # seconds, and looks of this kind
 _MANY = "*"
 
 
@@ -41,14 +44,18 @@ class Wakeups:
         self._ring = ring
         self._ended = threading.Event()
         self._listens = threading.Event()  # set as well where nothing can be heard
+        self._end, self._until_end = os.pipe()  # the first is readable once the other is closed
         self._thread = threading.Thread(target=self._work, name="journal-wakeups", daemon=True)
         self._thread.start()
         self._listens.wait(_FIRST_WITHIN)
 
     def close(self) -> None:
         """End, and wait for that. It blocks."""
-        self._ended.set()
-        self._thread.join()
+        if not self._ended.is_set():
+            self._ended.set()
+            os.close(self._until_end)
+            self._thread.join()
+            os.close(self._end)
 
     def _work(self) -> None:
         while not self._ended.is_set():
@@ -70,18 +77,28 @@ class Wakeups:
                 self._ring(None)
             self._listens.set()
             looks = 0
-            while not self._ended.is_set():
-                for notice in connection.notifies(timeout=_LOOK):
-                    self._hear(notice.payload)
-                    if self._ended.is_set():
-                        return
+            while self._heard_until(connection, time.monotonic() + _CUT_EVERY):
+                # It shows as well whether the server is there still.
+                connection.execute(CUT)
                 looks += 1
-                if looks % _CUT_EVERY == 0:
-                    # It shows as well whether the server is there still.
-                    connection.execute(CUT)
                 if looks % _RING_EVERY == 0:
                     # What came just then may not have been heard.
                     self._ring(None)
+
+    def _heard_until(self, connection: Any, deadline: float) -> bool:
+        """Hear what comes until then; False where it is to end. Nothing is done while nothing comes."""
+        coming = select.poll()
+        coming.register(connection.fileno(), select.POLLIN)
+        coming.register(self._end, select.POLLIN)
+        while not self._ended.is_set():
+            # First: some may have come together with the answer to a question.
+            for notice in connection.notifies(timeout=0):
+                self._hear(notice.payload)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return True
+            coming.poll(left * 1000)
+        return False
 
     def _hear(self, told: str) -> None:
         life, *bells = told.split(" ")

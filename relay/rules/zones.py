@@ -1,11 +1,8 @@
 """An address -> the time zones in which its owner may be, as far as a phone number tells."""
 
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
-
-from phonenumbers import NumberParseException, parse
-from phonenumbers.timezone import UNKNOWN_TIMEZONE, time_zones_for_number
-from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
 from relay.domain.addresses import Address, AddressKind
 
@@ -31,8 +28,9 @@ def _in_north_america(digits: str) -> tuple[str, ...]:
     Not phonenumbers' own search, which wants a number that is assigned already, and takes 20 times as long. Without
     a cache: these are a few look-ups, and a campaign's numbers are all different.
     """
-    for length in range(TIMEZONE_LONGEST_PREFIX, len(_COUNTRY), -1):
-        names: tuple[str, ...] | None = TIMEZONE_DATA.get(digits[:length])
+    longest, zones = _table()
+    for length in range(longest, len(_COUNTRY), -1):
+        names = zones.get(digits[:length])
         if names is not None:
             return names
     return ()  # the country code alone stands for 42 zones, Guam's to Newfoundland's: as good as nothing
@@ -41,11 +39,23 @@ def _in_north_america(digits: str) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _abroad(number: str) -> tuple[str, ...]:
     """As phonenumbers finds them: most countries' mobile numbers tell no more than the country."""
+    from phonenumbers import NumberParseException, parse  # noqa: PLC0415 - as below
+    from phonenumbers.timezone import UNKNOWN_TIMEZONE, time_zones_for_number  # noqa: PLC0415 - as below
+
     try:
         names = time_zones_for_number(parse(number))
     except NumberParseException:
         return ()
     return tuple(name for name in names if name != UNKNOWN_TIMEZONE)
+
+
+@cache
+def _table() -> tuple[int, Mapping[str, tuple[str, ...]]]:
+    """The longest beginning that phonenumbers' table has, and the zones of each."""
+    # Megabytes, and only sending hours ask for them.
+    from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX  # noqa: PLC0415 - for this reason
+
+    return TIMEZONE_LONGEST_PREFIX, TIMEZONE_DATA
 
 
 @lru_cache(maxsize=1024)  # the table has some 400 combinations

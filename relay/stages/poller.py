@@ -4,8 +4,10 @@ AT&T deletes what it hands out ("Upon retrieval of a message, the message is rem
 documentation, Get SMS), so the bytes are on disk before anybody reads them, and a fetch is never cut short.
 """
 
+import asyncio
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -17,11 +19,11 @@ from relay.boundaries import Boundary, reached
 from relay.domain.errors import Malformed, NotAuthorized, OutcomeUnknown, RelayError, Throttled, TryLater
 from relay.domain.messages import InboxPage, RawAnswer
 from relay.domain.schedule import RETRY_SEND
-from relay.journal import JournalError, JournalShut, KeptRaw
+from relay.journal import JournalError, JournalShut, KeptRaw, PageMark
 from relay.providerkit.spec import FetchesInbox, Line, SalvagesInbox
 from relay.stagekit import Rest, Stage, Standing, Window, rest_ends
 from relay.telemetry.health import LineState, state_after
-from relay.telemetry.traces import Operation, Span
+from relay.telemetry.traces import Operation
 
 log = structlog.get_logger()
 
@@ -82,10 +84,13 @@ class Poller(Stage):
         self._clock, self._ids, self._traces = standing.clock, standing.ids, standing.traces
         self._memory = self._journal.memory(line.alias)
         self._window = Window(1)
+        self._reading = Window(2)  # what a page says is written down while the next one is asked for
+        self._kept_page: tuple[KeptRaw, InboxPage] | None = None  # that is not being written down yet
         self._failures = 0
         self._mark: _Mark | None = None  # None: the journal knows more than this stage, as at the start
         self._attempts: set[bytes] = set()  # marks of this stage's of which it does not know whether one is kept
-        self._unkept: tuple[_Mark, RawAnswer] | None = None  # fetched under this mark, and not on disk yet
+        # Fetched under the first mark, and not on disk yet; the other is the one that it is kept with.
+        self._unkept: tuple[_Mark, RawAnswer, _Mark] | None = None
         self._log = log.bind(line=line.alias)
 
     async def step(self) -> Rest | None:
@@ -98,6 +103,8 @@ class Poller(Stage):
     async def drain(self, seconds: float) -> None:
         """Let a fetch that is under way finish: its page is deleted at the provider, and is still to be kept."""
         await self._window.drain(seconds)
+        self._begin_reading()
+        await self._reading.drain(seconds)
         self._board.polls_at(self._line.alias, None)
         if self._unkept is not None and self._journal.nodes.is_shared:
             # Once its turn is over, this stage has no other time for it.
@@ -109,12 +116,14 @@ class Poller(Stage):
         self._board.polls_at(self._line.alias, None)
         if self._unkept is not None:
             await self._keep(*self._unkept)
+        await self._all_read()
 
     async def _next(self) -> Rest | None:
         if self._unkept is not None:
             return await self._keep(*self._unkept)
         # What goes wrong from here on in a way that nobody foresaw is taken up as a new life would.
         mark, self._mark = self._mark, None
+        await self._reading.room()
         if mark is None:
             return await self._resume()
         if self._journal.nodes.is_shared:
@@ -149,6 +158,7 @@ class Poller(Stage):
         unread = await self._journal.raw.unread(self._line.alias, source="inbox")
         for kept in unread:
             await self._understand(kept)
+        await self._all_read()
         return unread
 
     async def _poll(self, mark: _Mark) -> Rest | None:
@@ -176,15 +186,17 @@ class Poller(Stage):
             # A line uses the journal before the request is written, or after a 401, for its token: nothing was fetched.
             self._mark = mark
             raise
-        self._unkept = (begun, raw)
-        return await self._keep(begun, raw)
+        self._unkept = (begun, raw, _Mark(self._clock.now()))
+        return await self._keep(*self._unkept)
 
     async def _begin(self, mark: _Mark, begun: _Mark) -> bool:
         """Mark a poll as begun; whether nobody else has polled since `mark`."""
         before, written = mark.written(), begun.written()
         earlier = self._attempts.copy()
         self._attempts.add(written)
-        there = await self._memory.swap(_MARK, before, written, begins=True)
+        self._begin_reading()
+        # With what the last page says, in one transaction: a task of its own begins when that one does.
+        there = await asyncio.ensure_future(self._memory.swap(_MARK, before, written, begins=True))
         if there in earlier:
             # It could not be known whether it had been kept, and nothing was fetched under it.
             there = await self._memory.swap(_MARK, there, written, begins=True)
@@ -195,27 +207,40 @@ class Poller(Stage):
         """Leave it to another node; while it is this one's turn, see what the journal knows."""
         return None if self._has_turn() else Rest(self._line.poll_interval)
 
-    async def _keep(self, begun: _Mark, raw: RawAnswer) -> Rest | None:
+    async def _keep(self, begun: _Mark, raw: RawAnswer, mark: _Mark) -> Rest | None:
         """Keep a page; where it cannot be kept, the next step tries that again and fetches nothing."""
         reached(Boundary.INBOX_FETCHED)
-        kept = await self._journal.raw.keep(self._line.alias, "inbox", "", begun.begun or "", raw)
+        kept, is_marked = await self._kept(begun, raw, mark)
         reached(Boundary.INBOX_KEPT)
         self._unkept = None
-        await self._tell_gap(begun, kept.received_at)
-        if raw.broken:
-            await self._suspect_loss(raw.broken)
-        mark = _Mark(self._clock.now())
-        await self._remember(mark, instead_of=begun)
+        if not is_marked:
+            await self._tell_gap(begun, kept.received_at)
+            if raw.broken:
+                await self._suspect_loss(raw.broken)
+            await self._remember(mark, instead_of=begun)
         if self._failures:
             self._log.info("inbox.recovered", failures=self._failures)
         self._failures = 0
         self._board.report(self._line.alias, "inbox", LineState.READY)
         self._tell_loss(kept.received_at)
         page = await self._understand(kept)
-        self._mark = mark
         # A page with nothing on it brings nobody further, whatever it says of the next one.
         more = page is not None and page.messages and page.pending > 0
+        if not more or self._journal.nodes.is_shared:
+            await self._all_read()
+        self._mark = mark
         return None if more else Rest(self._line.poll_interval)
+
+    async def _kept(self, begun: _Mark, raw: RawAnswer, mark: _Mark) -> tuple[KeptRaw, bool]:
+        """The page, on disk, and whether its mark is set: that is so unless a loss is to be told first."""
+        about, keeps = begun.begun or "", self._journal.raw
+        if not raw.broken:
+            until = (begun.polled or mark.polled or self._clock.now()) + timedelta(seconds=self._line.loss_after)
+            # Whatever may be wrong with the mark, the page is to be kept.
+            with suppress(JournalError):
+                marked = PageMark(_MARK, begun.written(), mark.written(), until)
+                return await keeps.keep_page(self._line.alias, about, raw, marked)
+        return await keeps.keep(self._line.alias, "inbox", "", about, raw), False
 
     async def _remember(self, mark: _Mark, *, instead_of: _Mark) -> None:
         # Not over the mark of a node whose turn it is by now; but also while a turn is being given up, or else the
@@ -236,20 +261,34 @@ class Poller(Stage):
         self._board.loss_at(self._line.alias, polled + timedelta(seconds=self._line.loss_after))
 
     async def _understand(self, kept: KeptRaw) -> InboxPage | None:
-        with self._traces.span(Operation.PROCESS, self.line, raw_id=kept.id) as span:
-            return await self._read(kept, span)
-
-    async def _read(self, kept: KeptRaw, span: Span) -> InboxPage | None:
+        """What a page says. It is written down while the next one is asked for; one page after the other."""
+        await self._all_read()
         try:
             page = self._line.read_inbox(kept.raw)
         except Malformed as error:
-            span.tell(code=error.problem.code.value)
-            await self._salvage(kept, error.problem.detail)
+            with self._traces.span(Operation.PROCESS, self.line, raw_id=kept.id) as span:
+                span.tell(code=error.problem.code.value)
+                await self._salvage(kept, error.problem.detail)
             return None
-        done = await self._journal.raw.understood(kept, messages=page.messages)
-        span.tell(messages=done.messages)
-        self._log.info("inbox.read", raw_id=kept.id, messages=done.messages, pending=page.pending)
+        self._kept_page = (kept, page)
         return page
+
+    def _begin_reading(self) -> None:
+        page, self._kept_page = self._kept_page, None
+        if page is not None:
+            self._reading.start(self._write_down(*page), self.name)
+
+    async def _write_down(self, kept: KeptRaw, page: InboxPage) -> None:
+        with self._traces.span(Operation.PROCESS, self.line, raw_id=kept.id) as span:
+            done = await self._journal.raw.understood(kept, messages=page.messages)
+            span.tell(messages=done.messages)
+        self._log.info("inbox.read", raw_id=kept.id, messages=done.messages, pending=page.pending)
+
+    async def _all_read(self) -> None:
+        """Return once what was kept is written down; raises what that failed with."""
+        self._begin_reading()
+        await self._reading.drain(math.inf)
+        await self._reading.room()
 
     async def _salvage(self, kept: KeptRaw, why: str) -> None:
         """Tell the messages of a damaged page that can be read; the rest waits for a person."""

@@ -17,9 +17,9 @@ from relay.bus.mqtt import Bus
 from relay.bus.refusals import Refusals
 from relay.domain.announcements import Announcement
 from relay.domain.schedule import STAGE_FAILED
-from relay.eventshare import Events, Everything, Share
+from relay.eventshare import Everything, Share
 from relay.flight import Flight
-from relay.journal import JournalFenced
+from relay.journal import JournalFenced, Pending
 from relay.stagekit import Rest, Stage, Standing, Window
 from relay.telemetry.health import LineState
 from relay.telemetry.lifelines import tell
@@ -83,8 +83,9 @@ class Publisher(Stage):
         await self._try_refused()
         after = self._position
         batch = await self._share.pending(after, BATCH)
-        await self._publish_all(batch, after)
-        return None if batch else Rest(min(IDLE, self._refusals.wait()), self._share.bell)
+        is_done = await self._publish_all(batch, after) and batch.is_all
+        # Whatever was committed since then has rung.
+        return Rest(min(IDLE, self._refusals.wait()), self._share.bell) if is_done else None
 
     async def drain(self, seconds: float) -> None:
         """Wait for the confirmations that are under way."""
@@ -92,8 +93,8 @@ class Publisher(Stage):
         await self._mark()
         self._share.end()
 
-    async def _publish_all(self, batch: Events, after: int) -> None:
-        """Publish what is behind a position, as far as nothing comes between: what is left is read again."""
+    async def _publish_all(self, batch: Pending, after: int) -> bool:
+        """Publish what is behind a position; whether nothing came between, so that nothing is to be read again."""
         is_other = self._share.has_changed
         for position, event in batch:
             if not self._flight.has_room(event.size):
@@ -104,13 +105,14 @@ class Publisher(Stage):
                 is_other = self._share.has_changed
             # Where a topic has passed: back to its first event.
             if self._broken or is_other or self._position != after:
-                return
+                return False
             after = self._position = position
             # After a topic has passed, what is under way on others is met again.
             if event.id not in self._under_way:
                 topic = self._bus.topic_of(event)
                 if not self._refusals.hold(topic, position):
                     self._start(_Sent(position, event, topic))
+        return True
 
     async def _drained(self, seconds: float) -> None:
         """The broker's word on what is under way is waited for; without it, it is published again under its id."""
@@ -203,6 +205,9 @@ class Publisher(Stage):
             else:
                 self._under_way.discard(sent.event.id)
                 self._refused(sent, error)
+        if self._is_to_mark and not self._marks:
+            self._marks = True
+            self._window.start(self._mark_on(), self.name)
 
     def _lost(self, sent: "_Sent") -> None:
         self._under_way.discard(sent.event.id)
@@ -213,9 +218,6 @@ class Publisher(Stage):
         reached(Boundary.EVENT_CONFIRMED)
         self._failures = 0
         self._confirmed.append(sent.event.id)
-        if not self._marks:
-            self._marks = True
-            self._window.start(self._mark_on(), self.name)
         self._settled(sent.topic, sent.position)
         tell(sent.event)
         self._meters.published(sent.event, self._board.all())
@@ -256,11 +258,16 @@ class Publisher(Stage):
         if line is not None and line in self._board.all():
             self._board.report(line, self.name, state, reason)
 
+    @property
+    def _is_to_mark(self) -> bool:
+        """Many are marked at once, for the work that each commit is; the rest when nothing more is under way."""
+        return len(self._confirmed) >= UNMARKED / 2 or bool(self._confirmed and not self._flight.busy)
+
     async def _mark_on(self) -> None:
-        """Mark what is confirmed, until all is; meanwhile others are published: a commit may take its time."""
+        """Mark what is confirmed, while that is due; meanwhile others are published: a commit may take its time."""
         all_marked = False
         try:
-            while self._confirmed:
+            while self._is_to_mark:
                 await self._mark()
             all_marked = True
         finally:

@@ -177,15 +177,14 @@ async def _recover(journal: Journal, node: str, lines: Mapping[str, Line]) -> No
     """Say in one line what a former life left: calls that were cut, and what waits."""
     shows = {alias for alias, line in lines.items() if isinstance(line, ShowsSentInHooks) and line.shows_sent_in_hooks}
     cut = await journal.calls.recover(shows)
-    left = await journal.queries.status()
     log.log(
         logging.WARNING if cut.calls else logging.INFO,
         "journal.recovered",
         node=node,
         cut_calls=cut.calls,
         uncertain=cut.uncertain,
-        unread=left["unread"],
-        unpublished=left["unpublished"],
+        unread=await journal.queries.unread(),
+        unpublished=journal.events.backlog(),
     )
 
 

@@ -1,7 +1,7 @@
 """Stages of two nodes over one PostgreSQL, at the moments at which work goes from the one to the other."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -252,14 +252,14 @@ class SlowBroker(NoBroker):
         """One for all."""
         return f"relay/{event.kind}"
 
-    async def publish(self, event: Announcement) -> None:
-        """The first time never."""
+    def send(self, event: Announcement, settled: Callable[[None], None]) -> Callable[[], None]:
+        """The first time it never hears of it."""
         del event
         if self.asked.is_set():
             self.taken.set()
-            return
+            asyncio.get_running_loop().call_soon(settled, None)
         self.asked.set()
-        await asyncio.Event().wait()
+        return self.asked.set
 
 
 class Regained(Everything):

@@ -4,6 +4,7 @@ import random
 import re
 import uuid
 from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -97,3 +98,35 @@ def test_a_secret_for_a_path_is_long_and_plain() -> None:
     secrets = {unguessable() for _ in range(100)}
     assert len(secrets) == 100
     assert all(re.fullmatch(r"[A-Za-z0-9_-]{32}", secret) for secret in secrets)
+
+
+def test_the_systems_bits_are_each_used_once() -> None:
+    """Also where several threads draw them, and over many fetches."""
+    ids = [Ids(HandClock()) for _ in range(4)]
+
+    def drawn(which: int) -> list[str]:
+        return [ids[which % 2].new()[19:] for _ in range(5_000)]
+
+    with ThreadPoolExecutor(4) as threads:
+        tails = [tail for some in threads.map(drawn, range(4)) for tail in some]
+    assert len(set(tails)) == len(tails) == 20_000
+
+
+def test_the_systems_bits_are_all_used() -> None:
+    """Each of the 62 is now set and now not."""
+    ids = Ids(HandClock())
+    ever = never = 0
+    for _ in range(200):
+        bits = uuid.UUID(ids.new()).int & (1 << 62) - 1
+        ever, never = ever | bits, never | ~bits & (1 << 62) - 1
+    assert ever == never == (1 << 62) - 1
+
+
+def test_chance_without_a_seed_is_spread_from_0_to_1() -> None:
+    """Also for waits that are spread: no number is 1, and none comes again."""
+    chance = Ids(HandClock()).chance
+    numbers = [chance.random() for _ in range(10_000)]
+    assert len(set(numbers)) == 10_000
+    assert 0 <= min(numbers) < 0.01
+    assert 0.99 < max(numbers) < 1
+    assert abs(sum(numbers) / 10_000 - 0.5) < 0.05

@@ -1,7 +1,5 @@
 """What In-App Messaging takes, and how it will go out: AT&T's rule for SMS and MMS, and its limits. Pure."""
 
-import phonenumbers
-
 from relay.domain.addresses import Address, AddressKind
 from relay.domain.charset import Encoding, has_lone_surrogate
 from relay.domain.errors import ErrorCode, Problem, Refused, RefusedAsGroup
@@ -56,6 +54,8 @@ def _is_abroad(address: Address) -> bool:
         return False
     if not address.value.startswith("+1"):
         return True
+    import phonenumbers  # noqa: PLC0415 - megabytes, and nobody else asks
+
     # Of the numbers that begin with +1 many are Canada's and the Caribbean's. One that belongs to nobody may be new.
     region = phonenumbers.region_code_for_number(phonenumbers.parse(address.value))
     return region is not None and region not in _USA

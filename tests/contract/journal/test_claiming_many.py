@@ -177,15 +177,16 @@ async def _campaign(desk: Desk, number: int, rules: LineRules | None = None, **w
     )
 
 
-def _free(number: int, size: int = 1_000) -> Places:
-    return Places(Lanes(), size, number, 0, number)
+def _room(most: int) -> Places:
+    """Room for so many calls, of any lane."""
+    return Places(Lanes(), 1_000, 500, 0, most)
 
 
 async def test_a_claim_gives_as_many_calls_as_there_are_places(desk: Desk) -> None:
     """In one commit; and says nothing of what is due, where it has not looked."""
     await _campaign(desk, 70)
     commits = desk.journal.commits
-    claimed = await desk.journal.calls.claim_some(LINE, ME, _free(60))
+    claimed = await desk.journal.calls.claim_some(LINE, ME, _room(60))
     assert (len(claimed.calls), claimed.outlook, desk.journal.commits) == (60, None, commits + 1)
     assert len({call.call_id for call in claimed.calls}) == 60
     assert set(desk.place.column("call", "stage")) == {"in_flight", "waiting"}
@@ -196,7 +197,7 @@ async def test_a_claim_that_comes_up_short_says_what_is_due_next(desk: Desk) -> 
     """So that nobody has to look once more."""
     await _campaign(desk, 3)
     await desk.send(BOB, send_at=START + timedelta(minutes=5))
-    claimed = await desk.journal.calls.claim_some(LINE, ME, _free(10))
+    claimed = await desk.journal.calls.claim_some(LINE, ME, _room(10))
     assert len(claimed.calls) == 3
     assert claimed.outlook is not None
     assert (claimed.outlook.due, claimed.outlook.limit) == (START + timedelta(minutes=5), None)
@@ -207,7 +208,7 @@ async def test_a_pace_lets_one_call_of_a_claim_begin(desk: Desk) -> None:
     await _campaign(desk, 10, LineRules(LINE, calls_per_second=4.0))
     begun = []
     for _ in range(10):
-        claimed = await desk.journal.calls.claim_some(LINE, ME, _free(10))
+        claimed = await desk.journal.calls.claim_some(LINE, ME, _room(10))
         begun.append((len(claimed.calls), desk.clock.now()))
         if claimed.outlook is not None:
             desk.clock.time = claimed.outlook.due or desk.clock.time
@@ -217,19 +218,19 @@ async def test_a_pace_lets_one_call_of_a_claim_begin(desk: Desk) -> None:
 async def test_a_budget_is_spent_to_its_last_call_and_not_over(desk: Desk) -> None:
     """However many places are free."""
     await _campaign(desk, 10, LineRules(LINE, calls_per_day=4))
-    claimed = await desk.journal.calls.claim_some(LINE, ME, _free(10))
+    claimed = await desk.journal.calls.claim_some(LINE, ME, _room(10))
     assert len(claimed.calls) == 4
     assert claimed.outlook is not None
     assert claimed.outlook.limit is Limit.DAY
     assert (await desk.journal.limits.standing(LINE)).today == 4
-    assert (await desk.journal.calls.claim_some(LINE, ME, _free(10))).calls == []
+    assert (await desk.journal.calls.claim_some(LINE, ME, _room(10))).calls == []
 
 
 async def test_a_line_that_is_held_begins_nothing(desk: Desk) -> None:
     """And says so."""
     await _campaign(desk, 2)
     await desk.journal.steering.hold_line(LINE)
-    claimed = await desk.journal.calls.claim_some(LINE, ME, _free(10))
+    claimed = await desk.journal.calls.claim_some(LINE, ME, _room(10))
     assert claimed.calls == []
     assert claimed.outlook is not None
     assert (claimed.outlook.due, claimed.outlook.limit) == (None, Limit.HELD)
@@ -238,7 +239,7 @@ async def test_a_line_that_is_held_begins_nothing(desk: Desk) -> None:
 async def test_the_last_free_place_is_left_to_the_high_lane(desk: Desk) -> None:
     """A campaign fills all others, whatever waits."""
     await _campaign(desk, 10, priority=Priority.BULK)
-    claimed = await desk.journal.calls.claim_some(LINE, ME, _free(8, size=8))
+    claimed = await desk.journal.calls.claim_some(LINE, ME, Places(Lanes(), 8, 8, 0, 8))
     assert len(claimed.calls) == 7
     assert claimed.outlook is not None
     assert claimed.outlook.due is None
@@ -250,12 +251,12 @@ async def test_the_last_free_place_is_left_to_the_high_lane(desk: Desk) -> None:
 async def test_a_claim_that_is_cancelled_gives_all_of_its_calls_back(desk: Desk) -> None:
     """Nothing was written, so nothing is uncertain, and none has lost its place."""
     await _campaign(desk, 5)
-    claiming = asyncio.create_task(desk.journal.calls.claim_some(LINE, ME, _free(10)))
+    claiming = asyncio.create_task(desk.journal.calls.claim_some(LINE, ME, _room(10)))
     await asyncio.sleep(0)
     claiming.cancel()
     with pytest.raises(asyncio.CancelledError):
         await claiming
-    again = await desk.journal.calls.claim_some(LINE, ME, _free(10))
+    again = await desk.journal.calls.claim_some(LINE, ME, _room(10))
     assert [call.attempt for call in again.calls] == [1] * 5
     assert await desk.statuses() == []
 
@@ -264,7 +265,7 @@ async def test_a_claim_ends_where_it_has_many_copies(desk: Desk) -> None:
     """Nobody waits for more than that; the rest is there for the next claim."""
     for lot in range(4):
         await desk.send(*(outbound(f"+120{lot + 2}557{place:04d}") for place in range(200)), size=200)
-    counts = [len((await desk.journal.calls.claim_some(LINE, ME, _free(10))).calls) for _ in range(3)]
+    counts = [len((await desk.journal.calls.claim_some(LINE, ME, _room(10))).calls) for _ in range(3)]
     assert sum(counts) == 4
     assert 2 <= counts[0] <= 3
 
@@ -272,7 +273,7 @@ async def test_a_claim_ends_where_it_has_many_copies(desk: Desk) -> None:
 async def test_answers_that_come_together_are_each_told_once(desk: Desk) -> None:
     """With their own ids and sequences; what is wrong with one is not the others' trouble."""
     await _campaign(desk, 6)
-    calls = (await desk.journal.calls.claim_some(LINE, ME, _free(10))).calls
+    calls = (await desk.journal.calls.claim_some(LINE, ME, _room(10))).calls
     answers = [CallAnswer(f"SMS{place}", (Handover(Fact.SUBMITTED),)) for place, _ in enumerate(calls)]
     answers[2] = CallAnswer("SMS2", (Handover(Fact.SUBMITTED), Handover(Fact.SUBMITTED)))
     commits = desk.journal.commits

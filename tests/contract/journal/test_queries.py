@@ -6,6 +6,7 @@ import pytest
 from pydantic_core import to_json
 
 from relay.domain.errors import ErrorCode, Problem
+from relay.domain.messages import Priority
 from relay.domain.states import Fact
 from tests.contract.journal.desk import ALICE, BOB, CAROL, LINE, ME, START, Desk, delivered, text
 
@@ -89,6 +90,29 @@ async def test_notices_and_lists_hold_no_content(desk: Desk) -> None:
     shown = to_json([await desk.journal.dead.list(10), await desk.bodies("dead")]).decode()
     shown += to_json(await desk.uncertain()).decode()
     assert not [secret for secret in SECRETS if secret in shown]
+
+
+async def test_the_oldest_text_of_a_line_may_be_in_any_lane(desk: Desk) -> None:
+    """It is looked for in each of them; what is held until further notice is not due at all."""
+    await desk.send(key="held")
+    await desk.journal.steering.hold(["held"])
+    assert (await desk.journal.queries.gauges()).waits_since == {}
+    desk.clock.pass_(minutes=1)
+    oldest = desk.clock.now()
+    for priority in (Priority.BULK, Priority.HIGH, Priority.NORMAL):
+        await desk.send(priority=priority)
+        desk.clock.pass_(minutes=1)
+    assert (await desk.journal.queries.gauges()).waits_since == {LINE: oldest}
+    assert (await desk.journal.queries.status())["lines"][LINE]["oldest_due"] == oldest
+
+
+async def test_what_nobody_has_read_yet_is_counted(desk: Desk) -> None:
+    """Neither what was read, nor what was set aside."""
+    await desk.receive(text("a secret text"))
+    await desk.journal.raw.set_aside(await desk.keep("hook"), "unreadable")
+    assert await desk.journal.queries.unread() == 0
+    await desk.keep()
+    assert await desk.journal.queries.unread() == 1
 
 
 async def test_a_monitor_learns_since_when_texts_and_events_wait(desk: Desk) -> None:

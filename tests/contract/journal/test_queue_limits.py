@@ -127,6 +127,34 @@ async def test_what_waits_counts_after_a_restart(open_journal: Open) -> None:
     assert (await desk.send(BOB, key="k3")).outcome == "accepted"
 
 
+@pytest.mark.parametrize(
+    "clients",
+    [
+        ("shop", "shop"),
+        (None, None),
+        (None, "shop", None),
+        ("desk", "shop", "shop"),
+        ("desk", None, "shop", None, "till"),
+    ],
+)
+async def test_what_waits_of_each_client_counts_after_a_restart(
+    open_journal: Open, clients: tuple[str | None, ...]
+) -> None:
+    """However many clients a line has, with and without names, and whoever is alone on another line."""
+    desk = await open_journal()
+    for client in clients:
+        await desk.send(client=client)
+    await desk.send(client="shop", line=OTHER)
+    await desk.journal.aclose()
+    desk = await open_journal(desk.clock, waiting_per_client=0)
+    for client, waiting in Counter(clients).items():
+        assert said(await desk.send(client=client, key=f"again {client}"))[2] == waiting
+    assert said(await desk.send(client="shop", line=OTHER, key="again"))[2] == 1
+    await desk.journal.aclose()
+    desk = await open_journal(desk.clock, waiting_copies=0)
+    assert said(await desk.send(key="once more"))[2] == len(clients) + 1
+
+
 async def test_a_copy_that_is_sent_again_takes_its_room_again(open_journal: Open) -> None:
     """Nobody handed it over."""
     desk = await open_journal(waiting_per_client=1)

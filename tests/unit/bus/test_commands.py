@@ -460,3 +460,24 @@ def test_any_json_is_a_command_or_a_problem_with_a_reason(body: Any, verb: str) 
     elif isinstance(command, SendCommand | CheckCommand):
         assert len(command.refusals) == len(command.request.to) == len(set(command.request.to)) > 0
         assert None in command.refusals
+
+
+def test_a_request_that_nobody_sets_an_end_for_lives_as_long_as_the_rules_say() -> None:
+    """To a full hour, counted from when it is to be sent; by themselves, rules say nothing."""
+    rules, later = CommandRules(unasked_ttl=timedelta(hours=72)), NOW + timedelta(hours=5, minutes=1)
+    assert sent(PLAIN).request.expires_at is None
+    assert sent(PLAIN, rules=rules).request.expires_at == NOW + timedelta(hours=72)
+    there = sent({**PLAIN, "send_at": later.isoformat()}, rules=rules).request
+    assert there.expires_at == NOW + timedelta(hours=6 + 72)
+    past = sent({**PLAIN, "send_at": (NOW - timedelta(days=9)).isoformat()}, rules=rules).request
+    assert past.expires_at == NOW + timedelta(hours=72)
+
+
+def test_an_end_that_somebody_sets_is_kept() -> None:
+    """The client, or the broker."""
+    rules = CommandRules(unasked_ttl=timedelta(hours=72))
+    assert sent({**PLAIN, "ttl": 600}, rules=rules).request.ttl == 600
+    end = (NOW + timedelta(days=9)).isoformat()
+    assert sent({**PLAIN, "expires_at": end}, rules=rules).request.expires_at == NOW + timedelta(days=9)
+    expiring = CommandProperties(expiry=60)
+    assert sent(PLAIN, rules=rules, properties=expiring).request.expires_at == NOW + timedelta(seconds=60)

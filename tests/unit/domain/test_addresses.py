@@ -275,3 +275,19 @@ def test_two_numbers_are_two_addresses(one: str, other: str) -> None:
     """No two numbers fall together, so no text goes to a wrong person."""
     assert (outbound(one) == outbound(other)) == (one == other)
     assert (outbound(one).digits10 == outbound(other).digits10) == (one == other)
+
+
+@given(nanp | elsewhere | st.from_regex(r"\+[0-9]{5,17}", fullmatch=True) | st.text(), st.sampled_from(["1", "44"]))
+def test_the_short_way_says_what_the_long_way_says(text: str, home: str) -> None:
+    """A blank after it changes no address, and has it read the long way."""
+
+    def said(text: str) -> tuple[AddressKind, str] | str:
+        try:
+            address = outbound(text, home_country_code=home)
+        except InvalidAddress as refusal:
+            return str(refusal)
+        assert address.raw == text
+        return address.kind, address.value
+
+    short, long = said(text[:300]), said(f"{text[:300]} ")
+    assert short == long

@@ -1,9 +1,12 @@
 """Who most probably wants no more texts, without having found the keyword for it."""
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from relay.domain import keywords
 from relay.domain.keywords import keyword, suspected
 
 WANTS_OUT = [
@@ -177,3 +180,16 @@ def test_any_text_is_answered(text: str) -> None:
 def test_a_megabyte_takes_no_time(unit: str, is_so: bool) -> None:
     """Only the beginning is looked at: nobody buries a wish to be left alone."""
     assert suspected(unit * (1_000_000 // len(unit))) == is_so
+
+
+# Hypothesis makes no texts for what may not stand before a stop; those above have them.
+@pytest.mark.parametrize("group", keywords._WANTS_OUT[1:], ids=lambda group: group[0][0])
+@given(data=st.data())
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+def test_no_pattern_fits_a_text_without_one_of_its_group_s_beginnings(
+    group: tuple[tuple[str, ...], tuple[re.Pattern[str], ...]], data: st.DataObject
+) -> None:
+    """So that a text that has none of them need not be searched."""
+    stems, patterns = group
+    text = data.draw(st.one_of([st.from_regex(pattern) for pattern in patterns]))
+    assert any(stem in text for stem in stems)

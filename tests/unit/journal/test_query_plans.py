@@ -193,6 +193,18 @@ async def test_every_index_of_a_part_is_used(tmp_path: Path) -> None:
     assert PARTIAL - used == set()
 
 
+async def test_no_statement_sorts_a_queue(tmp_path: Path) -> None:
+    """What waits is read in the order of its index: to sort a million rows for the first of them would end all haste.
+
+    What is sorted is a handful: the copies of a call, the opt-outs of an address.
+    """
+    plans = await _plans(tmp_path)
+    sorting = {statement: steps for statement, steps in plans.items() if any("TEMP B-TREE" in one for one in steps)}
+    assert sorting
+    queues = re.compile(r"USING (?:COVERING )?INDEX (call_(?!message)\w+|copy_(waiting|live)|event_waiting|raw_kept)")
+    assert {statement: steps for statement, steps in sorting.items() if queues.search(" ".join(steps))} == {}
+
+
 async def _plans(folder: Path) -> dict[str, list[str]]:
     """How SQLite would run every statement that reads or changes rows."""
     place = SqlitePlace(folder / "relay.db")

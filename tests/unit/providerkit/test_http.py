@@ -147,15 +147,16 @@ async def test_a_connection_cut_before_the_answer_is_unknown_after_one_request(
 
 
 @pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_a_used_connection_that_is_cut_makes_no_second_request(
-    server: Any, http: Http, answering: Any, breaking_off: Any, fresh: bool
+    server: Any, http: Http, answering: Any, breaking_off: Any, method: str, fresh: bool
 ) -> None:
     """Left to itself, aiohttp repeats a GET whose kept connection broke: for the inbox that loses a page unseen."""
     server.behave = answering(OK)
     await http.call("GET", "/first")
     server.behave = breaking_off()
     with pytest.raises(OutcomeUnknown):
-        await http.call("GET", "/inbox", fresh=fresh)
+        await http.call(method, "/inbox", fresh=fresh)
     assert [request.split(b" ")[1] for request in server.requests] == [b"/first", b"/inbox"]
 
 

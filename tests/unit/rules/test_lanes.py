@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.rules.lanes import BULK, HIGH, NORMAL, Lanes
+from relay.rules.lanes import BULK, HIGH, NORMAL, Lanes, Places
 
 LANES = {HIGH, NORMAL, BULK}
 
@@ -77,3 +77,40 @@ def test_a_lane_that_was_empty_is_served_soon_but_owed_no_more_than_one() -> Non
     after = [_served(lanes, LANES) for _ in range(10)]
     assert after[:2] == [NORMAL, BULK]
     assert after.count(BULK) <= 2
+
+
+def test_lanes_that_are_tried_out_leave_their_own_as_they_are() -> None:
+    """A claim that comes to nothing has served nobody."""
+    lanes = Lanes()
+    tried = lanes.copy()
+    for _ in range(4):
+        tried.served(HIGH)
+    assert tried.order() == (NORMAL, HIGH, BULK)
+    assert lanes.order() == (HIGH, NORMAL, BULK)
+
+
+@given(st.integers(1, 30), st.data())
+def test_the_last_free_place_is_the_high_lane_s(size: int, data: st.DataObject) -> None:
+    """Of two places or more: others take it only while one of the high lane has another."""
+    ordinary = data.draw(st.integers(0, size))
+    free = data.draw(st.integers(0, size - ordinary))
+    places = Places(Lanes(), size, free, ordinary, data.draw(st.integers(0, size)))
+    having = st.sampled_from(sorted(LANES))
+    while places.open_lanes:
+        lane = data.draw(having)
+        if lane not in places.open_lanes:
+            break
+        places.take(lane)
+    assert size == 1 or places.ordinary <= max(ordinary, size - 1)
+
+
+@given(st.integers(0, 20), st.integers(0, 20))
+def test_no_more_is_taken_than_is_free_and_allowed(free: int, most: int) -> None:
+    """Whatever waits."""
+    places = Places(Lanes(), 40, free, 0, most)
+    taken = 0
+    while places.open_lanes:
+        places.take(HIGH)
+        taken += 1
+    assert taken == min(free, most)
+    assert (places.free, places.most) == (free - taken, most - taken)

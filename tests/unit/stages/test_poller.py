@@ -328,3 +328,47 @@ async def test_half_a_day_of_polls_brings_every_text_once(house: House) -> None:
     assert sorted(await texts(house)) == sorted(f"text {number}" for number in range(sent))
     assert house.ledger("purged") == []
     assert house.violations() == []
+
+
+async def test_pages_that_could_not_be_written_down_are_read_once_and_in_their_order(house: House) -> None:
+    """They are on disk; the next one may have been fetched meanwhile."""
+    line = await signed_in(house)
+    for number in range(45):
+        house.text(f"text {number}")
+    poller = house.poller(line)
+    with house.broken("event"), pytest.raises(JournalError):
+        await until_rest(poller)
+    assert await texts(house) == []
+    await until_rest(poller)
+    assert await house.unread() == 0
+    await house.clock.advance(INTERVAL)
+    await until_rest(poller)
+    assert await texts(house) == [f"text {number}" for number in range(45)]
+    assert await house.bodies("event.loss-suspected") == []
+
+
+async def test_a_stop_lets_a_page_be_written_down(house: House) -> None:
+    """What is on disk is read before the journal is closed."""
+    for number in range(45):
+        house.text(f"text {number}")
+    poller = house.poller(await signed_in(house))
+    while not house.ledger("handed-out"):
+        await poller.step()
+    await poller.drain(GRACE)
+    assert await house.unread() == 0
+    assert len(await texts(house)) == len(house.ledger("handed-out"))
+
+
+async def test_a_page_and_its_mark_are_one_transaction(house: House) -> None:
+    """And what is on it is one more, with the next poll's beginning."""
+    poller = house.poller(await signed_in(house))
+    await until_rest(poller)
+    for number in range(100):
+        house.text(f"text {number}")
+    await house.clock.advance(INTERVAL)
+    before = house.journal._core.writer.commits
+    await until_rest(poller)
+    pages = len({line["request"] for line in house.ledger("handed-out")})
+    assert pages == 5
+    assert house.journal._core.writer.commits - before <= 2 * pages + 2
+    assert await texts(house) == [f"text {number}" for number in range(100)]

@@ -16,6 +16,8 @@ from pydantic_core import from_json
 from relay.bus.config import BusSettings
 from relay.bus.mqtt import Bus
 from relay.journal import JournalError
+from relay.journal.announce import News
+from relay.journal.announce import announce as announce_in
 from relay.stages.publisher import IDLE, IN_FLIGHT, Publisher
 from tests.brokers import Mosquitto
 from tests.unit.stages.house import ALERTS, GRACE, OFFICE, House, seconds
@@ -185,7 +187,6 @@ async def test_a_connection_that_breaks_while_the_publisher_rests_wakes_it(house
     async with publishing(house, broker) as publisher:
         await connected(publisher)
         _freeze(broker)
-        assert await publisher.step() is None
         rest = await publisher.step()
         assert rest is not None
         assert rest.bell is not None
@@ -346,4 +347,65 @@ async def test_a_stop_waits_for_the_confirmations_that_are_under_way(house: Hous
     async with publishing(house, broker) as publisher:
         await publisher.step()
         await publisher.drain(GRACE)
+    assert house.journal.events.backlog() == 0
+
+
+async def test_what_a_stop_gave_up_is_published_again_under_its_id(house: House, broker: Mosquitto) -> None:
+    """The broker's word was not waited for; it may have the event, and whoever hears it twice can tell."""
+    ear = Ear(broker)
+    await ear.subscribe()
+    ids = await announce(house, 1, 2, 3)
+    async with publishing(house, broker) as publisher:
+        await connected(publisher)
+        _freeze(broker)
+        await publisher.step()
+        await publisher.drain(0)
+        assert house.journal.events.backlog() == 3
+        os.kill(broker.pid, signal.SIGCONT)
+        await published(house, publisher)
+    heard = [event["id"] for event in await _all(ear, set(ids))]
+    assert list(dict.fromkeys(heard)) == ids
+
+
+async def test_what_goes_wrong_with_a_confirmation_is_the_stages_failure_and_not_the_connections(
+    house: House, broker: Mosquitto, logs: list[MutableMapping[str, Any]]
+) -> None:
+    """The supervisor hears of it; nothing else is held up, and nothing is published twice for it."""
+    ear = Ear(broker)
+    await ear.subscribe()
+    await _announce_receipt_without_fields(house)
+    ids = await announce(house, 1, 2)
+    async with publishing(house, broker) as publisher:
+        await connected(publisher)
+        await publisher.step()
+        with pytest.raises(KeyError, match="final"):
+            await _failed(publisher)
+        await published(house, publisher)
+    assert [event["id"] for event in await ear.until(2)] == ids
+    assert "bus.lost" not in [line["event"] for line in logs]
+
+
+async def _announce_receipt_without_fields(house: House) -> None:
+    """None of relay's own: what is told of it cannot be read in it."""
+    news = News("receipt", ALERTS, "m-1", {"odd": True})
+    await house.journal._core.writer.run(lambda tx: announce_in(tx, news))
+
+
+async def _failed(publisher: Publisher) -> None:
+    """Step until the stage fails."""
+    async with asyncio.timeout(GRACE):
+        while True:
+            await publisher.step()
+            await asyncio.sleep(0)
+
+
+async def test_many_are_marked_with_one_commit(house: House, broker: Mosquitto) -> None:
+    """Each commit is work, however little it holds."""
+    await announce(house, *range(4 * IN_FLIGHT))
+    async with publishing(house, broker) as publisher:
+        await connected(publisher)
+        before = house.journal.commits
+        await publisher.step()
+        await publisher.drain(GRACE)
+        assert house.journal.commits - before <= 3
     assert house.journal.events.backlog() == 0

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import aiohttp
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from relay.domain.messages import HookReading, RawAnswer
 from relay.journal import Journal, JournalError, JournalFull, JournalUnusable
@@ -109,7 +110,7 @@ async def test_progress_that_comes_before_the_answer_to_the_send_is_matched(hous
     async with hooked(house) as receiver:
         await house.send(ALICE, line=OFFICE)
         sender = house.sender(house.landline())
-        assert await sender.step() is None
+        await sender.step()
         await happens(lambda: bool(house.ledger("fault")))
         await delivered(house, 1)
         await read(receiver)
@@ -311,3 +312,27 @@ async def test_a_hook_that_comes_while_others_are_taken_up_is_read(house: House)
     await stepping
     await read(receiver)
     assert len(await house.bodies("message")) == len(hooks)
+
+
+async def test_what_cannot_be_written_of_one_hook_keeps_no_other_back(house: House) -> None:
+    """They are written down together first; then each by itself, so that only the bad one stays."""
+    receiver = Receiver({OFFICE: house.landline()}, house.ground)
+    for number, body in enumerate((b"one", b"poison", b"two")):
+        hook = INBOUND.replace(b"Hello", body) % number
+        await receiver.take(OFFICE, "receive", RawAnswer(hook, "application/json"))
+    with house.defective("event", "instr(CAST(NEW.body AS TEXT), 'poison')"), pytest.raises(IntegrityError):
+        await receiver.step()
+    assert [body["text"] for body in await house.bodies("message")] == ["one", "two"]
+    await read(receiver)
+    assert [body["text"] for body in await house.bodies("message")] == ["one", "two", "poison"]
+
+
+async def test_hooks_that_wait_are_written_down_in_one_transaction(house: House) -> None:
+    """However many they are, and in the order in which they came."""
+    receiver = Receiver({OFFICE: house.landline()}, house.ground)
+    hooks = [RawAnswer(INBOUND.replace(b"Hello", b"text %d") % (number, number)) for number in range(50)]
+    await asyncio.gather(*(receiver.take(OFFICE, "receive", raw) for raw in hooks))
+    before = house.journal._core.writer.commits
+    await receiver.step()
+    assert house.journal._core.writer.commits == before + 1
+    assert [body["text"] for body in await house.bodies("message")] == [f"text {number}" for number in range(50)]

@@ -68,6 +68,22 @@ async def test_a_high_text_passes_a_campaign_that_holds_every_other_place(house:
     assert len(line.sent) == 52
 
 
+async def test_one_step_fills_all_places_but_the_one_that_is_kept(house: House) -> None:
+    """In one commit, however many they are; and says that there is nothing to do until a place is free."""
+    line = Slow()
+    await campaign(house, BULK, 50)
+    sender = house.sender(line)
+    commits = house.journal.commits
+    rest = await sender.step()
+    assert house.journal.commits == commits + 1
+    assert rest is not None
+    assert seconds(rest) == IDLE
+    await happens(lambda: line.under_way == 7)
+    line.let.set()
+    await settled(sender)
+    assert len(line.sent) == 50
+
+
 async def test_a_sender_with_one_free_place_rests_until_a_high_text_comes(house: House) -> None:
     """It does not ask the journal again and again: its rest is as long as one with nothing to do."""
     line = Slow()

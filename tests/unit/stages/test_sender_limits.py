@@ -146,21 +146,24 @@ async def test_both_of_at_and_ts_ways_to_say_too_many_slow_the_line(
     assert house.board.of(ALERTS).state is LineState.READY
 
 
-async def test_a_call_that_was_claimed_while_at_and_t_said_stop_is_given_back(house: House) -> None:
-    """Its request is not written; it waits in its place."""
+async def test_calls_that_were_claimed_while_at_and_t_said_stop_are_given_back(house: House) -> None:
+    """Their requests are not written; they wait in their places."""
     sender = house.sender()
     await until_rest(sender)
-    await house.send()
+    for number in (ALICE, BOB, CAROL):
+        await house.send(number, size=1)
     stepping = asyncio.create_task(sender.step())
     await asyncio.sleep(0)
     sender._pause.take(30)  # as another call's answer does
     await stepping
     assert seconds(await until_rest(sender)) == 30
     assert await house.standing() == {ALICE: "queued"}
+    assert await house.standing("key-2") == {BOB: "queued"}
+    assert await house.standing("key-3") == {CAROL: "queued"}
     assert house.ledger("token") == []
     await house.clock.advance(30)
     await settled(sender)
-    assert house.accepted() == {ALICE: 1}
+    assert house.accepted() == {ALICE: 1, BOB: 1, CAROL: 1}
 
 
 # what the operator wants

@@ -221,3 +221,41 @@ def test_a_line_that_cannot_be_written_is_told_without_what_was_in_it(capsys: py
     logging.getLogger("aiohttp").warning("%d", "MARKED")
     assert stream.getvalue() == ""
     assert capsys.readouterr().err == "relay: a log line of aiohttp could not be written: TypeError\n"
+
+
+class Full(io.StringIO):
+    """A stream that takes nothing."""
+
+    def write(self, _said: str) -> int:
+        """It fails."""
+        raise OSError(28, "MARKED")
+
+
+def test_a_line_of_relays_own_that_cannot_be_written_harms_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever wrote it goes on; what was in it, and what the stream said, is not shown."""
+    logging.getLogger().handlers.clear()
+    configure("json", "info", Full(), b"key")
+    log.info("copy.submitted", note="MARKED")
+    assert capsys.readouterr().err == "relay: a log line of relay could not be written: OSError\n"
+
+
+class Pipe(io.StringIO):
+    """A stream that holds back what was not flushed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gone = ""
+
+    def flush(self) -> None:
+        """All of it is out."""
+        self.gone = self.getvalue()
+
+
+def test_a_line_is_out_before_the_next_step_is_taken() -> None:
+    """Whatever kills the process afterwards."""
+    logging.getLogger().handlers.clear()
+    pipe = Pipe()
+    configure("json", "info", pipe, b"key")
+    log.info("copy.submitted", note="\x7f")
+    assert json.loads(pipe.gone)["note"] == "\x7f"
+    assert "\x7f" not in pipe.gone

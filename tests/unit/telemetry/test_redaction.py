@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.telemetry import redaction
 from relay.telemetry.redaction import Redactor, peer_of
 
 KEY = b"a key"
@@ -222,3 +223,39 @@ def _is_plain(value: Any) -> bool:
     if isinstance(value, list):
         return all(map(_is_plain, value))
     return value is None or isinstance(value, str | int | float)
+
+
+_SIGNS = ["Bearer x", "ba\u017fic x", "session", "token", "=", ":", "%3D", "?", "@", "/hooks/a/", "tel:", " ", ".", "-"]
+_NUMBERS = [
+    "+1206",
+    "555",
+    "0123",
+    "2065550123",
+    "\u0663",
+    "018f0000-1234-7abc-8def-123456789012",
+    "SMS1234567890123456",
+]
+
+
+@given(st.lists(st.sampled_from([*_SIGNS, *_NUMBERS]) | st.text(max_size=4), max_size=8).map("".join))
+def test_what_is_let_through_at_a_glance_is_what_the_search_would_let_through(said: str) -> None:
+    """The quick look saves the search, and changes nothing."""
+    assert REDACTOR.text(said) == redaction._PATTERNS.sub(REDACTOR._replaced, said)
+    assert REDACTOR.value("id", said) == redaction._PEER_IN_ID.sub(lambda found: f"[peer {peer(found[0])}]", said)
+
+
+@given(st.text(alphabet="+0123456789%2Ba-.()٣", max_size=16))
+def test_a_plain_number_has_the_hash_that_it_has_in_any_spelling(number: str) -> None:
+    """It is hashed without the search for what is no digit."""
+    assert peer(number) == peer(f"{number} ")
+
+
+def test_a_field_whose_name_is_no_text_is_told_under_what_it_reads_as() -> None:
+    """A library's mapping may have any keys."""
+    odd: dict[Any, Any] = {1: "a", None: "b", "password": "c", (2065550123,): 1}
+    assert REDACTOR.fields(odd) == {
+        "1": "a",
+        "None": "b",
+        "password": "[hidden]",
+        f"([peer {peer('2065550123')}],)": 1,
+    }

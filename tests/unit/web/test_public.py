@@ -582,3 +582,31 @@ async def test_each_answer_is_told_in_a_word(shelf: Shelf) -> None:
         (None, "not_allowed", False),
         ("office", "refused", False),
     ]
+
+
+async def test_a_connection_that_is_used_again_and_again_has_its_time_for_each_head(listen: Listen) -> None:
+    """It is not cut while it speaks in time, however long that goes on; a head that does not end is."""
+    async with Caller((await listen(Deadlines(head=0.15, body=0.15, idle=60))).port) as caller:
+        until = asyncio.get_running_loop().time() + 0.5
+        while asyncio.get_running_loop().time() < until:
+            assert (await caller.ask(request())).status == 200
+        began = asyncio.get_running_loop().time()
+        await caller.say(b"POST ")
+        assert await caller.end() == b""
+        assert 0.1 < asyncio.get_running_loop().time() - began < PATIENCE
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 1001])
+async def test_a_body_that_comes_with_its_head_is_taken_as_one_that_comes_after_it(
+    caller: Caller, shelf: Shelf, size: int
+) -> None:
+    """The same bytes, and the same bound."""
+    whole = request(body=b"x" * size, method="POST")
+    head, _, body = whole.partition(b"\r\n\r\n")
+    await caller.say(head + b"\r\n\r\n")
+    await asyncio.sleep(0)
+    late = await caller.ask(body) if body else await caller.answer()
+    assert late.status == (200 if size <= 1000 else 413)
+    if size <= 1000:
+        assert (await caller.ask(whole)).undated == late.undated
+        assert [kept.body for _, _, kept in shelf.kept] == [b"x" * size] * 2
