@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Text, bindparam, select
+from sqlalchemy import Row, Text, bindparam, select, update
 
 from relay.domain.messages import CallAnswer, Handover
 from relay.domain.receipts import ProviderWord
 from relay.domain.states import Fact, State
 from relay.journal.callrows import ids_in, stage_of, wake_behind
 from relay.journal.copies import Copy, Happening, copies_of_some, happen
-from relay.journal.eachrow import EachRow, columns_of
 from relay.journal.listing import listed, unpacked
 from relay.journal.mailschema import sighting
 from relay.journal.outgoing import send_times_of
@@ -128,7 +127,7 @@ def _write(tx: Transaction, taken: Sequence[_Taken]) -> None:
     ]
     copies = {one.id: one for one in happen(tx, told)}
     send_times = send_times_of(tx, {each.row.message_id for each in taken})
-    _ANSWERED.write(tx, [_call_row(tx, each, copies, send_times.get(each.row.message_id)) for each in taken])
+    tx.execute(_ANSWERED, [_call_row(tx, each, copies, send_times.get(each.row.message_id)) for each in taken])
     _apply_parked(tx, taken)
     # Those whose numbers they held up.
     for row in tx.execute(_BEHIND, {"some": listed(each.row.id for each in taken)}).all():
@@ -166,8 +165,14 @@ _CALLS = select(*(call.c[name] for name in _NEEDED)).where(call.c.id.in_(select(
 _BEHIND = select(call.c.behind).where(call_is_behind, call.c.behind.in_(select(_SOME))).distinct()
 _PARKED = select(parked.c.ref).where(parked.c.line == bindparam("here"), parked.c.ref.in_(select(_SOME))).distinct()
 _SEEN = select(sighting.c.id).where(sighting.c.line == bindparam("here")).limit(1)
-_ANSWERED = EachRow(
-    call,
-    columns_of(call, "stage", "remote_ref", "handed_over_at", "look_at"),
-    lambda brought: {**brought, "owner": None},
+_ANSWERED = (
+    update(call)
+    .where(call.c.id == bindparam("this"))
+    .values(
+        stage=bindparam("stage"),
+        owner=None,
+        remote_ref=bindparam("remote_ref"),
+        handed_over_at=bindparam("handed_over_at"),
+        look_at=bindparam("look_at"),
+    )
 )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from sqlalchemy import Row
+from sqlalchemy import Row, bindparam, update
 
 from relay.domain.messages import OutboundCall, Recipient
 from relay.domain.states import Fact
@@ -16,7 +16,6 @@ from relay.journal.callrows import COPIES_AT_ONCE, close_waiting, end_expired, e
 from relay.journal.copies import Copy, Happening, copies_of, happen
 from relay.journal.damagedcopies import give_up_damaged
 from relay.journal.duecalls import DueCall, Load, due_calls
-from relay.journal.eachrow import EachRow, columns_of
 from relay.journal.limitrows import allowance, spend
 from relay.journal.outgoing import content_of, echo_of, sums_of
 from relay.journal.schema import call
@@ -227,7 +226,7 @@ def _begin(tx: Transaction, loads: Sequence[Load], owner: str, *, unseen: bool) 
     claimed = [Happening(one, Fact.CLAIMED, problem=one.problem, attempts=1) for load in loads for one in load.copies]
     happen(tx, claimed)
     common = {"owner": owner, "began_at": tx.now, "unseen": int(unseen)}
-    _BEGIN.write(tx, [{**common, **_carried(load)} for load in loads])
+    tx.execute(_BEGIN, [{**common, **_carried(load)} for load in loads])
     return [_outbound(tx, load) for load in loads]
 
 
@@ -256,8 +255,17 @@ def _outbound(tx: Transaction, load: Load) -> OutboundCall:
     )
 
 
-_BEGIN = EachRow(
-    call,
-    columns_of(call, "owner", "attempts", "began_at", "recipients", "unseen"),
-    lambda brought: {**brought, "stage": "in_flight", "company": None, "why": None},
+_BEGIN = (
+    update(call)
+    .where(call.c.id == bindparam("this"))
+    .values(
+        stage="in_flight",
+        owner=bindparam("owner"),
+        attempts=bindparam("attempts"),
+        began_at=bindparam("began_at"),
+        recipients=bindparam("recipients"),
+        unseen=bindparam("unseen"),
+        company=None,
+        why=None,
+    )
 )

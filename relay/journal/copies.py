@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import structlog
-from sqlalchemy import Text, bindparam, case, literal, select, update
+from sqlalchemy import Text, Update, bindparam, case, literal, select, update
 
 from relay.domain.addresses import Address, AddressKind
 from relay.domain.errors import ErrorCode, Problem
@@ -16,7 +16,6 @@ from relay.domain.states import Fact, IllegalTransition, State
 from relay.journal.announce import News, SetAside, announce, set_aside
 from relay.journal.codec import problem_in
 from relay.journal.columns import Moment, Whole
-from relay.journal.eachrow import EachRow, Values, columns_of
 from relay.journal.listing import listed, one_of, unpacked
 from relay.journal.optoutrows import Word, opt_out
 from relay.journal.outgoing import Echo, Echoed, echoes_of
@@ -180,7 +179,7 @@ def _write(tx: Transaction, moves: Sequence[_Move]) -> None:
         if move.after.waits is not move.before.waits:
             tx.count_waiting(move.after.line, move.after.client, move.after.waits - move.before.waits)
     for columns, rows in by_change.items():
-        _updating(columns).write(tx, rows)
+        tx.execute(_updating(columns), rows)
     decided = [move.after.id for move in moves if move.before.state is State.UNCERTAIN]
     if decided:
         listed = (one_of(aside.c.copy_id, decided), aside.c.kind == "uncertain")
@@ -189,7 +188,7 @@ def _write(tx: Transaction, moves: Sequence[_Move]) -> None:
 
 def _row(tx: Transaction, after: Copy, columns: Iterable[str]) -> dict[str, Any]:
     return {
-        "this": after.id,
+        "copy_id": after.id,
         "state": after.state.key,
         "attempt": after.attempt,
         "provider_status": after.provider_status,
@@ -223,8 +222,10 @@ def _tell(tx: Transaction, moves: Sequence[_Move], messages: Mapping[str, Echoed
 def _count(tx: Transaction, ended: Counter[str], told: Counter[str]) -> None:
     """Write down how many copies of each message ended, and how many sequence numbers were taken."""
     counts = {one: {"this": one, "told": told[one], "ended": ended[one]} for one in ended | told}
-    _END_COPIES.write(tx, [counts[one] | {"now": tx.now} for one in counts if ended[one]])
-    _TAKE_SEQUENCES.write(tx, [{"this": one, "told": told[one]} for one in counts if not ended[one]])
+    if last := [counts[one] | {"now": tx.now} for one in counts if ended[one]]:
+        tx.execute(_END_COPIES, last)
+    if others := [{"this": one, "told": told[one]} for one in counts if not ended[one]]:
+        tx.execute(_TAKE_SEQUENCES, others)
 
 
 def _announce(tx: Transaction, move: _Move, what: Change, echo: Echo, sequence: int) -> None:
@@ -349,15 +350,18 @@ _LOST = {
 _LISTED = select(aside.c.id).where(aside.c.copy_id == bindparam("this"), aside.c.kind == literal("damaged")).limit(1)
 _COMMAND = select(command).where(command.c.message_id == bindparam("this")).limit(1)
 
-
-def _ending(brought: Values) -> Mapping[str, Any]:
-    left = message.c.open_copies - brought["ended"]
-    ended_at = case((left == 0, brought["now"]), else_=message.c.ended_at)
-    return {"sequence": message.c.sequence + brought["told"], "open_copies": left, "ended_at": ended_at}
-
-
-_TAKE_SEQUENCES = EachRow(message, {"told": Whole}, lambda brought: {"sequence": message.c.sequence + brought["told"]})
-_END_COPIES = EachRow(message, {"told": Whole, "ended": Whole, "now": Moment()}, _ending)
+_LEFT = message.c.open_copies - bindparam("ended", type_=Whole)
+_TAKEN = message.c.sequence + bindparam("told", type_=Whole)
+_TAKE_SEQUENCES = update(message).where(message.c.id == bindparam("this")).values(sequence=_TAKEN)
+_END_COPIES = (
+    update(message)
+    .where(message.c.id == bindparam("this"))
+    .values(
+        sequence=_TAKEN,
+        open_copies=_LEFT,
+        ended_at=case((_LEFT == 0, bindparam("now", type_=Moment)), else_=message.c.ended_at),
+    )
+)
 _OF_REF = (
     select(copy).where(copy_has_ref, copy.c.line == bindparam("here"), copy.c.remote_ref == bindparam("ref")).limit(1)
 )
@@ -370,9 +374,10 @@ _OF_CALL = select(copy).where(copy.c.call_id == bindparam("this")).order_by(copy
 
 
 @cache
-def _updating(columns: tuple[str, ...]) -> EachRow:
+def _updating(columns: tuple[str, ...]) -> Update:
     """A copy's row is written with those of `_SELDOM` that change: what is not set needs no index to be kept."""
-    return EachRow(copy, columns_of(copy, *_ALWAYS, *columns), dict)
+    names = (*_ALWAYS, *columns)
+    return update(copy).where(copy.c.id == bindparam("copy_id")).values({name: bindparam(name) for name in names})
 
 
 _ALWAYS = ("state", "attempt", "provider_status", "provider_code", "problem", "changed_at")

@@ -25,13 +25,14 @@ from relay.journal.callrows import (
     wait_again,
 )
 from relay.journal.copies import Copy, Happening, happen
+from relay.journal.jobs import Together
 from relay.journal.late import answered_late
 from relay.journal.limitrows import slow
 from relay.journal.outgoing import echo_of
 from relay.journal.reports import unpark
 from relay.journal.sightings import match_answered, match_waiting
 from relay.journal.transaction import Transaction
-from relay.journal.writer import Together, Writer
+from relay.journal.writer import Writer
 
 MOST_ATTEMPTS = (
     5  # a call that nobody ever answers is not made for ever, whatever its request wishes: each may be a text

@@ -299,6 +299,7 @@ def _engine(url: URL, pragmas: Iterable[str], begin: str) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     event.listen(engine, "connect", connected)
+
     def begun(connection: Connection) -> None:
         driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment] # untyped
         try:

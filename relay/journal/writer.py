@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, SimpleQueue
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -32,12 +31,12 @@ from relay.journal.failures import (
     JournalUnusable,
     JournalUnwritten,
 )
+from relay.journal.jobs import Attempt, Job, together_of
 from relay.journal.space import Space
 from relay.journal.store import Entered, JournalStore, is_cut
 from relay.journal.transaction import Operation, Transaction
 
 T = TypeVar("T")
-About = TypeVar("About")
 
 log = structlog.get_logger()
 
@@ -60,37 +59,6 @@ class Store:
     database: JournalStore
     begin: Callable[[Connection, Entered, Mapping[str, int]], Transaction]
     space: Space
-
-
-@dataclass(frozen=True, slots=True)
-class Together(Generic[About, T]):
-    """An operation that runs at once with all of its kind that stand beside it in a batch.
-
-    Args:
-        run: is the same object for all of a kind; gives what comes of each, in their order.
-        about: what this one is about.
-    """
-
-    run: Callable[[Transaction, Sequence[About]], Sequence[T]]
-    about: About
-
-    def __call__(self, tx: Transaction) -> T:
-        """By itself."""
-        return self.run(tx, [self.about])[0]
-
-
-@dataclass(slots=True)
-class _Job:
-    """One caller's operation, and what came of it."""
-
-    operation: Callable[[Any], Any]
-    future: "asyncio.Future[Any]"
-    weight: int
-    is_new: bool
-    is_apart: bool = False
-    needs_life: bool = False
-    result: Any = None
-    refusal: BaseException | None = None
 
 
 class Writer:
@@ -124,7 +92,7 @@ class Writer:
         self._connection: Connection | None = None
         self._pause = threading.Event()
         # Put never waits for a lock that the thread may hold, so that the event loop never does.
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal-writer", daemon=True)
         self._thread.start()
 
@@ -156,7 +124,7 @@ class Writer:
             raise JournalShut(shut.why, shut.over)
         if brings is not None and (self._waiting >= self._limit or self._waiting_bytes + brings > self._limit_bytes):
             raise JournalFull(self._waiting)
-        job = _Job(operation, self._loop.create_future(), brings or 0, is_new, needs_life=begins or marks)
+        job = Job(operation, self._loop.create_future(), brings or 0, is_new, needs_life=begins or marks)
         self._waiting += 1
         self._waiting_bytes += job.weight
         self._queue.put(job)
@@ -166,7 +134,7 @@ class Writer:
     def ring_others(self, name: str) -> None:
         """Ring a bell on the other nodes, with the next commit. Where that fails, they look for themselves sometime."""
         if not self._closed:
-            job = _Job(lambda tx: tx.bells.add(name), self._loop.create_future(), 0, is_new=False)
+            job = Job(lambda tx: tx.bells.add(name), self._loop.create_future(), 0, is_new=False)
             # Nobody waits for it.
             job.future.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._waiting += 1
@@ -180,7 +148,7 @@ class Writer:
         """
         if self._closed:
             raise JournalUnusable("the journal is closed")
-        job = _Job(work, self._loop.create_future(), 0, is_new=False, is_apart=True)
+        job = Job(work, self._loop.create_future(), 0, is_new=False, is_apart=True)
         self._waiting += 1
         self._queue.put(job)
         result: T = await job.future
@@ -205,9 +173,9 @@ class Writer:
                 self._look_for_room()
         self._disconnect()
 
-    def _next_batch(self) -> tuple[list[_Job], bool]:
+    def _next_batch(self) -> tuple[list[Job], bool]:
         """What waits, at least one, or none where the disk is to be looked at first; and whether it is the last."""
-        batch: list[_Job] = []
+        batch: list[Job] = []
         try:
             wait = self._space.wait
             job = self._queue.get() if wait is None else self._queue.get(timeout=wait)
@@ -223,16 +191,16 @@ class Writer:
                 return batch, False
         return batch, True
 
-    def _settle(self, jobs: Sequence[_Job], tries: int = TRIES) -> None:
+    def _settle(self, jobs: Sequence[Job], tries: int = TRIES) -> None:
         """Run and commit `jobs` together; where one of them fails, each alone, so that only the bad one fails."""
         jobs = self._admitted(jobs)
         if not jobs:
             return
         bells: Iterable[str] = ()
         mark: int | None = None
-        with _Attempt() as outside:
+        with Attempt() as outside:
             transaction = self._begin()
-            with _Attempt() as inside:
+            with Attempt() as inside:
                 self._run(transaction, jobs)
             if inside.error is None:
                 # They ring even where the commit fails: it may be on disk all the same, with work for somebody.
@@ -259,7 +227,7 @@ class Writer:
         self._fail(jobs, self._judged(outside.error or inside.error), bells, is_outside=outside.error is not None)
 
     def _fail(
-        self, jobs: Sequence[_Job], error: BaseException | None, bells: Iterable[str], *, is_outside: bool
+        self, jobs: Sequence[Job], error: BaseException | None, bells: Iterable[str], *, is_outside: bool
     ) -> None:
         if isinstance(error, JournalUnwritten):
             self._disconnect()
@@ -281,7 +249,7 @@ class Writer:
             mark: of the transaction; None: it cannot have been.
         """
         for _ in range(LOOKS):
-            with _Attempt() as attempt:
+            with Attempt() as attempt:
                 connection = self._connection = self._store.database.writing()
                 with connection.begin():
                     return mark is not None and self._store.database.was_committed(connection, mark)
@@ -291,8 +259,8 @@ class Writer:
             self._pause.wait(BETWEEN_LOOKS)
         return None
 
-    def _do_apart(self, job: _Job) -> None:
-        with _Attempt() as attempt:
+    def _do_apart(self, job: Job) -> None:
+        with Attempt() as attempt:
             self._connection = self._connection or self._store.database.writing(sparing=self._space.shut is not None)
             job.result = job.operation(self._connection)
         if attempt.error is not None:
@@ -305,13 +273,13 @@ class Writer:
         if self._mends > MOST_MENDS:
             return False
         log.error("journal.reindexed", times=self._mends)
-        with _Attempt() as attempt:
+        with Attempt() as attempt:
             self._disconnect()
             self._connection = self._store.database.writing(sparing=self._space.shut is not None)
             self._store.database.mend(self._connection)
         return attempt.error is None
 
-    def _admitted(self, jobs: Sequence[_Job]) -> Sequence[_Job]:
+    def _admitted(self, jobs: Sequence[Job]) -> Sequence[Job]:
         """Those that are written now; while the disk takes no more, what is new is refused."""
         shut = self._space.shut
         if shut is None:
@@ -334,7 +302,7 @@ class Writer:
         if shut is not None:
             self._loop.call_soon_threadsafe(self._space.tell_shut, shut)
 
-    def _without_room(self, jobs: Sequence[_Job], error: JournalUnwritten) -> None:
+    def _without_room(self, jobs: Sequence[Job], error: JournalUnwritten) -> None:
         """Refuse what is new from now on, and try the rest once more if the ballast makes room for it."""
         self._shut(error, is_full=True)
         if self._space.make_room():
@@ -354,7 +322,7 @@ class Writer:
             self._loop.call_soon_threadsafe(self._space.tell_open, shut)
 
     def _proved(self) -> bool:
-        with _Attempt() as attempt:
+        with Attempt() as attempt:
             transaction = self._begin()
             self._store.database.prove(transaction.connection)
             transaction.connection.commit()
@@ -366,10 +334,10 @@ class Writer:
         entered = self._store.database.enter(self._connection)
         return self._store.begin(self._connection, entered, self.counters)
 
-    def _run(self, transaction: Transaction, jobs: Sequence[_Job]) -> None:
+    def _run(self, transaction: Transaction, jobs: Sequence[Job]) -> None:
         for job in jobs:
             job.refusal = JournalFenced() if job.needs_life and transaction.entered.is_fenced else None
-        for together, alike in groupby((job for job in jobs if job.refusal is None), key=_together):
+        for together, alike in groupby((job for job in jobs if job.refusal is None), key=together_of):
             if together is None:
                 for job in alike:
                     job.result = job.operation(transaction)
@@ -397,7 +365,7 @@ class Writer:
             for name, total in transaction.totals.items():
                 self.counters[name] = total
 
-    def _answer(self, jobs: Sequence[_Job], error: BaseException | None, bells: Iterable[str] = ()) -> None:
+    def _answer(self, jobs: Sequence[Job], error: BaseException | None, bells: Iterable[str] = ()) -> None:
         self._loop.call_soon_threadsafe(self._wake, jobs, error, bells)
 
     def _judged(self, error: BaseException | None) -> BaseException | None:
@@ -406,10 +374,10 @@ class Writer:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with _Attempt():
+            with Attempt():
                 connection.close()
 
-    def _wake(self, jobs: Sequence[_Job], error: BaseException | None, bells: Iterable[str]) -> None:
+    def _wake(self, jobs: Sequence[Job], error: BaseException | None, bells: Iterable[str]) -> None:
         for job in jobs:
             self._waiting -= 1
             self._waiting_bytes -= job.weight
@@ -422,25 +390,5 @@ class Writer:
         self._bells.ring(bells)
 
 
-def _together(job: _Job) -> Callable[[Transaction, Sequence[Any]], Sequence[Any]] | None:
-    """What runs this job together with others like it; None: it runs by itself."""
-    return job.operation.run if isinstance(job.operation, Together) else None
-
-
 def _untold(seconds: float) -> None:
     """Nobody wants to know how long a commit takes."""
-
-
-class _Attempt:
-    """Holds what went wrong in its block, to be handed to whoever waits for it on another thread."""
-
-    error: BaseException | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        self.error = error
-        return isinstance(error, Exception)

@@ -180,20 +180,21 @@ class Publisher(Stage):
 
     async def _publish(self, sent: "_Sent") -> None:
         """Publish an event that `send` does not take."""
-        event = sent.event
+        event, is_known = sent.event, False
         parent, about = event.reply.traceparent, event.body.get("message_id")
         try:
             with self._traces.span(Operation.PUBLISH, event.line, parent, event=event.kind, message_id=about):
                 await self._bus.publish(event)
-        except (BusLost, PublishRefused) as error:
-            self._heard(sent, error)
-        except BaseException:
-            # What is cancelled is published again, under the same id: the broker's word was not waited for any longer.
-            self._flight.end(sent)
-            self._lost(sent)
-            raise
-        else:
+            is_known = True
             self._heard(sent, None)
+        except (BusLost, PublishRefused) as error:
+            is_known = True
+            self._heard(sent, error)
+        finally:
+            if not is_known:
+                # It is published again, under the same id: the broker's word was not waited for any longer.
+                self._flight.end(sent)
+                self._lost(sent)
 
     def _heard(self, sent: "_Sent", error: BusLost | PublishRefused | None) -> None:
         """The broker's word on an event, or why there is none."""
