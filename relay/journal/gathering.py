@@ -12,7 +12,7 @@ from sqlalchemy import Insert, insert
 from relay.journal.schema import call, command, copy, message
 
 Row = dict[str, Any]
-Write = Callable[[Insert, Sequence[Row]], object]
+Write = Callable[[Insert, list[Row]], object]
 
 _MOST_BYTES = 4 * 1024 * 1024  # of what messages say
 MOST_COPIES = 500  # ten thousand rows, in the forms that they take on their way, are many megabytes
@@ -98,7 +98,7 @@ class Gathered:
 
     def write(self, write: Write) -> None:
         """Have `write` put them into their tables."""
-        tables: Sequence[tuple[Insert, Sequence[Row]]] = (
+        tables: Sequence[tuple[Insert, list[Row]]] = (
             (_MESSAGES, list(self._messages.values())),
             (_COPIES, self._copies),
             (_CALLS, self._calls),
