@@ -41,6 +41,8 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 LARGEST_BATCH = 1_000
+FEW = 3  # jobs: who waits for the next commit with no more beside him is not kept waiting
+REST_FACTOR, LONGEST_REST = 3.0, 0.02  # of what the last batch took; real seconds
 MOST_MENDS = 10  # in one life
 TRIES = 2  # of a batch whose connection was cut off, before new things are refused
 LOOKS, BETWEEN_LOOKS = 8, 0.2  # real seconds: so long a database may be away before anybody hears of it
@@ -165,10 +167,12 @@ class Writer:
         ended = False
         while not ended:
             batch, ended = self._next_batch()
+            began = time.monotonic()
             self._settle([job for job in batch if not job.is_apart])
             for job in batch:
                 if job.is_apart:
                     self._do_apart(job)
+            self._rest(len(batch), time.monotonic() - began)
             if self._space.wait == 0 and not ended:
                 self._look_for_room()
         self._disconnect()
@@ -190,6 +194,11 @@ class Writer:
             except Empty:
                 return batch, False
         return batch, True
+
+    def _rest(self, jobs: int, took: float) -> None:
+        """Where much is under way, let more of it come: a large batch costs a fraction of many small ones."""
+        if jobs > FEW or not self._queue.empty():
+            self._pause.wait(min(LONGEST_REST, REST_FACTOR * took))
 
     def _settle(self, jobs: Sequence[Job], tries: int = TRIES) -> None:
         """Run and commit `jobs` together; where one of them fails, each alone, so that only the bad one fails."""
