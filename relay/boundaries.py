@@ -39,19 +39,16 @@ class Boundary(StrEnum):
 Listener = Callable[[Boundary], None]
 
 
-def _nobody(_: Boundary) -> None:
-    """A running relay has no listener."""
-
-
 class _Told:
-    """Who is told."""
+    """Who is told; a running relay has no listener."""
 
-    listener: Listener = staticmethod(_nobody)
+    listener: Listener | None = None
 
 
 def reached(boundary: Boundary) -> None:
     """Say that `boundary` is reached."""
-    _Told.listener(boundary)
+    if _Told.listener is not None:
+        _Told.listener(boundary)
 
 
 def tell(listener: Listener) -> None:

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import structlog
 
+from relay.batching import Batcher
 from relay.domain.messages import RawAnswer
 from relay.journal import Hook, HookDelivery, JournalFull, JournalUnusable, JournalUnwritten, KeptRaw, Spool
 from relay.stagekit import Standing
-from relay.together import Together
 
 log = structlog.get_logger()
 
@@ -36,8 +36,8 @@ class HookKeeping:
         self._spool = spool
         self._patience = patience
         raw = standing.journal.raw
-        self._hooks: Together[Hook, KeptRaw] = Together(raw.keep_hooks)
-        self._deliveries: Together[HookDelivery, KeptRaw | None] = Together(raw.keep_each)
+        self._hooks: Batcher[Hook, KeptRaw] = Batcher(raw.keep_hooks)
+        self._deliveries: Batcher[HookDelivery, KeptRaw | None] = Batcher(raw.keep_each)
 
     async def keep(self, line: str, event: str, raw: RawAnswer) -> KeptRaw | None:
         """Keep a hook; it is on disk on return. Gives it as the journal has it, or None where the spool has it.

@@ -130,7 +130,7 @@ class Channel5:
         if isinstance(self._wire.broken_by, ssl.SSLError):
             return failure(self._wire.broken_by)
         if loss.ours:
-            return NoConnection("closed", f"{loss.detail}: check that bus.url is MQTT's port")
+            return NoConnection("not_mqtt", f"{loss.detail}: check that bus.url is MQTT's port")
         return no_answer(closed=True, tls=self._dial.tls is not None)
 
     def _take(self, packet: Packet) -> None:

@@ -148,7 +148,7 @@ class Connection:
     def _try_other_protocol(self, error: NoConnection) -> bool:
         """Turn to the other version of MQTT where this one seems not to be spoken; whether to try it at once."""
         said_so = error.code == UNSUPPORTED_PROTOCOL
-        if self._settled or not (said_so or error.cause in ("closed", "silent")):
+        if self._settled or not (said_so or error.cause in ("closed", "silent", "not_mqtt")):
             return False
         at_once = said_so and self._protocol == "5"
         self._protocol = "3.1.1" if self._protocol == "5" else "5"

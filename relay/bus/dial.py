@@ -84,6 +84,8 @@ def failure(error: BaseException | None) -> NoConnection:
             )
         case ssl.SSLError():
             reason = getattr(error, "reason", None) or "no handshake"
+            if reason.endswith("CERTIFICATE_REQUIRED"):  # TLS 1.3 says so only after the handshake
+                return no_answer(closed=True, tls=True)
             return NoConnection("tls", f"TLS failed: {reason}: check bus.url and its certificates")
         case TimeoutError():
             return NoConnection("timeout", "the broker did not answer in time: check bus.url and the network")

@@ -15,7 +15,7 @@ from relay.clock import Clock
 log = structlog.get_logger()
 
 # How a broker that is down shows at the next attempt: that a connection was lost has said as much.
-_DOWN = frozenset({"unreachable", "timeout", "silent", "closed", "unavailable"})
+_DOWN = frozenset({"unreachable", "timeout", "silent", "closed", "not_mqtt", "unavailable"})
 _TAKEOVERS = 3  # so many within the time below are no reconnection of our own
 _TAKEOVER_TIME = timedelta(minutes=2)
 _CURE = "stop the other relay, or give one of them another bus.commands_id or node.name"

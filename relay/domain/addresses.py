@@ -67,6 +67,9 @@ def outbound(text: str, *, home_country_code: str = "1") -> Address:
 
 @lru_cache(maxsize=4096)
 def _inbound(text: str) -> Address:
+    if _USUAL.fullmatch(text):
+        # Nearly all are written so, and all that follows would find the same.
+        return Address(AddressKind.E164, text[len("tel:") :], text)
     kind, value = _recognized(text) or (AddressKind.OTHER, _printable(text))
     return Address(kind, value, text)
 
@@ -110,6 +113,8 @@ _HOME_DIGITS = 10
 _NANP = re.compile(r"1[2-9][0-9]{2}[2-9][0-9]{6}")
 _E164 = re.compile(r"[2-9][0-9]{6,14}")
 _CANONICAL = re.compile(rf"\+(?:{_NANP.pattern}|{_E164.pattern})")
+
+_USUAL = re.compile(r"tel:\+1[2-9][0-9]{9}")
 
 # What providers were seen to write for a number, and what goes before its digits. The first that fits counts.
 # The exchange code is not looked at: AT&T's own examples have 000 there.

@@ -15,6 +15,8 @@ def keyword(text: str) -> Keyword | None:
     further letter or digit counts: "stop texting me" is none.
     """
     if text.isascii():
+        if _TOO_MUCH.match(text):
+            return None  # as nearly all that people write
         return _KEYWORDS.get(text.translate(_NEITHER).lower())
     letters = "".join(filter(str.isalnum, text))
     # No shape of a letter is shorter than the letter.
@@ -26,8 +28,11 @@ def suspected(text: str) -> bool:
 
     "please stop", "take me off your list", "wrong number". A guess, for a person to look at: it opts nobody out.
     """
-    if keyword(text):
-        return False
+    return keyword(text) is None and wants_out(text)
+
+
+def wants_out(text: str) -> bool:
+    """As `suspected`, of a text that is known to be no keyword."""
     words = _words(text)
     for stems, patterns in _WANTS_OUT:
         for stem in stems:
@@ -55,6 +60,7 @@ _KEYWORDS: dict[str, Keyword] = {
 }
 
 _LONGEST = max(map(len, _KEYWORDS))
+_TOO_MUCH = re.compile(rf"(?:[^A-Za-z0-9]*+[A-Za-z0-9]){{{_LONGEST + 1}}}")
 _NEITHER = {code: None for code in range(128) if not chr(code).isalnum()}  # letters nor digits
 _LOOKED_AT = 1000  # characters: who wants out says so early, and a book must not hold up what comes after it
 

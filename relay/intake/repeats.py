@@ -1,8 +1,7 @@
 """The loop breaker at the door: the same text to the same number once too often is not taken."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -30,7 +29,7 @@ class Repeats:
         self.limit = limit
         self.within = within
         self._breaker = LoopBreaker(limit, within) if limit > 0 else None
-        self._being_written: Counter[tuple[str, str, str]] = Counter()
+        self._being_written: dict[tuple[str, str, str], int] = {}
         self._told: dict[tuple[str, str], datetime] = {}
 
     def of(self, request: SendRequest, now: datetime) -> "Watch":
@@ -46,7 +45,7 @@ class Repeats:
         """Whether the text went to this number as often as it may, those included that are being written down."""
         if self._breaker is None:
             return False
-        under_way = self._being_written[line, address, text]
+        under_way = self._being_written.get((line, address, text), 0)
         return self._breaker.suspects(line, address, text, now, under_way=under_way)
 
     def note(self, line: str, address: str, text: str, now: datetime) -> None:
@@ -54,17 +53,9 @@ class Repeats:
         if self._breaker is not None:
             self._breaker.note(line, address, text, now)
 
-    @contextmanager
-    def writing(self, keys: Sequence[tuple[str, str, str]]) -> Iterator[None]:
+    def writing(self, keys: Sequence[tuple[str, str, str]]) -> AbstractContextManager[None]:
         """Count these (line, number, text), while they are written down, as if they were accepted."""
-        self._being_written.update(keys)
-        try:
-            yield
-        finally:
-            self._being_written.subtract(keys)
-            for key in keys:
-                if not self._being_written[key]:
-                    del self._being_written[key]
+        return _Writing(self._being_written, keys) if keys else _NOTHING_WRITTEN
 
     def untold(self, line: str, addresses: Iterable[str], now: datetime) -> list[str]:
         """Those of the numbers of which nothing was told within the window; from now on something was."""
@@ -99,12 +90,9 @@ class Watch:
             " as it may: see queue.repeat_limit and queue.repeat_within",
         )
 
-    @contextmanager
-    def writing(self, addresses: Sequence[str]) -> Iterator[None]:
+    def writing(self, addresses: Sequence[str]) -> AbstractContextManager[None]:
         """Let what comes while the request is written down see that it goes to these numbers."""
-        keys = [] if self.text is None else [(self.line, address, self.text) for address in addresses]
-        with self.repeats.writing(keys):
-            yield
+        return self.repeats.writing([] if self.text is None else [(self.line, each, self.text) for each in addresses])
 
     def answered(self, result: Mapping[str, Any]) -> list[str]:
         """Count the copies of a request that was accepted now; gives the suspected numbers that are to be told of."""
@@ -114,6 +102,31 @@ class Watch:
             if one["status"] != Status.FAILED.value:
                 self.repeats.note(self.line, one["to"], self.text, self.now)
         return self.repeats.untold(self.line, self.suspected, self.now)
+
+
+class _Writing:
+    """Counts while it is entered."""
+
+    __slots__ = ("_counts", "_keys")
+
+    def __init__(self, counts: dict[tuple[str, str, str], int], keys: Sequence[tuple[str, str, str]]) -> None:
+        self._counts = counts
+        self._keys = keys
+
+    def __enter__(self) -> None:
+        for key in self._keys:
+            self._counts[key] = self._counts.get(key, 0) + 1
+
+    def __exit__(self, *_: object) -> None:
+        for key in self._keys:
+            left = self._counts[key] - 1
+            if left:
+                self._counts[key] = left
+            else:
+                del self._counts[key]
+
+
+_NOTHING_WRITTEN = nullcontext()
 
 
 def _digest(request: SendRequest) -> str:

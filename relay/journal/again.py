@@ -6,7 +6,8 @@ from sqlalchemy import select
 
 from relay.domain.states import Fact
 from relay.journal.callrows import move_copies, settle
-from relay.journal.copies import Copy, Happening, happen
+from relay.journal.copies import Happening, happen
+from relay.journal.copyrows import Copy
 from relay.journal.listing import one_of
 from relay.journal.schema import call
 from relay.journal.transaction import Transaction

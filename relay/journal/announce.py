@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, insert, update
 from relay.domain.announcements import Announcement
 from relay.domain.messages import Reply
 from relay.journal.codec import reply_in, reply_out
-from relay.journal.columns import Whole, as_json, printable
+from relay.journal.columns import Whole, as_json, plain
 from relay.journal.notices import Untold, is_told, take_untold
 from relay.journal.schema import aside, message
 from relay.journal.sums import event_sum, sum_of_event
@@ -43,15 +43,16 @@ def announce(tx: Transaction, news: News) -> None:
         "id": tx.ids.new(),
         "kind": news.kind,
         "line": news.line,
-        "client": news.client and printable(news.client),
-        "subject": printable(news.subject),
+        "client": plain(news.client),
+        "subject": plain(news.subject),
         "sequence": news.sequence,
         "occurred_at": news.occurred_at or tx.now,
         "recorded_at": tx.now,
         "body": as_json(news.body),
         "reply": None if reply is None else as_json(reply),
     }
-    tx.add_event({**row, "sum": event_sum(row)})
+    row["sum"] = event_sum(row)
+    tx.add_event(row)
 
 
 def next_sequence(tx: Transaction, message_id: str, count: int = 1) -> int:

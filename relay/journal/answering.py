@@ -16,7 +16,8 @@ from relay.domain.messages import CallAnswer, Handover
 from relay.domain.receipts import ProviderWord
 from relay.domain.states import Fact, State
 from relay.journal.callrows import ids_in, stage_of, wake_behind
-from relay.journal.copies import Copy, Happening, copies_of_some, happen
+from relay.journal.copies import Happening, copies_of_some, happen
+from relay.journal.copyrows import Copy
 from relay.journal.listing import listed, unpacked
 from relay.journal.mailschema import sighting
 from relay.journal.outgoing import send_times_of
@@ -58,7 +59,7 @@ def handed(one: Copy, ref: str | None, handover: Handover, *, unseen: bool) -> H
 
     What is followed and has no id can be told by nothing else than being shown.
     """
-    taken = handover.fact not in {Fact.RETRIED, Fact.REFUSED}
+    taken = handover.fact not in _NOT_TAKEN
     nameless = handover.fact is Fact.SUBMITTED and not (ref or handover.ref)
     shown = taken and (unseen or nameless)
     return Happening(one, handover.fact, word_of(ref, handover), handover.problem, handover.ref, unseen=shown)
@@ -158,6 +159,7 @@ def _apply_parked(tx: Transaction, taken: Iterable[_Taken]) -> None:
             unpark(tx, line, waiting)
 
 
+_NOT_TAKEN = frozenset({Fact.RETRIED, Fact.REFUSED})
 _TAKEN = frozenset({Fact.SUBMITTED, Fact.SUBMITTED_UNTRACKED, Fact.ON_NETWORK, Fact.DELIVERED})
 _SOME = unpacked(bindparam("some", type_=Text)).c.value
 _NEEDED = ("id", "line", "message_id", "stage", "owner", "recipients", "unseen")

@@ -10,7 +10,7 @@ from relay.domain.messages import Plan, Reply, SendRequest
 from relay.domain.states import Status
 from relay.journal.announce import News, announce, next_sequence
 from relay.journal.codec import timestamp
-from relay.journal.copies import Copy
+from relay.journal.copyrows import Copy
 from relay.journal.transaction import Transaction
 
 

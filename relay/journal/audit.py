@@ -18,7 +18,8 @@ from relay.domain.messages import Priority
 from relay.domain.states import Fact, State
 from relay.domain.waiting import Why
 from relay.journal.announce import SetAside, set_aside
-from relay.journal.copies import Happening, copy_from, happen, tell_damaged
+from relay.journal.copies import Happening, happen, tell_damaged
+from relay.journal.copyrows import copy_from
 from relay.journal.damagedcommands import is_damaged, whole_command
 from relay.journal.damagedcopies import DAMAGED
 from relay.journal.optoutrows import is_whole, mend

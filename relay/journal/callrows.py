@@ -21,7 +21,8 @@ from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact, State
 from relay.domain.waiting import Why
 from relay.journal.columns import Words
-from relay.journal.copies import Copy, Happening, copies_of, copies_of_some, copies_where, happen
+from relay.journal.copies import Happening, copies_of, copies_of_some, copies_where, happen
+from relay.journal.copyrows import Copy
 from relay.journal.listing import listed, one_of, unpacked
 from relay.journal.outgoing import send_at_of
 from relay.journal.schema import call, call_expires, call_is_behind, call_is_waiting, copy

@@ -13,7 +13,8 @@ from sqlalchemy import Row, bindparam, update
 from relay.domain.messages import OutboundCall, Recipient
 from relay.domain.states import Fact
 from relay.journal.callrows import COPIES_AT_ONCE, close_waiting, end_expired, expire_calls, set_call
-from relay.journal.copies import Copy, Happening, copies_of, happen
+from relay.journal.copies import Happening, copies_of, happen
+from relay.journal.copyrows import Copy
 from relay.journal.damagedcopies import give_up_damaged
 from relay.journal.duecalls import DueCall, Load, due_calls
 from relay.journal.limitrows import allowance, spend

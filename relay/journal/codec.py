@@ -23,7 +23,7 @@ def timestamp(moment: datetime | None) -> str | None:
 
 def reply_out(reply: Reply) -> dict[str, Any] | None:
     """A reply to be kept; None where there is nothing in it."""
-    if reply == Reply():
+    if reply.topic is None and reply.correlation is None and reply.traceparent is None:
         return None
     correlation = None if reply.correlation is None else b64encode(reply.correlation).decode("ascii")
     return {"topic": reply.topic, "correlation": correlation, "traceparent": reply.traceparent}

@@ -5,7 +5,7 @@ spelled out where it stands in a column of its own, and escaped where it stands 
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
@@ -19,6 +19,19 @@ _FIRST = (datetime(1900, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND
 # `json.dumps` with arguments makes one at each call.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+# And that one makes another, which is the one that works: it is quicker to have it at hand, where Python has it.
+_MAKE = getattr(json.encoder, "c_make_encoder", None)
+_ENCODE: Callable[[Any, int], Iterable[str]] | None = _MAKE and _MAKE(
+    markers=None,
+    default=_ENCODER.default,
+    encoder=json.encoder.encode_basestring_ascii,
+    indent=None,
+    key_separator=":",
+    item_separator=",",
+    sort_keys=False,
+    skipkeys=False,
+    allow_nan=False,
+)
 
 # STRICT tables of SQLite know INTEGER only, which has 64 bits there.
 Whole = BigInteger().with_variant(Integer(), "sqlite")
@@ -26,6 +39,12 @@ Whole = BigInteger().with_variant(Integer(), "sqlite")
 
 def as_json(value: Any) -> bytes:
     """`value` as JSON in ASCII, always the same bytes for the same value."""
+    if _ENCODE is not None:
+        try:
+            return "".join(_ENCODE(value, 0)).encode("ascii")
+        except RecursionError:
+            # It does not look whether something holds itself; the other does.
+            pass
     return _ENCODER.encode(value).encode("ascii")
 
 
@@ -34,8 +53,15 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
-def _words(value: str | None) -> str | None:
+def plain(value: str | None) -> str | None:
+    """The same, sooner where there is nothing to spell out, and for None."""
     return value if value is None or (value.isascii() and "\0" not in value) else printable(value)
+
+
+def _many_words(values: list[Any]) -> list[Any]:
+    """The same of each, looked through together: most are plain."""
+    together = "".join(filter(None, values))
+    return values if together.isascii() and "\0" not in together else list(map(plain, values))
 
 
 class Words(TypeDecorator[str]):
@@ -50,11 +76,11 @@ class Words(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's
         """What goes to the database."""
-        return _words(value)
+        return plain(value)
 
     def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:  # noqa: ARG002 - as above
         """The same, without SQLAlchemy's detours: it is asked for dozens of values of every message."""
-        return _words
+        return plain
 
 
 class _Broken:
@@ -79,12 +105,20 @@ class Json(TypeDecorator[Any]):
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's
         """What comes from it."""
-        if value is None:
-            return None
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return BROKEN
+        return _json_in(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[bytes | None], Any]:  # noqa: ARG002 - as above
+        """The same, without SQLAlchemy's detours."""
+        return _json_in
+
+
+def _json_in(value: bytes | None) -> Any:
+    if value is None:
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return BROKEN
 
 
 class Checked(TypeDecorator[bytes]):
@@ -118,6 +152,13 @@ def _moment(value: datetime | None) -> int | None:
     return None if value is None else (value - _EPOCH) // _MICROSECOND
 
 
+def _many_moments(values: list[Any]) -> list[Any]:
+    """The same of each: most are one, that of a transaction."""
+    known = {id(value): value for value in values}
+    kept = {number: _moment(value) for number, value in known.items()}
+    return [kept[id(value)] for value in values]
+
+
 class Moment(TypeDecorator[datetime]):
     """A time, aware, in UTC: whole microseconds since the epoch. What is damaged comes back as the nearest time.
 
@@ -141,10 +182,25 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - as above
         """What comes from it."""
-        if value is None:
-            return None
-        return _EPOCH + value * _MICROSECOND if _FIRST <= value <= _LAST else _nearest(value)
+        return _moment_in(value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[int | None], datetime | None]:  # noqa: ARG002 - as above
+        """The same, without SQLAlchemy's detours."""
+        return _moment_in
+
+
+def _moment_in(value: int | None) -> datetime | None:
+    if value is None:
+        return None
+    return _EPOCH + value * _MICROSECOND if _FIRST <= value <= _LAST else _nearest(value)
 
 
 def _nearest(value: int) -> datetime:
     return _EPOCH + (_FIRST if value < _FIRST else _LAST) * _MICROSECOND
+
+
+OF_MANY: Mapping[Callable[[Any], Any], Callable[[list[Any]], list[Any]]] = {
+    plain: _many_words,
+    _moment: _many_moments,
+}
+"""What goes to the database for a value -> the same for many values, sooner."""

@@ -13,7 +13,8 @@ from relay.journal.acceptance import Acceptance, Room, refused
 from relay.journal.answers import Answer, Asker, answer, rejected, result, standing
 from relay.journal.callrows import CALLS_AT_ONCE, close_if_sent, in_one_go
 from relay.journal.columns import Words
-from relay.journal.copies import Copy, Happening, copies_where, happen
+from relay.journal.copies import Happening, copies_where, happen
+from relay.journal.copyrows import Copy
 from relay.journal.damagedcommands import COMMAND_DAMAGED, is_damaged, whole_command
 from relay.journal.failures import JournalFenced
 from relay.journal.foresight import Keys

@@ -1,70 +1,32 @@
-"""A fact -> a copy's next state, its row and its receipt. Nothing else changes a copy's state."""
+"""A fact -> a copy's next state, its row (`copyrows`) and its receipt. Nothing else changes a copy's state."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Text, Update, bindparam, case, literal, select, update
+from sqlalchemy import Text, bindparam, case, literal, select, update
 
-from relay.domain.addresses import Address, AddressKind
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.receipts import Change, ProviderWord, ReceiptContext, change, receipt_body
 from relay.domain.states import Fact, IllegalTransition, State
 from relay.journal.announce import News, SetAside, announce, set_aside
-from relay.journal.codec import problem_in
 from relay.journal.columns import Moment, Whole
+from relay.journal.copyrows import Copy, copy_from, write_copies
 from relay.journal.listing import listed, one_of, unpacked
 from relay.journal.optoutrows import Word, opt_out
 from relay.journal.outgoing import Echo, Echoed, echoes_of
 from relay.journal.schema import aside, command, copy, copy_has_ref, message
-from relay.journal.sums import command_sum, copy_sum, fits
+from relay.journal.sums import command_sum, fits
 from relay.journal.transaction import Transaction
 
 log = structlog.get_logger()
+_NOTHING_SAID = ProviderWord()
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """One recipient's copy, as the journal has it."""
-
-    id: str
-    message_id: str
-    call_id: str | None
-    ordinal: int
-    line: str
-    address: Address
-    state: State
-    ended: bool
-    attempt: int
-    remote_ref: str | None
-    provider_status: str | None
-    provider_code: str | None
-    problem: Problem | None
-    unseen: int
-    client: str | None
-    damage: str | None = None  # what of its row is damaged: its `identity` or address, its `state` or its `problem`
-
-    @property
-    def may_be_sent(self) -> bool:
-        """Whether it is known which copy it is, to whom it goes, and that it was not sent."""
-        return self.damage in {None, "problem"}
-
-    @property
-    def waits(self) -> bool:
-        """It has not been handed over, nor may have been."""
-        return self.state.rank < State.UNCERTAIN.rank
-
-    @property
-    def followed(self) -> bool:
-        """The provider has it, and its end is not known."""
-        return not self.state.final and self.state.rank > State.UNCERTAIN.rank
-
-
-@dataclass(frozen=True, slots=True)
-class Happening:
+class Happening(NamedTuple):
     """A fact about a copy, with what the provider said and what went wrong.
 
     `remote_ref`: the id under which reports will speak of this copy alone. `attempts`: how many calls begin with it.
@@ -73,7 +35,7 @@ class Happening:
 
     copy: Copy
     fact: Fact
-    word: ProviderWord = field(default_factory=ProviderWord)
+    word: ProviderWord = _NOTHING_SAID
     problem: Problem | None = None
     remote_ref: str | None = None
     attempts: int = 0
@@ -124,8 +86,7 @@ def copy_of(tx: Transaction, line: str, ref: str) -> Copy | None:
     return row and copy_from(row)
 
 
-@dataclass(frozen=True, slots=True)
-class _Move:
+class _Move(NamedTuple):
     before: Copy
     after: Copy
     change: Change | None  # None: nothing changed
@@ -143,7 +104,7 @@ def tell_damaged(tx: Transaction, copies: Iterable[Copy]) -> None:
 def _stirred(one: Happening) -> Change | None:
     """What a fact does to its copy, where every receipt is wanted; None where it cannot be true of it."""
     try:
-        return change(one.copy.state, one.fact, ended=one.copy.ended, receipts=True)
+        return _change(one.copy.state, one.fact, ended=one.copy.ended, receipts=True)
     except IllegalTransition as error:
         line, copy_id = one.copy.line, one.copy.id
         log.warning("copy.contradicted", line=line, copy_id=copy_id, state=error.state.key, fact=one.fact.value)
@@ -155,10 +116,9 @@ def _move(one: Happening, what: Change | None, messages: Mapping[str, Echoed]) -
     if what is None or (what.after is before.state and not before.waits):
         return _Move(before, before, None, one.word)
     if what.told and not messages[before.message_id].echo.receipts:
-        what = change(before.state, one.fact, ended=before.ended, receipts=False)
+        what = _change(before.state, one.fact, ended=before.ended, receipts=False)
     attempt = before.attempt + one.attempts
-    after = replace(
-        before,
+    after = before._replace(
         state=what.after,
         ended=before.ended or what.final,
         attempt=attempt,
@@ -172,35 +132,17 @@ def _move(one: Happening, what: Change | None, messages: Mapping[str, Echoed]) -
 
 
 def _write(tx: Transaction, moves: Sequence[_Move]) -> None:
-    by_change: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    for move in moves:
-        columns = tuple(name for name in _SELDOM if getattr(move.after, name) != getattr(move.before, name))
-        by_change[columns].append(_row(tx, move.after, columns))
-        if move.after.waits is not move.before.waits:
-            tx.count_waiting(move.after.line, move.after.client, move.after.waits - move.before.waits)
-    for columns, rows in by_change.items():
-        tx.execute(_updating(columns), rows)
+    waiting: Counter[tuple[str, str | None]] = Counter()
+    for before, after, _, _ in moves:
+        if after.waits is not before.waits:
+            waiting[after.line, after.client] += after.waits - before.waits
+    for (line, client), more in waiting.items():
+        tx.count_waiting(line, client, more)
+    write_copies(tx, [(before, after) for before, after, _, _ in moves])
     decided = [move.after.id for move in moves if move.before.state is State.UNCERTAIN]
     if decided:
         listed = (one_of(aside.c.copy_id, decided), aside.c.kind == "uncertain")
         tx.execute(update(aside).where(*listed).values(state="settled"))
-
-
-def _row(tx: Transaction, after: Copy, columns: Iterable[str]) -> dict[str, Any]:
-    return {
-        "copy_id": after.id,
-        "state": after.state.key,
-        "attempt": after.attempt,
-        "provider_status": after.provider_status,
-        "provider_code": after.provider_code,
-        "problem": after.problem.as_body() if after.problem else None,
-        "changed_at": tx.now,
-        **{name: _as_kept(getattr(after, name)) for name in columns},
-    }
-
-
-def _as_kept(value: str | int | None) -> str | int | None:
-    return int(value) if isinstance(value, bool) else value
 
 
 def _tell(tx: Transaction, moves: Sequence[_Move], messages: Mapping[str, Echoed]) -> None:
@@ -289,59 +231,7 @@ def _said_by_provider(tx: Transaction, after: Copy) -> Word:
     return Word(after.address.value, after.line, tx.now, "provider", code, after.message_id, after.id)
 
 
-def state_of(row: Any) -> State:
-    """The state of a row of `copy`; where that word is damaged, what is safe to believe."""
-    return _state_of(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
-
-
-def _state_of(values: Mapping[Any, Any]) -> State:
-    known = _BY_KEY.get(values["state"])
-    if known is not None:
-        return known
-    # It waits, it has ended, or it was handed over: that stands in its row besides.
-    return State.QUEUED if values["waits"] else State.UNKNOWN_FOR_GOOD if values["ended"] else State.SUBMITTED
-
-
-def status_of(key: str) -> str:
-    """The status that users see, of a state as it is kept; a damaged word is an unknown state."""
-    return _BY_KEY.get(key, State.UNKNOWN).status.value
-
-
-def copy_from(row: Any) -> Copy:
-    """A row of `copy`, also of one that is damaged: then it is what is safe to believe of it, and says so."""
-    values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name
-    damage, state, problem = None, _state_of(values), None
-    try:
-        problem = problem_in(values["problem"])
-    except ValueError:
-        damage = "problem"
-    if state.key != values["state"]:
-        damage = "state"
-    if values["address_kind"] not in _KINDS or not fits(values["sum"], copy_sum(values)):
-        damage = "identity"
-    kind = _KINDS.get(values["address_kind"], AddressKind.OTHER)
-    return Copy(
-        id=values["id"],
-        message_id=values["message_id"],
-        call_id=values["call_id"],
-        ordinal=values["ordinal"],
-        line=values["line"],
-        address=Address(kind, values["address"], values["address_raw"]),
-        state=state,
-        ended=bool(values["ended"]),
-        attempt=values["attempt"],
-        remote_ref=values["remote_ref"],
-        provider_status=values["provider_status"],
-        provider_code=values["provider_code"],
-        problem=problem,
-        unseen=values["unseen"],
-        client=values["client"],
-        damage=damage,
-    )
-
-
-_BY_KEY = {state.key: state for state in State}
-_KINDS: Mapping[Any, AddressKind] = {kind.value: kind for kind in AddressKind}
+_change = cache(change)  # of one call there are many alike
 _LOST = {
     "identity": "whose copy it is, or to whom it was to go, is lost, so that it is not sent",
     "state": "how far it had come is lost, so that it is not sent",
@@ -371,14 +261,3 @@ _OF_CALLS = (
     .order_by(copy.c.message_id, copy.c.ordinal)
 )
 _OF_CALL = select(copy).where(copy.c.call_id == bindparam("this")).order_by(copy.c.message_id, copy.c.ordinal)
-
-
-@cache
-def _updating(columns: tuple[str, ...]) -> Update:
-    """A copy's row is written with those of `_SELDOM` that change: what is not set needs no index to be kept."""
-    names = (*_ALWAYS, *columns)
-    return update(copy).where(copy.c.id == bindparam("copy_id")).values({name: bindparam(name) for name in names})
-
-
-_ALWAYS = ("state", "attempt", "provider_status", "provider_code", "problem", "changed_at")
-_SELDOM = ("ended", "remote_ref", "unseen", "waits")

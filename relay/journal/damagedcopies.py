@@ -7,7 +7,8 @@ from sqlalchemy import bindparam, update
 from relay.domain.errors import ErrorCode, Problem
 from relay.domain.states import Fact, State
 from relay.journal.columns import Whole
-from relay.journal.copies import Copy, Happening, happen, tell_damaged
+from relay.journal.copies import Happening, happen, tell_damaged
+from relay.journal.copyrows import Copy
 from relay.journal.schema import copy, copy_waits
 from relay.journal.transaction import Transaction
 

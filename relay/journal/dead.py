@@ -14,7 +14,8 @@ from relay.journal.announce import announcement
 from relay.journal.answers import standing
 from relay.journal.callrows import settle
 from relay.journal.codec import report_in
-from relay.journal.copies import Happening, copies_where, copy_from, happen
+from relay.journal.copies import Happening, copies_where, happen
+from relay.journal.copyrows import copy_from
 from relay.journal.failures import UnknownAside
 from relay.journal.orphans import forget_parked, is_report
 from relay.journal.rawrows import KeptRaw, kept_raw

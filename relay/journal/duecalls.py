@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select
 
 from relay.journal.callrows import in_one_go
-from relay.journal.copies import Copy, copies_of_some
+from relay.journal.copies import copies_of_some
+from relay.journal.copyrows import Copy
 from relay.journal.optoutrows import opted_out
 from relay.journal.outgoing import Echo, sums_of, whole_of
 from relay.journal.schema import call, call_is_waiting

@@ -55,20 +55,31 @@ def _take_each(tx: Transaction, line: str, each: Came) -> Taken:
 
 def take_whole(tx: Transaction, line: str, came: Sequence[Came]) -> None:
     """Announce messages that are new and of which nothing more is to be fetched; keep those that are pieces."""
-    entire = [replace(each, messages=[one for one in each.messages if not is_piece(one)]) for each in came]
+    entire = [_without_pieces(each) for each in came]
     shown = Shown(tx, line)
     for each, its, marks in zip(came, entire, suspects(tx, line, entire), strict=True):
-        for one in each.messages:
-            if is_piece(one):
+        if its is not each:
+            for one in filter(is_piece, each.messages):
                 take_piece(tx, line, one)
         for one, suspect in zip(its.messages, marks, strict=True):
             tell_heard(shown, one, each.received_at, suspect=suspect)
     shown.write()
 
 
+def _without_pieces(each: Came) -> Came:
+    """The same object where none of its messages is a piece, as of nearly all."""
+    if not any(map(is_piece, each.messages)):
+        return each
+    return replace(each, messages=[one for one in each.messages if not is_piece(one)])
+
+
 def _fresh(tx: Transaction, line: str, came: Sequence[Came]) -> Iterator[Came]:
     """The messages among these that were not seen before."""
-    new = iter(are_first_seen(tx, line, [_key_of(one) for each in came for one in each.messages]))
+    are_new = are_first_seen(tx, line, [_key_of(one) for each in came for one in each.messages])
+    if all(are_new):
+        yield from came
+        return
+    new = iter(are_new)
     for each in came:
         yield replace(each, messages=list(compress(each.messages, new)))
 

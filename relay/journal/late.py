@@ -14,7 +14,8 @@ from relay.domain.messages import CallAnswer, Handover
 from relay.domain.receipts import ProviderWord
 from relay.domain.states import Fact, State
 from relay.journal.callrows import close_if_sent, followed_from, set_call, settle
-from relay.journal.copies import Copy, Happening, copies_where, happen
+from relay.journal.copies import Happening, copies_where, happen
+from relay.journal.copyrows import Copy
 from relay.journal.listing import one_of
 from relay.journal.nodeschema import node
 from relay.journal.reports import unpark

@@ -30,7 +30,11 @@ def unpacked(parameter: BindParameter[str] | str) -> TableValuedAlias:
 
 def listed(values: Iterable[str | int]) -> str:
     """These values as the parameter that `unpacked` takes."""
-    return as_json([printable(value) if isinstance(value, str) else value for value in values]).decode("ascii")
+    known = list(values)
+    words = "".join(map(str, known))
+    if not words.isascii() or "\0" in words:
+        known = [printable(value) if isinstance(value, str) else value for value in known]
+    return as_json(known).decode("ascii")
 
 
 def one_of(column: ColumnElement[Any], values: Iterable[str | int]) -> ColumnElement[bool]:

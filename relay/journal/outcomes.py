@@ -24,7 +24,8 @@ from relay.journal.callrows import (
     settle,
     wait_again,
 )
-from relay.journal.copies import Copy, Happening, happen
+from relay.journal.copies import Happening, happen
+from relay.journal.copyrows import Copy
 from relay.journal.jobs import Together
 from relay.journal.late import answered_late
 from relay.journal.limitrows import slow

@@ -5,17 +5,19 @@ again is one object, so that from its second run on it is known how it runs. Wha
 list whose length varies, goes through SQLAlchemy as ever. Values, rows and errors are the same on both ways.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import BindParameter, Connection, CursorResult, Executable, Insert, Select, Update
-from sqlalchemy.engine import Dialect, IteratorResult
+from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import DBAPICursor
-from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.dml import Delete
+
+from relay.journal.columns import OF_MANY
+from relay.journal.found import Found, row_of
 
 Row: TypeAlias = Mapping[str, Any]
 Parameters: TypeAlias = list[Any] | Row | None
@@ -93,6 +95,20 @@ class _Binding:
         """By their names."""
         return dict(zip(self._names, self(row), strict=True))
 
+    def of_many(self, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        """In their order, for each of these rows: by column, which is soonest."""
+        columns = [[row[key] for row in rows] for key in self._keys]
+        for place, constant in self._constants:
+            columns.insert(place, [constant] * len(rows))
+        for place, process in self._processes:
+            many = OF_MANY.get(process)
+            columns[place] = many(columns[place]) if many else list(map(process, columns[place]))
+        return list(zip(*columns, strict=True))
+
+    def named_of_many(self, rows: Sequence[Row]) -> list[Row]:
+        """By their names, for each of these rows."""
+        return [dict(zip(self._names, values, strict=True)) for values in self.of_many(rows)]
+
 
 class Recipe:
     """How a statement is run on a kind of database.
@@ -110,34 +126,51 @@ class Recipe:
         values = {name: _value(bind, name, dialect) for bind, name in compiled.bind_names.items()}
         binding = _Binding([values[name] for name in names or ()], given)
         self._parameters = binding if compiled.positional else binding.named
-        self._found = SimpleResultMetaData([str(one.key) for one in columns]) if columns else None
+        self._parameters_of_many = binding.of_many if compiled.positional else binding.named_of_many
+        self._row = row_of([str(one.key) for one in columns]) if columns else None
+        # What only reads may be run once more.
+        self._reads_quickly = dialect.name == "sqlite" and isinstance(compiled.statement, Select)
         processes = [one.type.dialect_impl(dialect).result_processor(dialect, None) for one in columns]
         self._processes = [(place, process) for place, process in enumerate(processes) if process is not None]
 
-    def run(self, connection: Connection, rows: Parameters) -> "IteratorResult[Any] | Changed":
+    def run(self, connection: Connection, rows: Parameters) -> Found | Changed:
         """Run it."""
-        cursor = cast("Any", connection.connection.driver_connection).cursor()
+        driver = cast("Any", connection.connection.driver_connection)
+        cursor = driver.cursor()
         try:
             if isinstance(rows, list) and len(rows) > 1:
-                cursor.executemany(self._words, [self._parameters(row) for row in rows])
+                cursor.executemany(self._words, self._parameters_of_many(rows))
             else:
                 cursor.execute(self._words, self._parameters(_first(rows)[0]))
-            if self._found is None:
+            if self._row is None:
                 return Changed(cursor.rowcount)
-            return IteratorResult(self._found, iter(self._read(cursor.fetchall())))
+            found = self._read_quickly(driver, cursor, rows) if self._reads_quickly else cursor.fetchall()
+            return Found(list(map(self._row, self._processed(found))))
         except self._dialect.loaded_dbapi.Error as error:
             raise self._told(connection, cursor, error) from error
         finally:
             cursor.close()
 
-    def _read(self, rows: Iterable[Sequence[Any]]) -> Iterable[Sequence[Any]]:
-        return (self._processed(row) for row in rows) if self._processes else rows
+    def _read_quickly(self, driver: Any, cursor: Any, rows: Parameters) -> list[Sequence[Any]]:
+        """All rows. Text that is damaged, which the driver refuses, is read as the journal reads it: see `sqlite`."""
+        careful, driver.text_factory = driver.text_factory, str
+        try:
+            return cast("list[Sequence[Any]]", cursor.fetchall())
+        except driver.OperationalError:
+            pass
+        finally:
+            driver.text_factory = careful
+        cursor.execute(self._words, self._parameters(_first(rows)[0]))
+        return cast("list[Sequence[Any]]", cursor.fetchall())
 
-    def _processed(self, row: Sequence[Any]) -> tuple[Any, ...]:
-        values = list(row)
+    def _processed(self, rows: list[Sequence[Any]]) -> list[Sequence[Any]]:
+        """By column, which is soonest."""
+        if not rows or not self._processes:
+            return rows
+        columns = list(zip(*rows, strict=True))
         for place, process in self._processes:
-            values[place] = process(values[place])
-        return tuple(values)
+            columns[place] = tuple(map(process, columns[place]))
+        return list(zip(*columns, strict=True))
 
     def _told(self, connection: Connection, cursor: DBAPICursor, error: Exception) -> BaseException:
         """The error as SQLAlchemy tells it, and a connection that is gone is not used again."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, bindparam, func, select
 from relay.clock import Clock
 from relay.domain.states import State
 from relay.journal.callrows import FOREVER
-from relay.journal.copies import status_of
+from relay.journal.copyrows import status_of
 from relay.journal.dead import set_aside_counts
 from relay.journal.mailschema import arrival, segment, sighting
 from relay.journal.queuelist import Wanted, listed, shown

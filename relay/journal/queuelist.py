@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, literal, se
 from relay.domain.messages import Priority
 from relay.domain.states import State
 from relay.domain.waiting import Why
-from relay.journal.copies import state_of
+from relay.journal.copyrows import state_of
 from relay.journal.listing import one_of
 from relay.journal.named import copies_named
 from relay.journal.schema import call, call_is_held_back, call_is_waiting, copy, copy_is_live, copy_waits, message

@@ -105,7 +105,7 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> KeptRaw:
-            fresh = KeptRaw("", line, source, event, about or self._reader_of(source), answer, tx.now)
+            fresh = KeptRaw(tx.ids.new(), line, source, event, about or self._reader_of(source), answer, tx.now)
             return (_kept_before(tx, fresh) if about else None) or _keep_all(tx, [fresh])[0]
 
         return await self._writer.run(operation, brings=len(answer.body) if source == "hook" else None)
@@ -114,7 +114,7 @@ class RawVerbs:
         """As `keep`, of a page of an inbox, with a mark that it is kept; gives also whether that was set."""
 
         def operation(tx: Transaction) -> tuple[KeptRaw, bool]:
-            fresh = KeptRaw("", line, "inbox", "", about, answer, tx.now)
+            fresh = KeptRaw(tx.ids.new(), line, "inbox", "", about, answer, tx.now)
             kept = _kept_before(tx, fresh) or _keep_all(tx, [fresh])[0]
             in_time = kept.received_at <= mark.until
             if in_time:
@@ -132,8 +132,8 @@ class RawVerbs:
         """
 
         def operation(tx: Transaction) -> list[KeptRaw]:
-            reader = self._reader_of("hook")
-            return _keep_all(tx, [KeptRaw("", one.line, "hook", one.event, reader, one.raw, tx.now) for one in hooks])
+            new, reader, now = tx.ids.new, self._reader_of("hook"), tx.now
+            return _keep_all(tx, [KeptRaw(new(), one.line, "hook", one.event, reader, one.raw, now) for one in hooks])
 
         return await self._writer.run(operation, brings=sum(len(one.raw.body) for one in hooks))
 
@@ -278,7 +278,7 @@ def _keep_deliveries(tx: Transaction, deliveries: Sequence[HookDelivery], reader
     new = _not_seen(tx, deliveries)
     whole: dict[int, KeptRaw] = {}
     for place, one in enumerate(deliveries):
-        fresh = KeptRaw("", one.line, "hook", one.event, reader, one.raw, one.received_at)
+        fresh = KeptRaw(tx.ids.new(), one.line, "hook", one.event, reader, one.raw, one.received_at)
         why = _why_aside(tx, one)
         if place in new and why is None:
             whole[place] = fresh
@@ -307,25 +307,28 @@ def _why_aside(tx: Transaction, one: HookDelivery) -> str | None:
     return None
 
 
-def _keep_all(tx: Transaction, fresh: Sequence[KeptRaw]) -> list[KeptRaw]:
-    """Write bytes down that are to be read; gives them with their ids."""
-    kept = [replace(one, id=tx.ids.new()) for one in fresh]
-    if kept:
-        tx.execute(_KEEP, [_row(one, "kept") for one in kept])
-        tx.bells.update({f"raw:{one.line}" for one in kept})
-    return kept
+def _keep_all(tx: Transaction, fresh: list[KeptRaw]) -> list[KeptRaw]:
+    """Write bytes down that are to be read; gives them."""
+    if fresh:
+        tx.execute(_KEEP, [_row(one, "kept") for one in fresh])
+        tx.bells.update(f"raw:{line}" for line in {one.line for one in fresh})
+    return fresh
 
 
 def _row(kept: KeptRaw, state: str) -> dict[str, Any]:
-    row = {
+    row: dict[str, Any] = {
+        "id": kept.id,
         "line": kept.line,
         "source": kept.source,
         "event": printable(kept.event),
         "about": kept.about,
         "content_type": printable(kept.raw.content_type),
         "body": kept.raw.body,
+        "received_at": kept.received_at,
+        "state": state,
     }
-    return {**row, "id": kept.id, "received_at": kept.received_at, "state": state, "sum": raw_sum(row)}
+    row["sum"] = raw_sum(row)
+    return row
 
 
 def _kept_before(tx: Transaction, fresh: KeptRaw) -> KeptRaw | None:

@@ -13,7 +13,8 @@ from relay.domain.messages import DeliveryReport
 from relay.domain.receipts import ProviderWord
 from relay.journal.callrows import close_if_sent, ids_in, settle
 from relay.journal.columns import Words, printable
-from relay.journal.copies import Copy, Happening, copies_of_some, copy_from, happen
+from relay.journal.copies import Happening, copies_of_some, happen
+from relay.journal.copyrows import Copy, copy_from
 from relay.journal.listing import listed, unpacked
 from relay.journal.schema import call, call_has_ref, copy, copy_has_ref
 from relay.journal.transaction import Transaction

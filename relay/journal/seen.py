@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from relay.domain.messages import InboundMessage
-from relay.journal.columns import Moment, Words, as_json
+from relay.journal.columns import Moment, Words
 from relay.journal.schema import seen
 from relay.journal.transaction import Transaction
 
@@ -97,7 +98,9 @@ def _known(tx: Transaction, line: str, hashes: Sequence[bytes]) -> dict[bytes, d
 
 def hash_of(*parts: str) -> bytes:
     """A narrow key for whatever is to be recognised."""
-    return blake2b(as_json(parts), digest_size=16).digest()
+    # The same bytes as those of `as_json`, sooner: it is asked for every message.
+    told = ",".join(map(encode_basestring_ascii, parts))
+    return blake2b(f"[{told}]".encode("ascii"), digest_size=16).digest()
 
 
 def _renamed(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,10 +38,19 @@ class Shown:
         """
         message_id = self.tx.ids.new()
         content = content_out(text, subject, (), group=False)
-        about = {"id": message_id, "direction": direction, "line": self.line}
-        moments = {"created_at": self.tx.now, "ended_at": self.tx.now}
-        self._rows.append({**about, "content": content, "sum": sum_of(content), **moments})
-        self._names.update((ref, message_id) for ref in refs if ref is not None)
+        row = {
+            "id": message_id,
+            "direction": direction,
+            "line": self.line,
+            "content": content,
+            "sum": sum_of(content),
+            "created_at": self.tx.now,
+            "ended_at": self.tx.now,
+        }
+        self._rows.append(row)
+        for ref in refs:
+            if ref is not None:
+                self._names[ref] = message_id
         return message_id
 
     def write(self) -> None:

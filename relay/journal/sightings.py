@@ -19,7 +19,8 @@ from relay.domain.states import State
 from relay.journal.announce import SetAside, set_aside
 from relay.journal.arrivalrows import add_arrival
 from relay.journal.callrows import close_if_sent, ids_in, settle
-from relay.journal.copies import Copy, Happening, copies_of, copies_where, copy_of, happen
+from relay.journal.copies import Happening, copies_of, copies_where, copy_of, happen
+from relay.journal.copyrows import Copy
 from relay.journal.listing import one_of
 from relay.journal.mailcodec import mail_of, mail_row
 from relay.journal.mailrows import remember

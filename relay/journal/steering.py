@@ -26,7 +26,8 @@ from relay.journal.callrows import (
     settle,
     wake_behind,
 )
-from relay.journal.copies import Copy, Happening, copies_where, happen
+from relay.journal.copies import Happening, copies_where, happen
+from relay.journal.copyrows import Copy
 from relay.journal.limitrows import steer
 from relay.journal.listing import one_of
 from relay.journal.named import copies_named

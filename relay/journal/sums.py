@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from json.encoder import encode_basestring_ascii
-from operator import itemgetter
+from json.encoder import encode_basestring_ascii as _quoted
+from operator import attrgetter, itemgetter
 from typing import Any
 from zlib import crc32
 
@@ -30,7 +30,7 @@ def _json_of(value: Any) -> bytes:
         return b"null"
     kind = type(value)
     if kind is str:
-        return encode_basestring_ascii(value).encode("ascii")
+        return _quoted(value).encode("ascii")
     return b"%d" % value if kind is int else as_json(value)
 
 
@@ -42,6 +42,11 @@ def fits(kept: int | None, *sums: int) -> bool:
 def copy_sum(row: Mapping[Any, Any]) -> int:
     """The checksum of what never changes in a row of `copy`: which one it is, and to whom it goes."""
     return _words_sum(row, _COPY)
+
+
+def copy_row_sum(row: Any) -> int:
+    """The same, of a row as it was read."""
+    return _words_sum(row, _COPY_READ)
 
 
 def command_sum(row: Mapping[Any, Any]) -> int:
@@ -68,13 +73,14 @@ def echo_sum(echo: bytes, row: Mapping[Any, Any]) -> int:
     return crc32(at.encode(), crc32(echo, _words_sum(row, _ECHO)))
 
 
-_COPY = itemgetter("id", "message_id", "ordinal", "line", "address_kind", "address", "address_raw")
+_IN_COPY = ("id", "message_id", "ordinal", "line", "address_kind", "address", "address_raw")
+_COPY, _COPY_READ = itemgetter(*_IN_COPY), attrgetter(*_IN_COPY)
 _COMMAND = itemgetter("key", "line", "client", "digest", "message_id")
 _OPTOUT = itemgetter("id", "peer", "line", "line_group", "source", "word", "copy_id")
 _ECHO = itemgetter("line", "client", "request_id", "class", "on_uncertain", "receipts")
 
 
-def _words_sum(row: Mapping[Any, Any], named: Callable[[Mapping[Any, Any]], Sequence[Any]]) -> int:
+def _words_sum(row: Any, named: Callable[[Any], Sequence[Any]]) -> int:
     """Of words and whole numbers, as the database has them. It is made for every copy: quick."""
     values = named(row)
     if None in values:
@@ -100,6 +106,16 @@ def event_sum(row: Mapping[str, Any]) -> int:
 
 def sum_of_event(*payload: Any) -> int:
     """The same, of the values by themselves: `sum_of` them, sooner, for it is made twice for every event."""
-    *about, body, reply = payload
-    words = crc32(b"".join(map(_part, about)))
-    return crc32(_part(reply), crc32(_part(body), words))
+    id_, kind, line, client, subject, sequence, body, reply = payload
+    try:
+        about = (
+            f"{_quoted(id_)}{_quoted(kind)}{_NULL if line is None else _quoted(line)}"
+            f"{_NULL if client is None else _quoted(client)}{_quoted(subject)}{sequence:d}"
+        )
+        return crc32(_NULL_BYTES if reply is None else reply, crc32(body, crc32(about.encode("ascii"))))
+    except (TypeError, ValueError):
+        # Something is no such value: it is damaged.
+        return sum_of(*payload)
+
+
+_NULL, _NULL_BYTES = "null", b"null"

@@ -8,7 +8,7 @@ from typing import Any
 
 from relay.domain.addresses import AddressKind
 from relay.domain.errors import ErrorCode, Problem
-from relay.domain.keywords import keyword, suspected
+from relay.domain.keywords import keyword, wants_out
 from relay.domain.mailbox import Mail
 from relay.domain.messages import InboundMessage, Part, Sighting
 from relay.journal.announce import News, announce
@@ -68,8 +68,9 @@ def tell_heard(
     message_id = shown.add("in", one.text, one.subject, (one.ref, *refs))
     body = message_body(message_id, one, suspect=suspect)
     announce(tx, News("message", line, message_id, body, occurred_at=one.provider_time or received_at))
-    heard = Heard(line, one, message_id, received_at, suspect=suspect)
-    heed(tx, heard, asked=body["keyword"], suspected=body["opt_out_suspected"])
+    asked, suspected = body["keyword"], body["opt_out_suspected"]
+    if asked is not None or suspected:
+        heed(tx, Heard(line, one, message_id, received_at, suspect=suspect), asked=asked, suspected=suspected)
 
 
 def tell_elsewhere(tx: Transaction, line: str, one: Sighting, seen_at: datetime) -> None:
@@ -84,7 +85,8 @@ def tell_elsewhere(tx: Transaction, line: str, one: Sighting, seen_at: datetime)
 def _received(one: InboundMessage) -> dict[str, Any]:
     sender = {"from": one.sender.value, "to": one.recipient, "address_kind": one.sender.kind.value}
     words = words_of(one)
-    return {**sender, "keyword": keyword(words), "opt_out_suspected": suspected(words)}
+    asked = keyword(words)
+    return {**sender, "keyword": asked, "opt_out_suspected": asked is None and wants_out(words)}
 
 
 def _went_out(one: Sighting) -> dict[str, Any]:

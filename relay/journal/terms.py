@@ -13,7 +13,8 @@ from relay.domain.messages import MessageClass, Plan, SendRequest
 from relay.domain.states import Fact
 from relay.domain.waiting import Why
 from relay.journal.callrows import KEPT_IN_ORDER_FOR, ORDER_CHECKED_AFTER, wait_until, wake_behind
-from relay.journal.copies import Copy, Happening, happen
+from relay.journal.copies import Happening, happen
+from relay.journal.copyrows import Copy
 from relay.journal.listing import listed, unpacked
 from relay.journal.optoutrows import OPTED_OUT, OptOut, confirm, opted_out, passes
 from relay.journal.schema import call, copy, copy_waits
@@ -154,7 +155,7 @@ def are_free(
     send_at: datetime | None,
 ) -> bool:
     """Whether the line's hours allow all these copies now, of whom none has opted out. The arguments are `ready`'s."""
-    return not _later(
+    return rules.hours is None or not _later(
         rules, [(one, _as(what, one.address, {})) for one in copies], max(send_at or now, now), group=group
     )
 
@@ -162,7 +163,7 @@ def are_free(
 def held_up(tx: Transaction, line: str, lane: int, call_ids: Iterable[str]) -> set[str]:
     """Those of these calls of a lane of which some copy has to wait for an earlier text to its number."""
     asked = {"some": listed(call_ids), "here": line, "in_lane": lane, "now": tx.now}
-    return {row.call_id for row in tx.execute(_AHEAD_OF_SOME, asked).all() if row.ahead is not None}
+    return set(tx.execute(_HELD_UP, asked).scalars())
 
 
 def _not_opted_out(
@@ -261,7 +262,8 @@ def _ahead(which: ColumnElement[bool]) -> Select[Any]:
 
 
 _AHEAD = _ahead(copy.c.call_id == bindparam("this"))
-_AHEAD_OF_SOME = _ahead(copy.c.call_id.in_(select(unpacked(bindparam("some", type_=Text)).c.value)))
+_AHEAD_OF_SOME = _ahead(copy.c.call_id.in_(select(unpacked(bindparam("some", type_=Text)).c.value))).subquery()
+_HELD_UP = select(_AHEAD_OF_SOME.c.call_id).where(_AHEAD_OF_SOME.c.ahead.is_not(None)).distinct()
 _LOOKS_FOR_ALL = 50
 NEVER_OPEN = Problem(
     ErrorCode.UNSUPPORTED,

@@ -12,7 +12,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, SimpleQueue
@@ -344,9 +344,7 @@ class Writer:
         return self._store.begin(self._connection, entered, self.counters)
 
     def _run(self, transaction: Transaction, jobs: Sequence[Job]) -> None:
-        for job in jobs:
-            job.refusal = JournalFenced() if job.needs_life and transaction.entered.is_fenced else None
-        for together, alike in groupby((job for job in jobs if job.refusal is None), key=together_of):
+        for together, alike in groupby(_living(transaction, jobs), key=together_of):
             if together is None:
                 for job in alike:
                     job.result = job.operation(transaction)
@@ -397,6 +395,14 @@ class Writer:
             else:
                 job.future.set_result(job.result)
         self._bells.ring(bells)
+
+
+def _living(transaction: Transaction, jobs: Iterable[Job]) -> Iterator[Job]:
+    """Those that may run when their turn comes: one before them may end this life of the node."""
+    for job in jobs:
+        job.refusal = JournalFenced() if job.needs_life and transaction.entered.is_fenced else None
+        if job.refusal is None:
+            yield job
 
 
 def _untold(seconds: float) -> None:

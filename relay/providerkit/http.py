@@ -81,7 +81,6 @@ class Http:
         self._timeout = aiohttp.ClientTimeout(
             total=timeout_seconds,
             connect=min(_CONNECT_SECONDS, timeout_seconds),
-            sock_read=timeout_seconds,
             ceil_threshold=timeout_seconds + 1,
         )
         self._max_body = max_body

@@ -154,7 +154,13 @@ def _folded(value: Any, depth: int = 200) -> Any:
     if not depth:
         raise Unreadable("expected JSON that is less deep")
     if isinstance(value, dict):
-        return {_whole(key).lower(): _folded(inner, depth - 1) for key, inner in value.items()}
+        # Most of what is in an object is text: for that, nothing is called.
+        return {
+            (key if key.isascii() else _whole(key)).lower(): (
+                inner if type(inner) is str and inner.isascii() else _folded(inner, depth - 1)
+            )
+            for key, inner in value.items()
+        }
     if isinstance(value, list):
         return [_folded(inner, depth - 1) for inner in value]
     return _whole(value) if isinstance(value, str) else value

@@ -37,6 +37,7 @@ class Consumer(Stage):
         self._acknowledged: list[str] = []
         self._unlisten = intake.journal.on_shut(self._listen)
         self._has_ended = False
+        self._log = log.bind()
         self._listen()
 
     async def step(self) -> Rest | None:
@@ -97,7 +98,7 @@ class Consumer(Stage):
         finally:
             # Whatever else went wrong would go wrong each time, and all other commands would wait for ever.
             delivery.ack()
-        log.info(
+        self._log.info(
             "command.taken",
             line=delivery.line,
             verb=delivery.verb,

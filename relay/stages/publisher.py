@@ -65,6 +65,7 @@ class Publisher(Stage):
         self._marks = False  # somebody marks them
         self._must_mark = False  # that went wrong: nothing else is done before
         self._marking = asyncio.Lock()
+        self._log = log.bind()
 
     async def step(self) -> Rest | None:
         """Publish the next events, in order."""
@@ -220,7 +221,7 @@ class Publisher(Stage):
         self._failures = 0
         self._confirmed.append(sent.event.id)
         self._settled(sent.topic, sent.position)
-        tell(sent.event)
+        tell(sent.event, self._log)
         self._meters.published(sent.event, self._board.all())
 
     def _refused(self, sent: "_Sent", refusal: PublishRefused) -> None:

@@ -151,6 +151,8 @@ class Receiver(Stage):
             ends = await self._journal.raw.all_understood(readings) if readings else ()
             for reading, done in zip(readings, ends, strict=True):
                 self._tell(reading.kept, done, spans[reading.kept.id])
+            for line in {reading.kept.line for reading in readings}:
+                self._board.success(line)
 
     def _span(self, kept: KeptRaw) -> AbstractContextManager[Span]:
         return self._traces.span(Operation.PROCESS, kept.line, raw_id=kept.id, hook=kept.event)
@@ -171,7 +173,6 @@ class Receiver(Stage):
 
     def _tell(self, kept: KeptRaw, done: Understood, span: Span) -> None:
         span.tell(messages=done.messages, receipts=done.applied)
-        self._board.success(kept.line)
         log.info(
             "hook.read",
             line=kept.line,

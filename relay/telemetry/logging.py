@@ -15,6 +15,7 @@ from structlog.typing import EventDict, WrappedLogger
 from relay.clock import SystemClock
 from relay.domain.errors import RelayError
 from relay.ids import unguessable
+from relay.telemetry.gathered import Gathered, Telling
 from relay.telemetry.redaction import Redactor, peer_of
 
 OWN = "relay"
@@ -52,7 +53,7 @@ def configure(
     """
     _PeerKey.value = peer_key
     readable = format == "text" or (format == "auto" and stream.isatty())
-    handler = _Handler(stream, _text_of if readable else _json_of)
+    handler = _Handler(_gathered_for(stream), _text_of if readable else _json_of)
     _install(handler, logging.getLevelNamesMapping()[level.upper()])
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, _Own(handler)],
@@ -62,9 +63,20 @@ def configure(
     )
 
 
+def _installed() -> "list[_Handler]":
+    return [each for each in logging.getLogger().handlers if isinstance(each, _Handler)]
+
+
+def _gathered_for(stream: TextIO) -> Gathered:
+    """The lines for this stream, those of loggers included that were bound before: all of them keep their order."""
+    known = (old.gathered for old in _installed() if old.stream is stream)
+    return next(known, None) or Gathered(stream, Telling(stream, OWN))
+
+
 def _install(handler: logging.Handler, level: int) -> None:
     root = logging.getLogger()
-    for old in [old for old in root.handlers if isinstance(old, _Handler)]:
+    for old in _installed():
+        old.flush()
         root.removeHandler(old)
     root.addHandler(handler)
     # Libraries' debug lines may hold what they carry; their info lines are wanted only by who debugs.
@@ -72,59 +84,36 @@ def _install(handler: logging.Handler, level: int) -> None:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Writes lines, each at once. What cannot be written is told without its content: logging itself would show it.
+    """Writes lines. What cannot be written is told without its content: logging itself would show it.
 
     Args:
-        stream: where to.
+        gathered: the lines for a stream.
         form: makes a line of what may be told.
     """
 
-    def __init__(self, stream: TextIO, form: Callable[[dict[str, Any]], str]) -> None:
-        super().__init__(stream)
+    def __init__(self, gathered: Gathered, form: Callable[[dict[str, Any]], str]) -> None:
+        super().__init__(gathered.stream)
+        self.gathered = gathered
         self._form = form
         self._redactor = Redactor(peer)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write what a library says."""
-        with self.telling(record.name):
+        with Telling(self.stream, record.name):
             self.tell(record.levelname.lower(), FOREIGN_EVENT, _foreign(record))
 
-    def telling(self, whose: str) -> "_Telling":
-        """What goes wrong in this block is a line that was lost."""
-        return _Telling(self, whose)
-
     def tell(self, level: str, event: Any, fields: Mapping[str, Any]) -> None:
-        """Write a line."""
+        """Write a line; below a warning it may wait for the end of the event loop's turn."""
         explained = _explained(fields) if fields.keys() & _OF_ERRORS else fields
         at = _CLOCK.now().isoformat(timespec="milliseconds")[: -len("+00:00")]
         told = self._redactor.fields({"event": event, **explained})
         line = self._form({"timestamp": f"{at}Z", "level": level, **told}) + "\n"
-        self.acquire()
-        try:
-            self.stream.write(line)
-            self.stream.flush()
-        finally:
-            self.release()
+        self.gathered.add(line, is_urgent=level not in _PATIENT)
 
-
-class _Telling:
-    """Says what could not be written, but for its content; no line that fails harms whoever wrote it."""
-
-    __slots__ = ("_handler", "_whose")
-
-    def __init__(self, handler: _Handler, whose: str) -> None:
-        self._handler = handler
-        self._whose = whose
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if kind is not None and sys.stderr and sys.stderr is not self._handler.stream:
-            sys.stderr.write(f"relay: a log line of {self._whose} could not be written: {kind.__name__}\n")
-        return isinstance(error, Exception)
+    def flush(self) -> None:
+        """Write now what is gathered; so does `logging.shutdown`, with which a process ends."""
+        with Telling(self.stream, OWN):
+            self.gathered.write()
 
 
 class _Own:
@@ -132,7 +121,7 @@ class _Own:
 
     def __init__(self, handler: _Handler) -> None:
         self._handler = handler
-        self._telling = handler.telling(OWN)
+        self._telling = Telling(handler.stream, OWN)
 
     def __call__(self, _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         with self._telling:
@@ -141,6 +130,7 @@ class _Own:
 
 
 _CLOCK = SystemClock()
+_PATIENT = frozenset({"debug", "info"})
 _LEVELS = {"warn": "warning", "exception": "error"}
 _OF_ERRORS = frozenset({"exc_info", "stack_info"})
 

@@ -32,6 +32,8 @@ _PRIVATE_FIELD = re.compile(
 _ID_FIELD = re.compile(r"(^|_)(id|ids|ref|key|digest|peer|node|stage|line|event|logger|timestamp)$")
 _COUNT_FIELD = re.compile(r"(^|_)(id|ids|ref|position|at|bytes|seconds|ms|since|until|speed)$")
 _MOST_NAMES = 1024  # of fields, whose sorts are remembered
+_MOST_TEXTS = 4096  # that are remembered to be harmless, or not ...
+_SHORT = 64  # ... of so many characters at most
 
 _IDS = r"(?P<id>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\bSMS[0-9a-f]{16}\b)"
 _NAMED = r"(?:session|(?:access_|refresh_)?token|client_(?:secret|id)|app_(?:secret|key)|password|secret|api_key)"
@@ -76,6 +78,12 @@ def _sort_of(name: str) -> Literal["hidden", "id", "text"]:
     return "id" if _ID_FIELD.search(name) else "text"
 
 
+@lru_cache(_MOST_TEXTS)
+def _stays(text: str, sort: Literal["id", "text"]) -> bool:
+    """Whether there is nothing to be taken out of a text: most lines say what others have said before."""
+    return not _SUSPECT_ID.search(text) if sort == "id" else _is_harmless(text)
+
+
 @lru_cache(_MOST_NAMES)
 def _is_plain(name: Any) -> bool:
     """Whether a field's name may stand in a log as it is."""
@@ -99,10 +107,15 @@ class Redactor:
 
     def fields(self, fields: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
         """The fields as plain JSON values, without what may not be in a log."""
-        return {
-            name if _is_plain(name) else self.text(str(name)): self.value(str(name), value, depth)
-            for name, value in fields.items()
-        }
+        told = {}
+        for name, value in fields.items():
+            if not _is_plain(name):
+                told[self.text(str(name))] = self.value(str(name), value, depth)
+            elif type(value) is str and len(value) <= _SHORT and (sort := _sort_of(name)) != "hidden":
+                told[name] = value if _stays(value, sort) else self.value(name, value, depth)
+            else:
+                told[name] = self.value(name, value, depth)
+        return told
 
     def value(self, name: str, value: Any, depth: int = 0) -> Any:
         """One field's value as a plain JSON value; what has no plain form is named by its type."""

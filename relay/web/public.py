@@ -16,7 +16,7 @@ from relay.hookaddresses import opens
 from relay.journal import JournalFull, JournalShut, JournalUnusable
 from relay.telemetry.sparingly import Sparingly
 from relay.web.answers import not_found
-from relay.web.callers import Address, Callers
+from relay.web.callers import Callers
 from relay.web.listening import Listening
 from relay.web.server import Deadlines, WebServer, read_body
 
@@ -125,27 +125,27 @@ class Listener:
         return not_found()
 
     async def _hook(self, request: web.BaseRequest) -> web.Response:
-        caller, began = self._callers.address(request), asyncio.get_running_loop().time()
-        if not self._callers.may_call(caller):
+        began = asyncio.get_running_loop().time()
+        if self._callers.allow and not self._callers.may_call(self._callers.address(request)):
             self._hooks.seen(None, "not_allowed", None)
-            return self._turned_away(caller, "not among webhooks.allow", not_found())
+            return self._turned_away(request, "not among webhooks.allow", not_found())
         matched = self._hooks.match(request.rel_url.raw_path)
         if matched is None:
             self._hooks.seen(None, "not_found", None)
-            return self._turned_away(caller, "unknown path or secret", not_found())
+            return self._turned_away(request, "unknown path or secret", not_found())
         body = await read_body(request, self._hooks.max_body, self._deadlines.body)
         if isinstance(body, web.Response):
             self._hooks.seen(matched[0], f"http_{body.status}", None)
-            return self._turned_away(caller, f"HTTP {body.status}", body)
+            return self._turned_away(request, f"HTTP {body.status}", body)
         answer = await self._keep(*matched, RawAnswer(body, request.headers.get("Content-Type", "")))
         is_kept = answer.status == 200  # noqa: PLR2004 - HTTP's own number
         took = asyncio.get_running_loop().time() - began
         self._hooks.seen(matched[0], "kept" if is_kept else "refused", took if is_kept else None)
         return answer
 
-    def _turned_away(self, caller: Address | None, reason: str, answer: web.Response) -> web.Response:
+    def _turned_away(self, request: web.BaseRequest, reason: str, answer: web.Response) -> web.Response:
         """Answer what is not taken; who does this all the time does not fill the log."""
-        source = str(caller or "unknown")
+        source = str(self._callers.address(request) or "unknown")
         unlogged = self._sparingly.may("hook.turned_away", source)
         if unlogged is not None:
             log.info("hook.turned_away", source=source, reason=reason, unlogged=unlogged)

@@ -14,6 +14,7 @@ _CURES = {
     "protocol": 'write bus.protocol = "auto": relay takes what the broker speaks',
     "client_id": "let the broker accept client ids that begin with {client}",
     "silent": "name the port of MQTT in bus.url: 1883, or 8883 with mqtts://",
+    "not_mqtt": "name the port of MQTT in bus.url: 1883; or write mqtts:// with the port of TLS, 8883",
     "timeout": "check the network, and that the broker does not hang: systemctl restart mosquitto",
     "unavailable": "start the broker again: systemctl restart mosquitto",
     "banned": "take relay out of the broker's list of banned clients",

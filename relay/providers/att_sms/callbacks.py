@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from relay.domain.errors import Malformed
-from relay.domain.messages import DeliveryReport, HookReading, InboundMessage, RawAnswer
+from relay.domain.messages import DeliveryReport, HookReading, RawAnswer
 from relay.providerkit.parse import Unreadable, as_id, as_object
-from relay.providers.att_sms.wire import Fields, answer, listed, message_of, report_of
+from relay.providers.att_sms.wire import Fields, Said, answer, listed, message_of, report_of
 
 MESSAGE, DELIVERY = "message", "delivery"
 
@@ -31,33 +31,34 @@ def read_hook(event: str, raw: RawAnswer, *, short_code: str) -> HookReading:
     Raises:
         Malformed: no such event, or a body without which it means nothing.
     """
-    readers: Mapping[str, Callable[[Any], HookReading]] = {
-        MESSAGE: lambda value: HookReading(messages=(_message(short_code, value),)),
-        DELIVERY: lambda value: HookReading(reports=_reports(value)),
-    }
-    if event not in readers:
-        raise Malformed("a callback of an unknown event: expected " + " or ".join(readers), raw.body)
-    return answer(raw, f"a {event} callback", readers[event])
+    read = _READERS.get(event)
+    if read is None:
+        raise Malformed("a callback of an unknown event: expected " + " or ".join(_READERS), raw.body)
+    return answer(raw, f"a {event} callback", lambda value: read(short_code, value))
 
 
-def _message(short_code: str, value: Any) -> InboundMessage:
+def _message(short_code: str, value: Any) -> HookReading:
     fields = as_object(value, "the body")
     for wrapper in _WRAPPERS:
         fields = as_object(fields.get(wrapper, fields), wrapper)
-    found = message_of(short_code, fields)
-    return replace(found, dedupe_key=_key_of_message(found))
+    return HookReading(messages=(message_of(short_code, fields, _key_of_message),))
 
 
-def _key_of_message(found: InboundMessage) -> str | None:
+def _key_of_message(said: Said) -> str | None:
     """What is equal when AT&T repeats the callback: its message id is empty, so all of it, its time above all.
 
     Without a time two equal texts cannot be told from one that is repeated; then a text is rather doubled than lost.
     """
-    time = found.provider.get("raw_time")
-    if time is None:
+    if said.time is None:
         return None
-    parts = (found.provider.get("message_id", ""), found.sender.value, found.recipient, time, found.text or "")
-    return _key(MESSAGE, *parts)
+    return _key(MESSAGE, said.message_id or "", said.sender, said.recipient, said.time, said.text)
+
+
+def _delivery(_short_code: str, value: Any) -> HookReading:
+    return HookReading(reports=_reports(value))
+
+
+_READERS: Mapping[str, Callable[[str, Any], HookReading]] = {MESSAGE: _message, DELIVERY: _delivery}
 
 
 def _reports(value: Any) -> tuple[DeliveryReport, ...]:

@@ -6,7 +6,7 @@ JSON or XML. The requests' bodies are in `bodies.py`, what AT&T calls back with 
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from relay.domain.addresses import inbound
@@ -107,21 +107,37 @@ def report_of(ref: str, info: Any, place: int | None) -> DeliveryReport:
     )
 
 
-def message_of(short_code: str, found: Any) -> InboundMessage:
-    """One text that came in; to `short_code` where it does not say to whom."""
+class Said(NamedTuple):
+    """What a text that came in can be recognised by: the addresses as relay writes them, the rest as AT&T did."""
+
+    message_id: str | None
+    sender: str
+    recipient: str
+    time: str | None
+    text: str
+
+
+def _no_key(_: Said) -> None:
+    """A message id is "unique for every message returned in the list", and in no other list: there is none."""
+
+
+def message_of(short_code: str, found: Any, key_of: Callable[[Said], str | None] = _no_key) -> InboundMessage:
+    """One text that came in; to `short_code` where it does not say to whom. `key_of` makes its `dedupe_key`."""
     fields = as_object(found, "inboundSMSMessage")
     if "message" not in fields and "senderaddress" not in fields:
         raise Unreadable("inboundSMSMessage must have a message or a senderAddress")
-    sender = as_text(fields.get("senderaddress"), "senderAddress")
-    recipient = as_id(fields.get("destinationaddress"))
-    time = as_id(fields.get("datetime"))
-    kept = {"message_id": as_id(fields.get("messageid")), "raw_sender": sender, "raw_time": time}
-    # No dedupe_key: a message id is "unique for every message returned in the list", and in no other list.
+    spelled = as_text(fields.get("senderaddress"), "senderAddress")
+    to = as_id(fields.get("destinationaddress"))
+    recipient = inbound(to).value if to else short_code
+    time, message_id = as_id(fields.get("datetime")), as_id(fields.get("messageid"))
+    text, sender = as_text(fields.get("message"), "message"), inbound(spelled)
+    kept = {"message_id": message_id, "raw_sender": spelled, "raw_time": time}
     return InboundMessage(
-        sender=inbound(sender),
-        recipient=inbound(recipient).value if recipient else short_code,
-        text=as_text(fields.get("message"), "message"),
+        sender=sender,
+        recipient=recipient,
+        text=text,
         provider_time=as_time(time),
+        dedupe_key=key_of(Said(message_id, sender.value, recipient, time, text)),
         provider={name: value for name, value in kept.items() if value},
     )
 

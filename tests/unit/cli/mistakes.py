@@ -303,8 +303,8 @@ BROKER = (
     ),
     Mistake(
         "the broker's address is a web server's",
-        "closed the connection before it answered",
-        "write mqtts://",
+        "the broker sent what is no MQTT 5",
+        "name the port of MQTT",
         server("broker", answering("400 Bad Request"), scheme="mqtt"),
     ),
     Mistake(

@@ -291,3 +291,11 @@ def test_the_short_way_says_what_the_long_way_says(text: str, home: str) -> None
 
     short, long = said(text[:300]), said(f"{text[:300]} ")
     assert short == long
+
+
+@given(st.from_regex(r"1[2-9][0-9]{9}", fullmatch=True))
+def test_the_usual_spelling_is_read_as_every_other_one(digits: str) -> None:
+    """It takes a short way; capitals take the long one."""
+    assert inbound(f"tel:+{digits}") == inbound(f"TEL:+{digits}") == inbound(f"tel:{digits}")
+    assert inbound(f"tel:+{digits}").value == f"+{digits}"
+    assert inbound(f"tel:+{digits}").kind is AddressKind.E164

@@ -111,3 +111,15 @@ def test_symbols_that_stand_for_letters_hide_no_keyword(text: str) -> None:
 def test_a_megabyte_is_no_keyword() -> None:
     """Length alone decides nothing and breaks nothing."""
     assert keyword("stop" * 250_000) is None
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=40))
+def test_a_plain_text_means_what_its_letters_and_digits_do(text: str) -> None:
+    """However many of them there are, and whatever stands between them."""
+    assert keyword(text) == dict(PAIRS).get("".join(filter(str.isalnum, text)).upper())
+
+
+def test_blanks_without_end_take_no_time() -> None:
+    """As many as there may be, before a keyword and before a sentence."""
+    assert keyword(" " * 1_000_000 + "stop") == "stop"
+    assert keyword((" " * 100_000 + "x") * 20) is None

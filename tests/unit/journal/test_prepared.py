@@ -201,3 +201,40 @@ def test_what_is_new_twice_is_added_once() -> None:
         TABLE.create(connection)
         told = [execute(connection, put, row(name)).scalar() for name in ("one", "one", "two", "two")]
     assert told == ["one", None, "two", None]
+
+
+def test_damaged_text_is_read_as_the_connection_reads_it() -> None:
+    """Text that is no UTF-8 any more, which the driver by itself refuses; the next is read as ever."""
+    engine = create_engine("sqlite://")
+    event.listen(engine, "connect", lambda driver, _: setattr(driver, "text_factory", _careful))
+    with engine.begin() as connection:
+        TABLE.create(connection)
+        for name in ("one", "two"):
+            execute(connection, ADD, row(name))
+        connection.execute(text("UPDATE thing SET id = CAST(x'ff41' AS TEXT) WHERE id = 'one'"))
+        theirs, ours = twice(connection, ALL)
+    assert [one.id for one in ours] == ["\\xffA", "two"]
+    assert ours == theirs
+
+
+def _careful(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def test_many_rows_are_written_as_each_by_itself(connection: Connection) -> None:
+    """Whatever their values: none, such as the database refuses, and times of which some are one."""
+    rows = [
+        row("plain"),
+        {**row("nul\0"), "at": None, "body": None},
+        {**row("half \ud800"), "at": NOON.replace(hour=3)},
+    ]
+    for _ in range(2):
+        execute(connection, ADD, rows)
+        found = execute(connection, BY_PLACE).all()
+        connection.execute(delete(TABLE))
+    assert [one.id for one in found] == ["plain", "nul\\x00", "half \\ud800"]
+    assert [one.at for one in found] == [NOON, None, NOON.replace(hour=3)]
+    assert [one.body for one in found] == [{"a": [1, None]}, None, {"a": [1, None]}]
+
+
+BY_PLACE = select(TABLE).order_by(TABLE.c.position)

@@ -15,7 +15,7 @@ R = TypeVar("R")
 MOST = 200  # in one operation: what else is to be written waits for no more than these
 
 
-class Together(Generic[T, R]):
+class Batcher(Generic[T, R]):
     """Does for several at once what is asked for one by one.
 
     Where it fails for all of them, and that may be for the sake of one, each is done alone.
