@@ -83,10 +83,7 @@ def failure(error: BaseException | None) -> NoConnection:
                 "tls", f"the broker's certificate is not trusted: {words}: check bus.ca_file and bus.url"
             )
         case ssl.SSLError():
-            reason = getattr(error, "reason", None) or "no handshake"
-            if reason.endswith("CERTIFICATE_REQUIRED"):  # TLS 1.3 says so only after the handshake
-                return no_answer(closed=True, tls=True)
-            return NoConnection("tls", f"TLS failed: {reason}: check bus.url and its certificates")
+            return _tls_failure(error.reason or "no handshake")
         case TimeoutError():
             return NoConnection("timeout", "the broker did not answer in time: check bus.url and the network")
         case OSError():
@@ -95,6 +92,12 @@ def failure(error: BaseException | None) -> NoConnection:
             )
         case _:
             return NoConnection("unreachable", "the broker cannot be reached")
+
+
+def _tls_failure(reason: str) -> NoConnection:
+    if reason.endswith("CERTIFICATE_REQUIRED"):  # TLS 1.3 says so only after the handshake
+        return no_answer(closed=True, tls=True)
+    return NoConnection("tls", f"TLS failed: {reason}: check bus.url and its certificates")
 
 
 def no_answer(*, closed: bool, tls: bool) -> NoConnection:
