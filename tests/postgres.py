@@ -137,6 +137,9 @@ class Server:
     def pause(self) -> None:
         """SIGSTOP to all of its processes: connections stay, and nothing is answered."""
         self._signal(signal.SIGSTOP, self.processes)
+        ends = time.monotonic() + _PATIENCE
+        while any(_runs(process) for process in self.processes):
+            assert time.monotonic() < ends, "a process of PostgreSQL's does not stop"
 
     def resume(self) -> None:
         """Let it go on."""
@@ -248,6 +251,14 @@ class Server:
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, number)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process is neither stopped nor gone: a signal may take its time to arrive."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "TZX"
+    except OSError:
+        return False
 
 
 @cache

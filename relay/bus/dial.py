@@ -83,7 +83,7 @@ def failure(error: BaseException | None) -> NoConnection:
                 "tls", f"the broker's certificate is not trusted: {words}: check bus.ca_file and bus.url"
             )
         case ssl.SSLError():
-            return _tls_failure(error.reason or "no handshake")
+            return _tls_failure(getattr(error, "reason", None) or "no handshake")
         case TimeoutError():
             return NoConnection("timeout", "the broker did not answer in time: check bus.url and the network")
         case OSError():

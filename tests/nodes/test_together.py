@@ -57,7 +57,8 @@ async def _together(made: Cluster, flow: Flow, rounds: int, within: float) -> st
     await made.stop()
     assert findings.is_clean, findings
     assert findings.uncertain == 0
-    assert all(node.logged("call.answered") for node in made.nodes)
+    # Which of them sends is chance: the first to look takes all that is due and that it has places for.
+    assert any(node.logged("call.answered") for node in made.nodes)
     assert all(node.logged("hook.read") for node in made.nodes)
     assert not made.violations()
     return flow.said(findings)

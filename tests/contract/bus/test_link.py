@@ -199,11 +199,11 @@ async def test_what_is_no_mqtt_ends_the_link_and_says_why(
 @pytest.mark.parametrize(
     ("answer", "cause"),
     [
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "closed"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not_mqtt"),
         (b"\x20\x03\x00\x55\x00", "refused"),
         (b"\x20\x02\x00\x01", "protocol"),
-        (b"\x20\x02\x00\x00", "closed"),
-        (message(1), "closed"),
+        (b"\x20\x02\x00\x00", "not_mqtt"),
+        (message(1), "not_mqtt"),
     ],
 )
 async def test_an_answer_that_is_no_welcome_is_named(answer: bytes, cause: str) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.domain.addresses import outbound
@@ -160,6 +160,7 @@ async def _history(place: Place, rules: LineRules, steps: Sequence[tuple[str, An
 
 
 @pytest.mark.parametrize("database", DATABASES)
+@settings(max_examples=settings().max_examples * 2 // 5)
 @given(rules=RULES, steps=st.lists(STEP, min_size=3, max_size=14))
 def test_what_is_claimed_together_is_what_would_be_claimed_one_by_one(
     database: str, rules: LineRules, steps: list[tuple[str, Any]]

@@ -28,6 +28,7 @@ def primary() -> Iterator[Server]:
         yield running
 
 
+@pytest.mark.long_only
 async def test_nodes_go_on_with_the_standby_while_the_old_primary_stands_still(primary: Server) -> None:
     """It is never let go on: what waits for an answer gives up soon, and what was accepted is there once."""
     url = await asyncio.to_thread(primary.create_database, "relay")
