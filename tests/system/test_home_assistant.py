@@ -12,6 +12,7 @@ from typing import Any
 import aiomqtt
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from tests.nodes.cluster import eventually
 from tests.system.world import LINES, World, world
 
 ALERTS = "homeassistant/device/relay_alerts/config"
@@ -107,10 +108,11 @@ async def test_home_assistant_finds_lines_texts_hears_and_forgets(tmp_path: Path
         settings.write_text(office.partition("[lines.office]")[0])
         await running.relay.start()
         await home.until(lambda: [*home.devices] == [ALERTS])
+        await eventually(lambda: len(running.relay.logged("homeassistant.withdrawn")) == 1, what="relay knows it, too")
 
         await running.relay.stop()
         settings.write_text(settings.read_text().replace("discovery = true", "discovery = false"))
         await running.relay.start()
         await home.until(lambda: not home.devices)
+        await eventually(lambda: len(running.relay.logged("homeassistant.withdrawn")) == 2, what="relay knows it, too")
         await running.relay.stop()
-    assert len(running.relay.logged("homeassistant.withdrawn")) == 2
