@@ -107,7 +107,11 @@ class Machine:
             stderr=asyncio.subprocess.STDOUT,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": "/opt/python/lib", "LC_ALL": "C.UTF-8"},
         )
-        said, _ = await process.communicate()
+        try:
+            said, _ = await process.communicate()
+        finally:
+            # Also where nobody waits for it any longer: its pipe would outlive the test.
+            process._transport.close()  # type: ignore[attr-defined] # there is no public way
         text = said.decode(errors="replace")
         assert expected is None or process.returncode == expected, f"{command}: {process.returncode}\n{text}"
         return text

@@ -94,6 +94,7 @@ class Scripted:
         self._script = script
         self._server: asyncio.Server | None = None
         self._playing: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self.url = ""
 
     async def __aenter__(self) -> Self:
@@ -109,12 +110,16 @@ class Scripted:
         for task in self._playing:
             task.cancel()
         await asyncio.gather(*self._playing, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()  # what nobody has read would keep it open
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
         await self._server.wait_closed()
 
     async def _play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._playing.add(task)
+        self._writers.append(writer)
         try:
             await self._script(Peer(reader, writer))
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
